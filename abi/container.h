@@ -1,0 +1,61 @@
+/*
+ * What engine and personality share beside the calls of container.idl: slots, event bits, the
+ * channel. Includes nothing.
+ */
+#pragma once
+
+/* Slots that the engine fills in a container's domain, beside the usual ones (abi/kernel.h). */
+enum container_slot {
+    CONTAINER_SLOT_ENGINE = 16,      /* gate: container.idl */
+    CONTAINER_SLOT_STORAGE = 17,     /* gate: blob.idl, the image's blob */
+    CONTAINER_SLOT_IMAGE = 18,       /* memory: the image's blob, read and execute */
+    CONTAINER_SLOT_EVENTS = 19,      /* signal: enum container_event, right READ */
+    CONTAINER_SLOT_CHANNEL = 20,     /* memory: the container process's channel */
+    CONTAINER_SLOT_APPLICATION = 21, /* account: pays for the applications; SLOT_ACCOUNT pays for
+                                        the personality */
+    CONTAINER_SLOT_FIRST_FREE = 64,
+};
+
+enum container_event {
+    EVENT_REQUEST = 1, /* call next_request until it says 0 */
+    EVENT_INPUT = 2,   /* some channel's stdin got bytes or was closed */
+    EVENT_OUTPUT = 4,  /* some channel's stdout or stderr that was full has room */
+};
+
+enum container_request {
+    CONTAINER_REQUEST_NONE = 0,
+    CONTAINER_REQUEST_START = 1,
+    CONTAINER_REQUEST_EXEC = 2,
+    CONTAINER_REQUEST_KILL = 3,
+    CONTAINER_REQUEST_RESIZE = 4,
+};
+
+/*
+ * A channel: the three streams of one process and its specification, one memory mapped by engine
+ * and personality. Page 0 holds the rings' control blocks; then the rings; then the specification
+ * (records of abi/control.h as the client sent them). Neither side believes the other's indices:
+ * lib/ring/byte_ring.h copies, checks, then uses.
+ */
+#define CHANNEL_RING_BYTES 16384
+#define CHANNEL_RING_STDIN  0x1000
+#define CHANNEL_RING_STDOUT 0x5000
+#define CHANNEL_RING_STDERR 0x9000
+#define CHANNEL_SPECIFICATION 0xd000
+#define CHANNEL_SPECIFICATION_MAX 262144
+#define CHANNEL_BYTES (CHANNEL_SPECIFICATION + CHANNEL_SPECIFICATION_MAX)
+
+/* Written by the ring's producer or its consumer only; each on its own cache line. */
+struct ring_control {
+    uint32_t produced; /* bytes ever put in, modulo 2^32; producer */
+    uint32_t closed;   /* 1: no more will come; producer */
+    uint32_t producer_sleeps; /* 1: tell the producer when there is room; producer sets, consumer clears */
+    uint32_t pad[13];
+    uint32_t consumed; /* bytes ever taken; consumer */
+    uint32_t abandoned; /* 1: nobody will read any more; consumer */
+    uint32_t consumer_sleeps; /* 1: tell the consumer when bytes came; consumer sets, producer clears */
+    uint32_t pad_too[13];
+};
+
+struct channel_control {
+    struct ring_control ring[3]; /* by stream: 0 stdin, 1 stdout, 2 stderr */
+};

@@ -1,0 +1,240 @@
+/*
+ * What the kernel and its callers share: numbers, the thread's frame, and the structures that calls
+ * leave in it. Includes nothing: the includer provides the fixed-width types.
+ */
+#pragma once
+
+#define STATUS(name, number, meaning) STATUS_##name = number,
+enum status {
+#include "abi/status.def"
+};
+#undef STATUS
+
+#define OBJECT(name, number, meaning) OBJECT_##name = number,
+enum object_type {
+    OBJECT_NONE = 0,
+#include "abi/objects.def"
+    OBJECT_TYPES,
+};
+#undef OBJECT
+
+#define RIGHT(name, bit, meaning) RIGHT_##name = 1 << (bit),
+enum right {
+#include "abi/rights.def"
+    RIGHTS_ALL = 0xff,
+};
+#undef RIGHT
+
+#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)               \
+    CALL_##name = number,
+enum kernel_call {
+#include "abi/syscalls.def"
+    KERNEL_CALLS,
+};
+#undef KERNEL_CALL
+
+#define PAGE_SIZE  4096ull
+#define PAGE_SHIFT 12
+
+/* Address space. The application has the whole lower half; the window is PML4 slot 256. */
+#define APPLICATION_END 0x00007ffffffff000ull
+#define WINDOW_BASE     0xffff800000000000ull
+#define WINDOW_SIZE     0x0000008000000000ull /* 512 GiB */
+
+#define DEADLINE_NEVER UINT64_MAX
+
+/*
+ * A message: up to 64 words in the frame and up to four capabilities.
+ * header: bits 0-15 operation or status, 16-22 words, 24-26 capabilities, 32-63 free for the
+ * protocol. To send capabilities, put slots into frame->send; to receive them, put empty slots into
+ * frame->receive: the kernel fills the first ones (0: do not accept).
+ */
+#define MESSAGE_WORDS        64
+#define MESSAGE_BYTES        (MESSAGE_WORDS * 8)
+#define MESSAGE_CAPABILITIES 4
+#define MESSAGE_HEADER(operation, words, capabilities)                                            \
+    ((uint64_t)(operation) | (uint64_t)(words) << 16 | (uint64_t)(capabilities) << 24)
+#define MESSAGE_OPERATION(header)    ((uint32_t)((header)&0xffff))
+#define MESSAGE_WORD_COUNT(header)   ((uint32_t)((header) >> 16 & 0x7f))
+#define MESSAGE_CAPABILITY_COUNT(header) ((uint32_t)((header) >> 24 & 7))
+
+/* Why a thread came to its domain's trap entry, in trap_words.cause. */
+enum trap_cause {
+    TRAP_SYSCALL = 1,    /* the syscall instruction; rcx and r11 are lost by the instruction */
+    TRAP_PAGE_FAULT = 2, /* address and error are set */
+    TRAP_EXCEPTION = 3,  /* error holds the hardware's error code, vector its number */
+    TRAP_INTERRUPT = 4,  /* another thread asked for it */
+};
+
+/* What the hardware clobbers on the way in; every other register passes through. */
+struct trap_words {
+    uint64_t rip;
+    uint64_t rsp;
+    uint64_t rflags;
+    uint64_t rax;
+    uint64_t rcx;
+    uint64_t r11;
+    uint64_t cause;
+    uint64_t address; /* page fault: the address */
+    uint64_t error;   /* page fault: hardware error code (bit 0 present, 1 write, 4 fetch) */
+    uint64_t vector;
+};
+
+/*
+ * One pinned page per thread, mapped in the window. A thread enters the window with RSP at the
+ * start of this page, so the stack grows down from it and the personality finds it from RSP.
+ */
+struct thread_frame {
+    struct trap_words application; /* 0x000: application_resume loads these */
+    uint64_t reserved[6];
+    struct trap_words personality; /* 0x080: a fault in personality mode; fault_resume loads these */
+    uint64_t reserved_too[6];
+    uint64_t message[MESSAGE_WORDS]; /* 0x100 */
+    uint32_t send[MESSAGE_CAPABILITIES];
+    uint32_t receive[MESSAGE_CAPABILITIES];
+    uint8_t own[PAGE_SIZE - 0x320]; /* the kernel never looks at the rest */
+};
+
+/* A thread's stack and frame lie in one aligned block: a guard page, the stack, the frame. */
+#define THREAD_BLOCK_SIZE   0x8000ull
+#define THREAD_FRAME_OFFSET 0x7000ull
+
+enum thread_flags {
+    THREAD_COPY_FPU = 1, /* start with the caller's FPU state (fork, clone) */
+};
+
+/* Priority bands: a lower one runs only when no higher one can. */
+enum thread_band {
+    BAND_CONTAINER = 0,
+    BAND_SERVICE = 1,
+    BAND_DRIVER = 2,
+    BANDS,
+};
+
+enum domain_flags {
+    DOMAIN_OPEN = 1, /* applications see the window: they have their personality's authority */
+};
+
+enum account_setting {
+    ACCOUNT_LIMIT_BYTES = 0,
+    ACCOUNT_LIMIT_THREADS = 1,
+};
+
+/* What bytes are charged for. */
+enum account_kind {
+    ACCOUNT_FRAMES,  /* page frames of memories */
+    ACCOUNT_TABLES,  /* page tables */
+    ACCOUNT_OBJECTS, /* kernel objects and their parts */
+    ACCOUNT_KINDS,
+};
+
+struct account_usage {
+    uint64_t bytes[ACCOUNT_KINDS]; /* this account alone, by kind */
+    uint64_t bytes_total;          /* with its children */
+    uint64_t bytes_peak;
+    uint64_t limit_bytes;
+    uint64_t guarantee_bytes;
+    uint64_t threads;
+    uint64_t limit_threads;
+    uint64_t cpu_ns; /* with its children */
+};
+
+struct thread_usage {
+    uint64_t application_ns;
+    uint64_t personality_ns;
+    uint64_t state;
+};
+
+#define DOMAIN_REPORT_FRAMES 16
+struct domain_report {
+    uint64_t cause; /* enum trap_cause, 0: the domain has not ended by a fault */
+    uint64_t vector;
+    uint64_t error;
+    uint64_t address;
+    uint64_t rip;
+    uint64_t rsp;
+    uint64_t calls;                           /* how many of the next are valid */
+    uint64_t return_address[DOMAIN_REPORT_FRAMES]; /* by frame pointers, innermost first */
+};
+
+struct platform_state {
+    uint64_t memory_bytes;      /* all that the kernel manages */
+    uint64_t memory_free_bytes; /* frames nobody owns now */
+    uint64_t objects;           /* kernel objects alive */
+    uint64_t cpus;
+    uint64_t now_ns;
+};
+
+#define MEMORY_DMA   UINT64_MAX
+#define IRQ_MSI      UINT64_MAX
+#define IOPORT_WRITE 0x100
+
+/*
+ * The time page, read-only for everyone:
+ * monotonic_ns = base_ns + ((rdtsc - base_tsc) * multiplier >> shift), wall_ns = monotonic_ns +
+ * wall_offset_ns. Read sequence before and after: odd, or changed, means read again.
+ */
+struct time_page {
+    uint32_t sequence;
+    uint32_t shift;
+    uint64_t multiplier;
+    uint64_t base_tsc;
+    uint64_t base_ns;
+    uint64_t wall_offset_ns;
+    uint64_t tsc_hz;
+};
+
+/* Slots that every program finds filled; a program's own begin at SLOT_FIRST. */
+enum slot {
+    SLOT_NONE = 0,
+    SLOT_DOMAIN = 1,  /* its own domain */
+    SLOT_ACCOUNT = 2, /* its own account */
+    SLOT_LOG = 3,     /* the platform, right WRITE only */
+    SLOT_TIME = 4,    /* the time page */
+    SLOT_MEMORY = 5,  /* the private memory of its window, indexed by window offset */
+    SLOT_THREAD = 6,  /* its first thread */
+    SLOT_FIRST = 16,
+    SLOT_DYNAMIC = 64, /* slots that the runtime hands out begin here */
+    SLOTS = 1 << 17,
+};
+
+/* Where the kernel puts what only init gets. */
+enum init_slot {
+    INIT_SLOT_PLATFORM = SLOT_FIRST, /* every right */
+    INIT_SLOT_BUNDLE,                /* the archive of programs, read and execute */
+    INIT_SLOT_BOOT,                  /* struct boot_info */
+};
+
+#define BOOT_COMMAND_LINE 2048
+struct boot_info {
+    uint64_t bundle_bytes;
+    uint64_t memory_bytes;
+    uint64_t cpus;
+    uint64_t tsc_at_start; /* TSC at the kernel's first instruction */
+    char command_line[BOOT_COMMAND_LINE];
+};
+
+/* The bundle: this header at offset 0, then page-aligned files. */
+#define BUNDLE_MAGIC 0x656c646e754b616full
+#define BUNDLE_NAME  40
+struct bundle_entry {
+    char name[BUNDLE_NAME];
+    uint64_t offset;
+    uint64_t size_bytes;
+    uint64_t reserved;
+};
+struct bundle_header {
+    uint64_t magic;
+    uint64_t count;
+    uint64_t reserved[6];
+    struct bundle_entry entry[];
+};
+
+/*
+ * Where things lie in a program's window (offsets from WINDOW_BASE). One private memory covers the
+ * window and is indexed by these offsets.
+ */
+#define WINDOW_IMAGE   (WINDOW_BASE + 0x00400000ull)  /* the program */
+#define WINDOW_HEAP    (WINDOW_BASE + 0x40000000ull)  /* grows up */
+#define WINDOW_THREADS (WINDOW_BASE + 0x80000000ull)  /* thread blocks, the first is the main thread's */
+#define WINDOW_MAPS    (WINDOW_BASE + 0x100000000ull) /* other memories, placed by the program */

@@ -1,0 +1,63 @@
+/*
+ * What each CPU owns. Found through GS; its own CPU alone writes it, except where said.
+ */
+#pragma once
+
+#include "kernel/core/list.h"
+#include "kernel/core/lock.h"
+#include "lib/base/types.h"
+
+#define CPUS_MAX           64
+#define KERNEL_STACK_BYTES 16384
+#define SHOOTDOWN_ADDRESSES 32
+
+struct thread;
+
+/* One flush that other CPUs must do: filled by the initiator, read by the targets. */
+struct shootdown {
+    uint64_t cpus_left; /* bit per CPU that has not answered; atomic */
+    uint32_t count;     /* addresses; above SHOOTDOWN_ADDRESSES: flush everything */
+    uint64_t address[SHOOTDOWN_ADDRESSES];
+};
+
+struct cpu {
+    struct cpu *self;           /* must be first: gs:0 */
+    uint64_t user_rsp;          /* gs:8, scratch of the syscall entry */
+    uint64_t stack_top;         /* gs:16 */
+    struct thread *current;     /* gs:24 */
+    uint64_t kernel_entries;    /* gs:32, odd while inside the kernel; others read it */
+    uint64_t root_loaded;       /* gs:40, what CR3 holds */
+    uint32_t number;
+    uint32_t apic_id;
+
+    struct shootdown *shootdown_request[CPUS_MAX]; /* by initiator; set by it, cleared by us */
+    struct shootdown shootdown_own;
+    uint64_t shootdown_pending; /* bit per initiator; atomic */
+
+    uint32_t locks_held; /* debug: bit per lock class */
+    void *arch;          /* x86_64/cpu.c */
+    void *scheduler;     /* core/scheduler.c */
+};
+
+extern struct cpu *cpus[CPUS_MAX];
+extern uint32_t cpu_count;
+
+#if __STDC_HOSTED__
+struct cpu *cpu_current(void);
+#else
+static inline struct cpu *cpu_current(void)
+{
+    struct cpu *cpu;
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+#endif
+
+/* Interrupt another CPU so that it looks at its requests (shootdown, barrier, reschedule). */
+void cpu_kick(uint32_t number);
+
+/* Do what others asked of this CPU; safe while spinning, holding any lock. */
+void cpu_serve_requests(void);
+
+/* True when an interrupt is pending: a long operation should return CALL_RESTART. */
+bool cpu_preemption_wanted(void);

@@ -1,0 +1,45 @@
+/* Doubly linked circular lists; a node that is in no list points to itself. */
+#pragma once
+
+#include "lib/base/types.h"
+
+struct list_node {
+    struct list_node *next;
+    struct list_node *previous;
+};
+
+static inline void list_init(struct list_node *node)
+{
+    node->next = node;
+    node->previous = node;
+}
+
+static inline bool list_empty(const struct list_node *head)
+{
+    return head->next == head;
+}
+
+static inline void list_insert_before(struct list_node *place, struct list_node *node)
+{
+    node->next = place;
+    node->previous = place->previous;
+    place->previous->next = node;
+    place->previous = node;
+}
+
+static inline void list_append(struct list_node *head, struct list_node *node)
+{
+    list_insert_before(head, node);
+}
+
+static inline void list_push(struct list_node *head, struct list_node *node)
+{
+    list_insert_before(head->next, node);
+}
+
+static inline void list_remove(struct list_node *node)
+{
+    node->previous->next = node->next;
+    node->next->previous = node->previous;
+    list_init(node);
+}

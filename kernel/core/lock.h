@@ -1,0 +1,52 @@
+/*
+ * Spin locks. The kernel runs with interrupts off, so a lock is never held across an interrupt.
+ *
+ * Order: a lock is taken only while every lock held has a smaller class; two of one class only
+ * through spin_lock_two. While it spins, a CPU answers shootdown requests: the holder may be
+ * waiting for exactly that. Debug builds check the order.
+ */
+#pragma once
+
+#include "lib/base/types.h"
+
+enum lock_class {
+    LOCK_DOMAIN,       /* a domain: its capability table, its lists of spaces and threads */
+    LOCK_ENDPOINT,     /* an endpoint: its queues */
+    LOCK_SIGNAL,       /* a signal: its bits and waiters */
+    LOCK_THREAD,       /* a thread: its state */
+    LOCK_RUN_QUEUE,    /* a CPU's run queue */
+    LOCK_TIMER,        /* a CPU's timers */
+    LOCK_REGIONS,      /* a region map: its regions and page tables */
+    LOCK_MEMORY,       /* a memory: its tree and its list of regions */
+    LOCK_ACCOUNT,      /* an account: its books and lists; a child's before its parent's */
+    LOCK_OBJECT_TABLE, /* free entries of the object table */
+    LOCK_KMEM,         /* the kernel's heap */
+    LOCK_FRAMES,       /* free page frames */
+    LOCK_PLATFORM,     /* interrupt routing */
+    LOCK_LOG,          /* the serial log */
+    LOCK_CLASSES,
+};
+
+struct spinlock {
+    uint32_t held;
+    uint32_t lock_class;
+};
+
+#define SPINLOCK_INIT(class_)                                                                     \
+    {                                                                                             \
+        .held = 0, .lock_class = (class_)                                                         \
+    }
+
+static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
+{
+    lock->held = 0;
+    lock->lock_class = lock_class;
+}
+
+void spin_lock(struct spinlock *lock);
+bool spin_try_lock(struct spinlock *lock);
+void spin_unlock(struct spinlock *lock);
+
+/* Two locks of one class, in the order of their addresses; they may be the same one. */
+void spin_lock_two(struct spinlock *a, struct spinlock *b);
+void spin_unlock_two(struct spinlock *a, struct spinlock *b);

@@ -1,0 +1,76 @@
+/*
+ * Every kernel object begins with struct object and is known by its entry in the object table:
+ * an index and the generation of that entry. A capability, and every reference inside the kernel
+ * that does not own its object, is a handle (index, generation, rights); it turns stale by itself
+ * when the object is destroyed and its generation ends.
+ *
+ * A pointer that handle_object returned stays valid until the CPU leaves the kernel, even when
+ * another CPU destroys the object meanwhile: memory is freed one barrier later (core/barrier.c).
+ * So every handler locks the object and looks at `dying` before it changes anything.
+ */
+#pragma once
+
+#include "kernel/core/list.h"
+#include "lib/base/types.h"
+
+struct account;
+
+struct object {
+    uint8_t type;   /* enum object_type */
+    uint8_t dying;  /* set once, when destruction begins */
+    uint32_t index; /* in the object table */
+    uint32_t size_bytes;
+    struct account *payer;       /* its account; NULL only for the root account */
+    struct list_node in_account; /* payer's objects, under the payer's lock */
+};
+
+/* bits 0-23 index, 24-31 rights, 32-63 generation; 0 is no handle. */
+typedef uint64_t handle_t;
+
+static inline uint32_t handle_rights(handle_t handle)
+{
+    return (uint32_t)(handle >> 24 & 0xff);
+}
+
+/*
+ * Charge, allocate zeroed memory, enter into the table and the payer's list. The caller initialises
+ * the rest before it gives a handle to anyone. NO_MEMORY, LIMIT_REACHED; BAD_CAPABILITY when the
+ * payer is dying.
+ */
+status_t object_create(struct account *payer, enum object_type type, size_t size_bytes,
+                       struct object **out);
+
+/*
+ * End every handle on the object (idempotent); the first step of each destroy. False when somebody
+ * else began already.
+ */
+bool object_begin_destroy(struct object *object);
+
+/*
+ * The last step: leave the payer's list and free the memory, uncharging the payer, once no CPU can
+ * look at it any more.
+ */
+void object_free(struct object *object);
+
+handle_t object_handle(const struct object *object, uint32_t rights);
+
+/* The live object, or NULL. */
+struct object *handle_object(handle_t handle, enum object_type type);
+
+/*
+ * Find what a slot of the caller's table names. BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT. Type
+ * OBJECT_NONE accepts every type.
+ */
+struct thread;
+status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,
+                         uint32_t rights, struct object **out);
+
+/* Put a handle into an empty slot of the caller's table: OUT_OF_RANGE, SLOT_USED, NO_MEMORY. */
+status_t capability_check_empty(struct thread *caller, uint64_t slot);
+void capability_put(struct thread *caller, uint64_t slot, handle_t handle);
+
+/*
+ * One bounded step of destroying any object: true when it is completely gone. Each type's file has
+ * its own; the caller repeats, serving interrupts in between.
+ */
+bool object_destroy_step(struct object *object);
