@@ -54,6 +54,7 @@ enum kernel_call {
 #define MESSAGE_CAPABILITIES 4
 #define MESSAGE_HEADER(operation, words, capabilities)                                            \
     ((uint64_t)(operation) | (uint64_t)(words) << 16 | (uint64_t)(capabilities) << 24)
+#define MESSAGE_INTERRUPTIBLE (1ull << 27) /* gate_call: return INTERRUPTED when interrupted */
 #define MESSAGE_OPERATION(header)    ((uint32_t)((header)&0xffff))
 #define MESSAGE_WORD_COUNT(header)   ((uint32_t)((header) >> 16 & 0x7f))
 #define MESSAGE_CAPABILITY_COUNT(header) ((uint32_t)((header) >> 24 & 7))
@@ -98,6 +99,15 @@ struct thread_frame {
 /* A thread's stack and frame lie in one aligned block: a guard page, the stack, the frame. */
 #define THREAD_BLOCK_SIZE   0x8000ull
 #define THREAD_FRAME_OFFSET 0x7000ull
+
+/*
+ * An interruption (thread_interrupt) stays pending until application_resume delivers it as
+ * TRAP_INTERRUPT. While it is pending, thread_park and signal_wait return INTERRUPTED, unless told
+ * otherwise; gate_call does only when its header has MESSAGE_INTERRUPTIBLE.
+ */
+enum park_flags {
+    PARK_UNINTERRUPTIBLE = 1, /* for locks: only an unpark or the deadline ends it */
+};
 
 enum thread_flags {
     THREAD_COPY_FPU = 1, /* start with the caller's FPU state (fork, clone) */
