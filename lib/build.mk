@@ -14,3 +14,5 @@ $(B)/user/liboak.a: $(LIBOAK_OBJECTS)
 	@mkdir -p $(@D)
 	$(QUIET)rm -f $@ && ar rcs $@ $^
 -include $(LIBOAK_OBJECTS:.o=.d)
+
+$(call host_test,heap,lib/oak/test/heap_test.c lib/oak/heap_core.c)

@@ -1,0 +1,266 @@
+/*
+ * The region is cut into chunks of 16 KiB. A chunk is free, a slab of equal small blocks, or part
+ * of a run of chunks that is one large block. Untouched pages cost nothing, so a run wastes
+ * addresses only.
+ *
+ * Invariants: chunks[] says what each chunk is, in memory of its own that no block overlaps; a free
+ * chunk reads as zero; a slab is in its class's partial list exactly when it has a free block;
+ * a slab's blocks that were never used lie at and above `fresh`.
+ */
+#include "lib/oak/heap_core.h"
+
+#include "lib/base/string.h"
+
+/* Words of chunks[]: kind in the low byte; a run's head has its length in chunks above. */
+#define CHUNK_FREE         0u
+#define CHUNK_SLAB         1u
+#define CHUNK_HEAD         2u
+#define CHUNK_BODY         3u
+#define CHUNK_KIND(word)   ((word)&0xff)
+#define CHUNK_LENGTH(word) ((word) >> 8)
+
+#define SLAB_HEADER_BYTES 64
+#define SMALL_MAX         2720
+
+/* Multiples of 16, chosen so that little of a slab is left over. */
+static const uint16_t class_bytes[HEAP_CLASSES] = {16,  32,  48,  64,   96,   128,  192,
+                                                   256, 384, 512, 1024, 1360, 2032, SMALL_MAX};
+
+/* A freed small block: the mark makes a double free worth looking for. */
+struct free_block {
+    struct free_block *next;
+    uint64_t mark;
+};
+
+#define FREE_MARK(block) (0x6672656564626c6bull ^ (uint64_t)(uintptr_t)(block))
+
+struct heap_slab {
+    struct heap_slab *next;  /* partial list */
+    struct heap_slab **link; /* what points at us, NULL when not in the list */
+    struct free_block *free;
+    uint32_t class;
+    uint32_t live;
+    uint32_t fresh; /* index of the first block never used */
+    uint32_t capacity;
+};
+_Static_assert(sizeof(struct heap_slab) <= SLAB_HEADER_BYTES, "header fits");
+
+static uint8_t *chunk_address(const struct heap_core *heap, uint32_t chunk)
+{
+    return heap->base + chunk * HEAP_CHUNK_BYTES;
+}
+
+/* A run of `length` free chunks, first fit; chunk_count when there is none. */
+static uint32_t chunks_find(const struct heap_core *heap, uint32_t length)
+{
+    uint32_t found = 0;
+    uint32_t chunk = heap->search_from;
+    while (chunk < heap->chunk_count && found < length) {
+        uint32_t word = heap->chunks[chunk];
+        if (CHUNK_KIND(word) == CHUNK_FREE) {
+            found++;
+            chunk++;
+        } else {
+            found = 0;
+            chunk += CHUNK_KIND(word) == CHUNK_HEAD ? CHUNK_LENGTH(word) : 1;
+        }
+    }
+    return found == length ? chunk - length : heap->chunk_count;
+}
+
+static void *chunks_take(struct heap_core *heap, uint32_t length, uint32_t kind)
+{
+    uint32_t first = chunks_find(heap, length);
+    if (first == heap->chunk_count) {
+        return NULL;
+    }
+    heap->chunks[first] = kind | length << 8;
+    for (uint32_t i = 1; i < length; i++) {
+        heap->chunks[first + i] = CHUNK_BODY;
+    }
+    if (first == heap->search_from) {
+        heap->search_from = first + length;
+    }
+    return chunk_address(heap, first);
+}
+
+static void chunks_give(struct heap_core *heap, uint32_t first, uint32_t length)
+{
+    heap->discard(chunk_address(heap, first), length * HEAP_CHUNK_BYTES);
+    for (uint32_t i = 0; i < length; i++) {
+        heap->chunks[first + i] = CHUNK_FREE;
+    }
+    heap->search_from = MIN(heap->search_from, first);
+}
+
+static void partial_insert(struct heap_core *heap, struct heap_slab *slab)
+{
+    struct heap_slab **head = &heap->partial[slab->class];
+    slab->next = *head;
+    slab->link = head;
+    if (slab->next != NULL) {
+        slab->next->link = &slab->next;
+    }
+    *head = slab;
+}
+
+static void partial_remove(struct heap_slab *slab)
+{
+    *slab->link = slab->next;
+    if (slab->next != NULL) {
+        slab->next->link = slab->link;
+    }
+    slab->link = NULL;
+}
+
+static uint32_t class_of(size_t size_bytes)
+{
+    uint32_t class = 0;
+    while (class_bytes[class] < size_bytes) {
+        class ++;
+    }
+    return class;
+}
+
+static struct heap_slab *slab_create(struct heap_core *heap, uint32_t class)
+{
+    struct heap_slab *slab = chunks_take(heap, 1, CHUNK_SLAB);
+    if (slab == NULL) {
+        return NULL;
+    }
+    slab->class = class;
+    slab->capacity = (uint32_t)((HEAP_CHUNK_BYTES - SLAB_HEADER_BYTES) / class_bytes[class]);
+    partial_insert(heap, slab);
+    return slab;
+}
+
+static void *small_allocate(struct heap_core *heap, uint32_t class)
+{
+    struct heap_slab *slab = heap->partial[class];
+    if (slab == NULL) {
+        slab = slab_create(heap, class);
+        if (slab == NULL) {
+            return NULL;
+        }
+    }
+    void *block = slab->free;
+    if (block != NULL) {
+        slab->free = slab->free->next;
+    } else {
+        block = (uint8_t *)slab + SLAB_HEADER_BYTES + slab->fresh * class_bytes[class];
+        slab->fresh++;
+    }
+    slab->live++;
+    if (slab->live == slab->capacity) {
+        partial_remove(slab);
+    }
+    return block;
+}
+
+static bool is_in_free_list(const struct heap_slab *slab, const void *block)
+{
+    for (const struct free_block *next = slab->free; next != NULL; next = next->next) {
+        if (next == block) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void small_free(struct heap_core *heap, struct heap_slab *slab, void *block)
+{
+    uint64_t offset = (uint64_t)((uint8_t *)block - (uint8_t *)slab);
+    uint64_t size_bytes = class_bytes[slab->class];
+    struct free_block *free = block;
+    if (offset < SLAB_HEADER_BYTES || (offset - SLAB_HEADER_BYTES) % size_bytes != 0 ||
+        (offset - SLAB_HEADER_BYTES) / size_bytes >= slab->fresh ||
+        (free->mark == FREE_MARK(block) && is_in_free_list(slab, block))) {
+        heap->corrupt(block);
+    }
+    free->next = slab->free;
+    free->mark = FREE_MARK(block);
+    slab->free = free;
+    if (slab->live == slab->capacity) {
+        partial_insert(heap, slab);
+    }
+    slab->live--;
+    /* Keep the last empty slab of a class, or one block's coming and going would map and unmap. */
+    bool alone = slab->next == NULL && slab->link == &heap->partial[slab->class];
+    if (slab->live == 0 && !alone) {
+        partial_remove(slab);
+        chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
+    }
+}
+
+/* The chunk that a live block begins in; reports every address that cannot be one. */
+static uint32_t block_chunk(struct heap_core *heap, const void *block)
+{
+    uint64_t offset = (uint64_t)((const uint8_t *)block - heap->base);
+    uint64_t chunk = offset / HEAP_CHUNK_BYTES;
+    if ((const uint8_t *)block < heap->base || chunk >= heap->chunk_count) {
+        heap->corrupt(block);
+    }
+    uint32_t kind = CHUNK_KIND(heap->chunks[chunk]);
+    if (kind != CHUNK_SLAB && (kind != CHUNK_HEAD || offset % HEAP_CHUNK_BYTES != 0)) {
+        heap->corrupt(block);
+    }
+    return (uint32_t)chunk;
+}
+
+void *heap_core_allocate(struct heap_core *heap, size_t size_bytes, bool zeroed)
+{
+    if (size_bytes <= SMALL_MAX) {
+        void *block = small_allocate(heap, class_of(size_bytes));
+        if (block != NULL && zeroed) {
+            memset(block, 0, size_bytes);
+        }
+        return block;
+    }
+    if (size_bytes > heap->chunk_count * HEAP_CHUNK_BYTES) {
+        return NULL;
+    }
+    uint32_t length = (uint32_t)((size_bytes + HEAP_CHUNK_BYTES - 1) / HEAP_CHUNK_BYTES);
+    return chunks_take(heap, length, CHUNK_HEAD);
+}
+
+static size_t block_bytes(struct heap_core *heap, const void *block)
+{
+    uint32_t chunk = block_chunk(heap, block);
+    uint32_t word = heap->chunks[chunk];
+    if (CHUNK_KIND(word) == CHUNK_SLAB) {
+        return class_bytes[((const struct heap_slab *)chunk_address(heap, chunk))->class];
+    }
+    return CHUNK_LENGTH(word) * HEAP_CHUNK_BYTES;
+}
+
+void *heap_core_resize(struct heap_core *heap, void *block, size_t size_bytes)
+{
+    if (block == NULL) {
+        return heap_core_allocate(heap, size_bytes, false);
+    }
+    size_t old_bytes = block_bytes(heap, block);
+    if (size_bytes <= old_bytes && size_bytes > old_bytes / 2) {
+        return block;
+    }
+    void *moved = heap_core_allocate(heap, size_bytes, false);
+    if (moved == NULL) {
+        return NULL;
+    }
+    memcpy(moved, block, MIN(old_bytes, size_bytes));
+    heap_core_free(heap, block);
+    return moved;
+}
+
+void heap_core_free(struct heap_core *heap, void *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    uint32_t chunk = block_chunk(heap, block);
+    uint32_t word = heap->chunks[chunk];
+    if (CHUNK_KIND(word) == CHUNK_SLAB) {
+        small_free(heap, (struct heap_slab *)(void *)chunk_address(heap, chunk), block);
+    } else {
+        chunks_give(heap, chunk, CHUNK_LENGTH(word));
+    }
+}

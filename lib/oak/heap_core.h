@@ -1,0 +1,27 @@
+/*
+ * The heap's bookkeeping over a region that reads as zero where it was never touched or was
+ * discarded. heap.c gives it WINDOW_HEAP; the unit tests an array.
+ */
+#pragma once
+
+#include "lib/base/types.h"
+
+#define HEAP_CHUNK_BYTES 16384ull
+
+struct heap_slab;
+
+#define HEAP_CLASSES 14
+
+struct heap_core {
+    uint8_t *base; /* aligned to HEAP_CHUNK_BYTES */
+    uint32_t chunk_count;
+    uint32_t search_from;                                /* no free chunk lies below */
+    uint32_t *chunks;                                    /* one word per chunk, see heap_core.c */
+    struct heap_slab *partial[HEAP_CLASSES];             /* slabs with a free block */
+    void (*discard)(void *address, uint64_t size_bytes); /* make it read as zero again */
+    void (*corrupt)(const void *block); /* a free of what is not a live block; does not return */
+};
+
+void *heap_core_allocate(struct heap_core *heap, size_t size_bytes, bool zeroed);
+void *heap_core_resize(struct heap_core *heap, void *block, size_t size_bytes);
+void heap_core_free(struct heap_core *heap, void *block);

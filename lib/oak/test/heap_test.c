@@ -1,0 +1,183 @@
+/*
+ * Proves that blocks never overlap, keep their contents, are zero when asked for, that memory comes
+ * back completely, and that a double or wild free is noticed.
+ */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/oak/heap_core.h"
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+#define CHUNKS 256
+#define BLOCKS 600
+
+static uint32_t chunks[CHUNKS];
+static struct heap_core heap;
+static jmp_buf on_corrupt;
+
+static void discard(void *address, uint64_t size_bytes)
+{
+    memset(address, 0, size_bytes);
+}
+
+static void corrupt(const void *block)
+{
+    (void)block;
+    longjmp(on_corrupt, 1);
+}
+
+static void start(void)
+{
+    static void *region;
+    if (region == NULL) {
+        region = aligned_alloc(HEAP_CHUNK_BYTES, CHUNKS * HEAP_CHUNK_BYTES);
+    }
+    memset(region, 0, CHUNKS * HEAP_CHUNK_BYTES);
+    memset(chunks, 0, sizeof(chunks));
+    heap = (struct heap_core){.base = region,
+                              .chunk_count = CHUNKS,
+                              .chunks = chunks,
+                              .discard = discard,
+                              .corrupt = corrupt};
+}
+
+static uint32_t chunks_used(void)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        used += chunks[i] != 0;
+    }
+    return used;
+}
+
+struct block {
+    uint8_t *bytes;
+    size_t size_bytes;
+    uint8_t pattern;
+};
+
+static void block_check(const struct block *block)
+{
+    for (size_t i = 0; i < block->size_bytes; i++) {
+        CHECK(block->bytes[i] == block->pattern);
+    }
+}
+
+static size_t random_size(void)
+{
+    int kind = rand() % 10;
+    if (kind < 7) {
+        return (size_t)(rand() % 300);
+    }
+    return (size_t)(kind < 9 ? rand() % 5000 : rand() % 100000);
+}
+
+static void block_change(struct block *block)
+{
+    if (block->bytes == NULL) {
+        size_t size_bytes = random_size();
+        bool zeroed = rand() % 2 == 0;
+        block->bytes = heap_core_allocate(&heap, size_bytes, zeroed);
+        if (block->bytes == NULL) {
+            return;
+        }
+        block->size_bytes = size_bytes;
+        CHECK((uintptr_t)block->bytes % 16 == 0);
+        CHECK(size_bytes < PAGE_SIZE || (uintptr_t)block->bytes % PAGE_SIZE == 0);
+        block->pattern = 0;
+        if (zeroed) {
+            block_check(block);
+        }
+    } else if (rand() % 3 == 0) {
+        size_t size_bytes = random_size();
+        uint8_t *moved = heap_core_resize(&heap, block->bytes, size_bytes);
+        if (moved == NULL) {
+            return;
+        }
+        block->bytes = moved;
+        block->size_bytes = MIN(block->size_bytes, size_bytes);
+        block_check(block);
+        block->size_bytes = size_bytes;
+    } else {
+        block_check(block);
+        heap_core_free(&heap, block->bytes);
+        *block = (struct block){0};
+        return;
+    }
+    block->pattern = (uint8_t)rand();
+    memset(block->bytes, block->pattern, block->size_bytes);
+}
+
+static void test_random(void)
+{
+    static struct block blocks[BLOCKS];
+    start();
+    for (int i = 0; i < 200000; i++) {
+        block_change(&blocks[rand() % BLOCKS]);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        if (blocks[i].bytes != NULL) {
+            block_check(&blocks[i]);
+            heap_core_free(&heap, blocks[i].bytes);
+        }
+    }
+    CHECK(chunks_used() <= HEAP_CLASSES);
+    CHECK(heap_core_allocate(&heap, (CHUNKS - HEAP_CLASSES) * HEAP_CHUNK_BYTES / 2, false) != NULL);
+}
+
+static void test_exhaustion(void)
+{
+    start();
+    CHECK(heap_core_allocate(&heap, CHUNKS * HEAP_CHUNK_BYTES + 1, false) == NULL);
+    CHECK(heap_core_allocate(&heap, SIZE_MAX, false) == NULL);
+    void *all = heap_core_allocate(&heap, CHUNKS * HEAP_CHUNK_BYTES, false);
+    CHECK(all != NULL);
+    CHECK(heap_core_allocate(&heap, 1, false) == NULL);
+    heap_core_free(&heap, all);
+    CHECK(chunks_used() == 0);
+}
+
+static bool free_is_noticed(void *block)
+{
+    if (setjmp(on_corrupt) != 0) {
+        return true;
+    }
+    heap_core_free(&heap, block);
+    return false;
+}
+
+static void test_bad_free(void)
+{
+    start();
+    uint8_t *small = heap_core_allocate(&heap, 100, false);
+    uint8_t *other = heap_core_allocate(&heap, 100, false);
+    uint8_t *large = heap_core_allocate(&heap, 50000, false);
+    CHECK(free_is_noticed(small + 16));
+    CHECK(free_is_noticed(large + HEAP_CHUNK_BYTES));
+    CHECK(free_is_noticed(large + 16));
+    CHECK(free_is_noticed(heap.base - 16));
+    CHECK(free_is_noticed(heap.base + CHUNKS * HEAP_CHUNK_BYTES));
+    CHECK(!free_is_noticed(small));
+    CHECK(free_is_noticed(small));
+    CHECK(!free_is_noticed(other));
+    CHECK(!free_is_noticed(large));
+    CHECK(free_is_noticed(large));
+}
+
+int main(void)
+{
+    srand(1);
+    test_random();
+    test_exhaustion();
+    test_bad_free();
+    return 0;
+}
