@@ -17,7 +17,7 @@ struct account;
 
 struct object {
     uint8_t type;   /* enum object_type */
-    uint8_t dying;  /* set once, when destruction begins */
+    uint8_t dying;  /* set once, when destruction begins; 2 when somebody does the last step */
     uint32_t index; /* in the object table */
     uint32_t size_bytes;
     struct account *payer;       /* its account; NULL only for the root account */
@@ -45,6 +45,9 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
  * else began already.
  */
 bool object_begin_destroy(struct object *object);
+
+/* True for exactly one of those who finished every other step: it calls object_free. */
+bool object_claim_free(struct object *object);
 
 /*
  * The last step: leave the payer's list and free the memory, uncharging the payer, once no CPU can
@@ -74,3 +77,9 @@ void capability_put(struct thread *caller, uint64_t slot, handle_t handle);
  * its own; the caller repeats, serving interrupts in between.
  */
 bool object_destroy_step(struct object *object);
+
+/* object_destroy for a caller that holds the object: refuses what would take its own ground away. */
+struct call;
+status_t object_destroy_call(struct call *call, struct object *object);
+
+uint64_t object_count(void);

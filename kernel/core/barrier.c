@@ -1,0 +1,94 @@
+#include "kernel/core/barrier.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/kmem.h"
+#include "kernel/object/account.h"
+#include "kernel/object/domain.h"
+
+/*
+ * Per CPU: objects that came since the last snapshot, and objects that wait for the CPUs of the
+ * snapshot. The list node is the one of the payer's list, which the object has left.
+ */
+struct deferred {
+    struct list_node arrived;
+    struct list_node waiting;
+    uint64_t entries[CPUS_MAX]; /* odd: this CPU must move on first */
+    bool initialised;
+};
+
+static struct deferred deferred[CPUS_MAX];
+
+static struct deferred *own_deferred(void)
+{
+    struct deferred *own = &deferred[cpu_current()->number];
+    if (!own->initialised) {
+        list_init(&own->arrived);
+        list_init(&own->waiting);
+        own->initialised = true;
+    }
+    return own;
+}
+
+void barrier_defer(struct object *object)
+{
+    list_append(&own_deferred()->arrived, &object->in_account);
+}
+
+static void snapshot(struct deferred *own)
+{
+    /* The unlinking stores come before the loads of the counts; pairs with the entry's lock inc. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        own->entries[i] =
+            cpus[i] == cpu_current() ? 0 : __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_ACQUIRE);
+    }
+}
+
+static bool snapshot_passed(struct deferred *own)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if ((own->entries[i] & 1) &&
+            __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_ACQUIRE) == own->entries[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void free_all(struct list_node *list)
+{
+    while (!list_empty(list)) {
+        struct object *object = CONTAINER_OF(list->next, struct object, in_account);
+        list_remove(&object->in_account);
+        struct account *payer = object->payer;
+        uint64_t charged_bytes = kmem_size(object->size_bytes);
+        if (object->type == OBJECT_DOMAIN) {
+            domain_table_free(object_domain(object));
+        }
+        kmem_free(object, object->size_bytes);
+        account_object_gone(payer, charged_bytes);
+    }
+}
+
+bool barrier_poll(void)
+{
+    struct deferred *own = own_deferred();
+    for (;;) {
+        if (!list_empty(&own->waiting)) {
+            if (!snapshot_passed(own)) {
+                return false;
+            }
+            free_all(&own->waiting);
+        }
+        if (list_empty(&own->arrived)) {
+            return true;
+        }
+        while (!list_empty(&own->arrived)) {
+            struct list_node *node = own->arrived.next;
+            list_remove(node);
+            list_append(&own->waiting, node);
+        }
+        snapshot(own);
+    }
+}

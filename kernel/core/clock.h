@@ -1,0 +1,16 @@
+/*
+ * Time: the TSC is the monotonic clock, and the time page tells everyone how to read it.
+ */
+#pragma once
+
+#include "lib/base/types.h"
+
+/* Find the TSC's frequency and fill the time page; first CPU, once. */
+void clock_init(void);
+uint64_t clock_now_ns(void);
+/* The TSC value at that monotonic time; UINT64_MAX stays far away. */
+uint64_t clock_tsc_at(uint64_t ns);
+uint64_t clock_cycles_to_ns(uint64_t cycles);
+void clock_spin_ns(uint64_t ns);
+void clock_set_wall(uint64_t wall_ns);
+struct time_page *clock_page(void);

@@ -1,0 +1,143 @@
+/*
+ * From the boot code to the first user thread: machine, memory, CPUs, then init with the first
+ * capabilities. After that the kernel only reacts.
+ */
+#include "kernel/core/assert.h"
+#include "kernel/core/clock.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/log.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/core/start_init.h"
+#include "kernel/object/account.h"
+#include "kernel/x86_64/apic.h"
+#include "kernel/x86_64/asm.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/layout.h"
+#include "kernel/x86_64/memory_map.h"
+#include "lib/base/string.h"
+
+#define CPU_START_TIMEOUT_NS 200000000ull
+
+struct cpu *cpus[CPUS_MAX];
+uint32_t cpu_count;
+
+static struct cpu boot_cpu;
+static struct cpu other_cpus[CPUS_MAX - 1];
+static uint32_t cpus_online;
+
+extern char kernel_physical_end[];
+extern char trampoline_start[];
+extern char trampoline_end[];
+extern char boot_stack_top[];
+
+/* Where a starting processor finds its stack; the boot code reads it. */
+uint64_t trampoline_stack;
+static struct cpu *trampoline_cpu;
+
+void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start);
+void cpu_main(void);
+
+/* RAM above the kernel image is the kernel's to give out; below 1 MiB stays the firmware's. */
+static void frames_begin(void)
+{
+    struct ram_range ranges[RAM_RANGES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < machine.ram_count; i++) {
+        struct ram_range range = machine.ram[i];
+        range.start = MAX(range.start, ALIGN_UP((uint64_t)kernel_physical_end, PAGE_SIZE));
+        if (range.start < range.end) {
+            ranges[count++] = range;
+        }
+    }
+    frames_init(ranges, count);
+}
+
+static void cpu_prepare(struct cpu *cpu, uint32_t number, uint32_t id)
+{
+    cpu->number = number;
+    cpu->apic_id = id;
+    cpus[number] = cpu;
+    scheduler_init(cpu);
+}
+
+/* Bring up one processor and wait until it says that it is there. */
+static bool cpu_start(struct cpu *cpu)
+{
+    void *stack = frames_boot_pages(KERNEL_STACK_BYTES / PAGE_SIZE);
+    cpu->stack_top = (uint64_t)stack + KERNEL_STACK_BYTES;
+    trampoline_cpu = cpu;
+    trampoline_stack = cpu->stack_top;
+    uint32_t before = __atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE);
+    apic_start_cpu(cpu->apic_id);
+    uint64_t give_up_ns = clock_now_ns() + CPU_START_TIMEOUT_NS;
+    while (__atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) == before) {
+        if (clock_now_ns() > give_up_ns) {
+            return false;
+        }
+        cpu_pause();
+    }
+    return true;
+}
+
+static void cpus_start(void)
+{
+    memcpy(physical_pointer(TRAMPOLINE), trampoline_start,
+           (size_t)(trampoline_end - trampoline_start));
+    boot_tables_map_low();
+    for (uint32_t i = 0; i < machine.cpu_count; i++) {
+        uint32_t id = machine.cpu_apic_id[i];
+        if (id == boot_cpu.apic_id || cpu_count == CPUS_MAX) {
+            continue;
+        }
+        struct cpu *cpu = &other_cpus[cpu_count - 1];
+        cpu_prepare(cpu, cpu_count, id);
+        if (!cpu_start(cpu)) {
+            log_line("oak: processor %u does not answer and stays unused", id);
+            continue;
+        }
+        cpu_count++;
+    }
+}
+
+void cpu_main(void)
+{
+    struct cpu *cpu = trampoline_cpu;
+    cr3_write(kernel_root_physical);
+    cpu_init(cpu);
+    apic_init(false);
+    cpu->kernel_entries = 1;
+    __atomic_add_fetch(&cpus_online, 1, __ATOMIC_RELEASE);
+    scheduler_leave();
+}
+
+void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
+{
+    log_init();
+    cpu_prepare(&boot_cpu, 0, 0);
+    cpu_count = 1;
+    boot_cpu.stack_top = (uint64_t)boot_stack_top;
+    boot_cpu.kernel_entries = 1;
+    cpu_features_read();
+    cpu_init(&boot_cpu);
+    machine_read(start_info_physical);
+    kernel_map_init();
+    boot_cpu.root_loaded = kernel_root_physical;
+    frames_begin();
+    apic_init(true);
+    boot_cpu.apic_id = apic_id();
+    clock_init();
+    machine_find_cpus();
+    apic_timer_calibrate();
+    cpus_online = 1;
+    cpus_start();
+    log_line("oak: %u processors, %lu MiB", cpu_count, machine.ram_bytes >> 20);
+    account_init_root();
+    start_init(tsc_at_start);
+    scheduler_leave();
+}
+
+void cpu_kick(uint32_t number)
+{
+    apic_send(cpus[number]->apic_id, VECTOR_KICK);
+}

@@ -1,0 +1,274 @@
+/*
+ * The object table: what a handle's index and generation mean. Entries live in chunks that are
+ * never freed, so a stale handle can always be compared.
+ */
+#include "kernel/core/object.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/barrier.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/lock.h"
+#include "kernel/object/account.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/endpoint.h"
+#include "kernel/object/gate.h"
+#include "kernel/object/irq.h"
+#include "kernel/object/memory.h"
+#include "kernel/object/platform.h"
+#include "kernel/object/signal.h"
+#include "kernel/object/space.h"
+#include "kernel/object/thread.h"
+#include "lib/base/string.h"
+
+#define CHUNK_ENTRIES 256
+#define CHUNKS_MAX    4096
+
+struct entry {
+    struct object *object; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+static struct entry *chunks[CHUNKS_MAX];
+static uint32_t chunk_count;
+static uint32_t first_free; /* 0: none; index 0 is never used */
+static uint64_t alive;
+static struct spinlock table_lock = SPINLOCK_INIT(LOCK_OBJECT_TABLE);
+
+static struct entry *entry_at(uint32_t index)
+{
+    if (index / CHUNK_ENTRIES >= __atomic_load_n(&chunk_count, __ATOMIC_ACQUIRE)) {
+        return NULL;
+    }
+    return &chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
+}
+
+/* One frame more of entries, all free. Under the table's lock. */
+static bool chunk_add(void)
+{
+    if (chunk_count == CHUNKS_MAX) {
+        return false;
+    }
+    struct entry *chunk = kmem_alloc(CHUNK_ENTRIES * sizeof(struct entry));
+    if (chunk == NULL) {
+        return false;
+    }
+    uint32_t first = chunk_count * CHUNK_ENTRIES;
+    for (uint32_t i = CHUNK_ENTRIES; i-- > 0;) {
+        chunk[i] = (struct entry){.generation = 1, .next_free = first_free};
+        if (first + i != 0) {
+            first_free = first + i;
+        }
+    }
+    chunks[chunk_count] = chunk;
+    __atomic_store_n(&chunk_count, chunk_count + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+static uint32_t entry_take(struct object *object)
+{
+    spin_lock(&table_lock);
+    if (first_free == 0 && !chunk_add()) {
+        spin_unlock(&table_lock);
+        return 0;
+    }
+    uint32_t index = first_free;
+    struct entry *entry = entry_at(index);
+    first_free = entry->next_free;
+    alive++;
+    __atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
+    spin_unlock(&table_lock);
+    return index;
+}
+
+uint64_t object_count(void)
+{
+    return alive;
+}
+
+status_t object_create(struct account *payer, enum object_type type, size_t size_bytes,
+                       struct object **out)
+{
+    status_t status = account_object_new(payer, kmem_size(size_bytes));
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *object = kmem_alloc(size_bytes);
+    if (object == NULL) {
+        account_object_gone(payer, kmem_size(size_bytes));
+        return STATUS_NO_MEMORY;
+    }
+    memset(object, 0, size_bytes);
+    object->type = (uint8_t)type;
+    object->size_bytes = (uint32_t)size_bytes;
+    object->payer = payer;
+    list_init(&object->in_account);
+    object->index = entry_take(object);
+    if (object->index == 0) {
+        kmem_free(object, size_bytes);
+        account_object_gone(payer, kmem_size(size_bytes));
+        return STATUS_NO_MEMORY;
+    }
+    account_link_object(payer, object);
+    *out = object;
+    return STATUS_OK;
+}
+
+bool object_begin_destroy(struct object *object)
+{
+    spin_lock(&table_lock);
+    bool first = !object->dying;
+    if (first) {
+        struct entry *entry = entry_at(object->index);
+        object->dying = 1;
+        __atomic_store_n(&entry->object, NULL, __ATOMIC_RELEASE);
+        alive--;
+        /* An entry whose generations are used up is never used again. */
+        if (++entry->generation != 0) {
+            entry->next_free = first_free;
+            first_free = object->index;
+        }
+    }
+    spin_unlock(&table_lock);
+    return first;
+}
+
+bool object_claim_free(struct object *object)
+{
+    uint8_t began = 1;
+    return __atomic_compare_exchange_n(&object->dying, &began, 2, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+void object_free(struct object *object)
+{
+    assert(object->dying);
+    account_unlink_object(object->payer, object);
+    barrier_defer(object);
+}
+
+handle_t object_handle(const struct object *object, uint32_t rights)
+{
+    uint64_t generation = entry_at(object->index)->generation;
+    return generation << 32 | (uint64_t)rights << 24 | object->index;
+}
+
+struct object *handle_object(handle_t handle, enum object_type type)
+{
+    struct entry *entry = entry_at((uint32_t)(handle & 0xffffff));
+    if (entry == NULL) {
+        return NULL;
+    }
+    struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
+    uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
+    if (object == NULL || generation != handle >> 32) {
+        return NULL;
+    }
+    return type == OBJECT_NONE || object->type == type ? object : NULL;
+}
+
+status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,
+                         uint32_t rights, struct object **out)
+{
+    handle_t handle = domain_slot(caller->domain, slot);
+    struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_NONE);
+    if (object == NULL) {
+        return STATUS_BAD_CAPABILITY;
+    }
+    if (type != OBJECT_NONE && object->type != type) {
+        return STATUS_WRONG_TYPE;
+    }
+    if ((handle_rights(handle) & rights) != rights) {
+        return STATUS_NO_RIGHT;
+    }
+    *out = object;
+    return STATUS_OK;
+}
+
+status_t capability_check_empty(struct thread *caller, uint64_t slot)
+{
+    return domain_reserve(caller->domain, slot);
+}
+
+void capability_put(struct thread *caller, uint64_t slot, handle_t handle)
+{
+    (void)domain_put(caller->domain, slot, handle);
+}
+
+bool object_destroy_step(struct object *object)
+{
+    switch ((enum object_type)object->type) {
+    case OBJECT_ACCOUNT:
+        return account_destroy_step(object);
+    case OBJECT_DOMAIN:
+        return domain_destroy_step(object_domain(object));
+    case OBJECT_SPACE:
+        return space_destroy_step(object);
+    case OBJECT_MEMORY:
+        return memory_destroy_step(object);
+    case OBJECT_THREAD:
+        return thread_destroy_step(object_thread(object));
+    case OBJECT_ENDPOINT:
+        return endpoint_destroy_step(object_endpoint(object));
+    case OBJECT_SIGNAL:
+        return signal_destroy_step(object_signal(object));
+    case OBJECT_IRQ:
+        return irq_destroy_step(object_irq(object));
+    case OBJECT_GATE:
+    case OBJECT_IOPORT:
+    case OBJECT_PLATFORM:
+        (void)object_begin_destroy(object);
+        if (object_claim_free(object)) {
+            object_free(object);
+        }
+        return true;
+    case OBJECT_NONE:
+    case OBJECT_TYPES:
+        break;
+    }
+    panic(__FILE__, __LINE__, "an object without a type");
+}
+
+/* Would destroying the object end the caller, or pull away what it stands on? */
+static bool caller_depends(const struct thread *caller, struct object *object)
+{
+    switch ((enum object_type)object->type) {
+    case OBJECT_DOMAIN:
+        return object_domain(object) == caller->domain;
+    case OBJECT_SPACE:
+        return object_space(object) == caller->space;
+    case OBJECT_ACCOUNT:
+        return account_is_ancestor(object_account(object), caller->object.payer) ||
+               account_is_ancestor(object_account(object), caller->domain->object.payer);
+    case OBJECT_NONE:
+    case OBJECT_MEMORY:
+    case OBJECT_THREAD:
+    case OBJECT_ENDPOINT:
+    case OBJECT_GATE:
+    case OBJECT_SIGNAL:
+    case OBJECT_IRQ:
+    case OBJECT_IOPORT:
+    case OBJECT_PLATFORM:
+    case OBJECT_TYPES:
+        break;
+    }
+    return false;
+}
+
+status_t object_destroy_call(struct call *call, struct object *object)
+{
+    struct thread *caller = call->thread;
+    if (caller_depends(caller, object)) {
+        return STATUS_BUSY;
+    }
+    if (object->type == OBJECT_SPACE && space_has_threads(object_space(object))) {
+        return STATUS_BUSY;
+    }
+    bool self = object == &caller->object;
+    bool gone = object_destroy_step(object);
+    if (self) {
+        return CALL_BLOCKED;
+    }
+    return gone ? STATUS_OK : CALL_RESTART;
+}

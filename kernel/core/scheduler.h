@@ -1,0 +1,42 @@
+/*
+ * Which thread runs where: per-CPU run queues by band, round robin within one, idle CPUs steal.
+ * The timer ticks only when somebody waits for a turn or a deadline.
+ *
+ * A thread that blocks: scheduler_save (its context is complete), then, under the lock of what it
+ * waits at and its own, its new state; from that moment another CPU may run it; then
+ * scheduler_detach. A thread that wakes: under its lock the state READY, then scheduler_ready.
+ */
+#pragma once
+
+#include "kernel/core/cpu.h"
+#include "kernel/object/thread.h"
+
+void scheduler_init(struct cpu *cpu);
+
+/* Save the current thread's FPU state and bases, and bill its time. */
+void scheduler_save(struct thread *thread);
+
+/* The CPU runs nobody now; what was current may be anywhere already. */
+void scheduler_detach(void);
+
+/* Put a woken thread into a run queue, and wake or preempt a CPU for it. */
+void scheduler_ready(struct thread *thread);
+
+/* The same, but prefer to run it next on this CPU: the other half of a call or a reply. */
+void scheduler_handoff(struct thread *thread);
+
+/* Give up the rest of the turn. */
+void scheduler_yield(void);
+
+/* Take a READY thread out of its run queue; false when it is not in one (about to run). */
+bool scheduler_withdraw(struct thread *thread);
+
+/* The way out of the kernel: run what is due, or idle until something is. */
+__attribute__((noreturn)) void scheduler_leave(void);
+
+/* The timer interrupt of this CPU, and a kick from another. */
+void scheduler_timer(void);
+
+/* Wake the thread's wait at that time, with TIMED_OUT. Before its state says that it waits. */
+void timer_arm(struct thread *thread, uint64_t deadline_ns);
+void timer_disarm(struct thread *thread);

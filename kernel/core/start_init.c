@@ -1,0 +1,158 @@
+/*
+ * Init is the bundle's file "init": an ELF file whose segments are mapped as every other program's
+ * are (lib/oak/program.h). The bundle is part of the kernel image and as trusted as the kernel, but
+ * what does not look right still ends in a clear panic.
+ */
+#include "kernel/core/start_init.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/clock.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/object/account.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/memory.h"
+#include "kernel/object/platform.h"
+#include "kernel/object/thread.h"
+#include "kernel/x86_64/layout.h"
+#include "kernel/x86_64/memory_map.h"
+#include "lib/oak/elf.h"
+#include "lib/base/string.h"
+
+#define INIT_HEAP_BYTES 0x10000000ull /* 256 MiB of addresses */
+
+extern char bundle_start[];
+extern char bundle_end[];
+
+static union {
+    struct boot_info info;
+    uint8_t bytes[PAGE_SIZE];
+} boot_memory __attribute__((aligned(4096)));
+
+static void must(status_t status, const char *what)
+{
+    if (status != STATUS_OK) {
+        panic("cannot start init", (int)status, what);
+    }
+}
+
+static void give(struct domain *domain, uint32_t slot, struct object *object, uint32_t rights)
+{
+    must(domain_reserve(domain, slot), "capability table");
+    (void)domain_put(domain, slot, object_handle(object, rights));
+}
+
+static const struct bundle_entry *init_find(void)
+{
+    const struct bundle_header *header = (const struct bundle_header *)bundle_start;
+    uint64_t size_bytes = (uint64_t)(bundle_end - bundle_start);
+    if (size_bytes < PAGE_SIZE || header->magic != BUNDLE_MAGIC) {
+        panic(__FILE__, __LINE__, "the image holds no bundle");
+    }
+    for (uint64_t i = 0; i < header->count; i++) {
+        if (strncmp(header->entry[i].name, "init", BUNDLE_NAME) == 0) {
+            return &header->entry[i];
+        }
+    }
+    panic(__FILE__, __LINE__, "the bundle holds no init");
+}
+
+/* One loadable segment: read-only from the bundle, or copied on write over it, then zeros. */
+static void segment_map(struct domain *domain, struct memory *private, struct memory *bundle,
+                        const struct elf_segment *segment, uint64_t file_offset)
+{
+    struct region_request request = {
+        .address = segment->address,
+        .size_bytes = segment->file_bytes,
+        .rights = segment->rights,
+        .private_memory = segment->rights & RIGHT_WRITE ? private : NULL,
+        .private_offset = segment->address - WINDOW_BASE,
+        .source_memory = bundle,
+        .source_offset = file_offset + segment->file_offset,
+    };
+    if (segment->file_bytes > 0) {
+        must(region_map_add(&domain->window, &request), "segment");
+    }
+    if (segment->zero_bytes > 0) {
+        request.address += segment->file_bytes;
+        request.private_offset += segment->file_bytes;
+        request.size_bytes = segment->zero_bytes;
+        request.source_memory = NULL;
+        must(region_map_add(&domain->window, &request), "zeroed segment");
+    }
+}
+
+static void anonymous_map(struct domain *domain, struct memory *private, uint64_t address,
+                          uint64_t size_bytes)
+{
+    struct region_request request = {
+        .address = address,
+        .size_bytes = size_bytes,
+        .rights = RIGHT_READ | RIGHT_WRITE,
+        .private_memory = private,
+        .private_offset = address - WINDOW_BASE,
+    };
+    must(region_map_add(&domain->window, &request), "heap and stack");
+}
+
+static uint64_t program_map(struct domain *domain, struct memory *private, struct memory *bundle)
+{
+    const struct bundle_entry *entry = init_find();
+    struct elf_image program;
+    must(elf_parse(bundle_start + entry->offset, entry->size_bytes, entry->size_bytes, &program), "ELF file");
+    for (uint32_t i = 0; i < program.segment_count; i++) {
+        segment_map(domain, private, bundle, &program.segment[i], entry->offset);
+    }
+    anonymous_map(domain, private, WINDOW_HEAP, INIT_HEAP_BYTES);
+    anonymous_map(domain, private, WINDOW_THREADS + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE);
+    return program.entry;
+}
+
+static struct memory *image_memory(const void *start, uint64_t size_bytes)
+{
+    struct memory *memory;
+    must(memory_create_boot(root_account(), (uint64_t)start - KERNEL_VIRTUAL,
+                            ALIGN_UP(size_bytes, PAGE_SIZE), &memory),
+         "memory over the image");
+    return memory;
+}
+
+void start_init(uint64_t tsc_at_start)
+{
+    uint64_t bundle_bytes = (uint64_t)(bundle_end - bundle_start);
+    boot_memory.info.bundle_bytes = bundle_bytes;
+    boot_memory.info.memory_bytes = machine.ram_bytes;
+    boot_memory.info.cpus = cpu_count;
+    boot_memory.info.tsc_at_start = tsc_at_start;
+    memcpy(boot_memory.info.command_line, machine.command_line, BOOT_COMMAND_LINE);
+
+    struct account *account = root_account();
+    struct memory *bundle = image_memory(bundle_start, bundle_bytes);
+    struct domain *domain;
+    struct memory *private;
+    must(domain_create(account, false, &domain), "domain");
+    must(memory_make(account, WINDOW_SIZE, &private), "window memory");
+    uint64_t entry = program_map(domain, private, bundle);
+
+    struct thread *thread;
+    must(thread_create(account, domain, WINDOW_THREADS + THREAD_FRAME_OFFSET, BAND_DRIVER, false,
+                       &thread),
+         "thread");
+    struct object *platform;
+    must(object_create(account, OBJECT_PLATFORM, sizeof(struct platform), &platform), "platform");
+
+    uint32_t read_execute = RIGHT_READ | RIGHT_EXECUTE;
+    give(domain, SLOT_DOMAIN, &domain->object, RIGHTS_ALL);
+    give(domain, SLOT_ACCOUNT, account_object(account), RIGHTS_ALL & ~RIGHT_DESTROY);
+    give(domain, SLOT_LOG, platform, RIGHT_WRITE);
+    give(domain, SLOT_TIME, memory_object(image_memory(clock_page(), PAGE_SIZE)), RIGHT_READ);
+    give(domain, SLOT_MEMORY, memory_object(private), RIGHTS_ALL);
+    give(domain, SLOT_THREAD, &thread->object, RIGHTS_ALL);
+    give(domain, INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
+    give(domain, INIT_SLOT_BUNDLE, memory_object(bundle), read_execute);
+    give(domain, INIT_SLOT_BOOT, memory_object(image_memory(&boot_memory, PAGE_SIZE)), RIGHT_READ);
+
+    thread_set_start(thread, entry, 0);
+    thread->state = THREAD_READY;
+    scheduler_ready(thread);
+}

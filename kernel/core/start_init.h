@@ -1,0 +1,7 @@
+/* Making the first program: domain, window, thread and capabilities of init. */
+#pragma once
+
+#include "lib/base/types.h"
+
+/* Panics when the bundle has no usable init. */
+void start_init(uint64_t tsc_at_start);

@@ -1,0 +1,326 @@
+/*
+ * Traps from user mode: kernel calls, page faults, exceptions, interrupts. What the kernel cannot
+ * resolve goes to the thread's own domain: from application mode to the trap entry, from
+ * personality mode to the fault entry, and a fault inside that ends the domain.
+ */
+#include "kernel/core/traps.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/log.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/irq.h"
+#include "kernel/object/space.h"
+#include "kernel/x86_64/apic.h"
+#include "kernel/x86_64/asm.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/layout.h"
+#include "lib/base/string.h"
+
+#define VECTOR_PAGE_FAULT         14
+#define VECTOR_GENERAL_PROTECTION 13
+
+#define FAULT_WRITE 2
+#define FAULT_FETCH 16
+
+#define USER_RFLAGS 0x202
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+struct call_entry {
+    call_handler handler;
+    uint8_t type; /* enum object_type; CALL_TYPE_HALF */
+    uint8_t rights;
+};
+
+#define CALL_TYPE_NONE     OBJECT_NONE
+#define CALL_TYPE_ACCOUNT  OBJECT_ACCOUNT
+#define CALL_TYPE_DOMAIN   OBJECT_DOMAIN
+#define CALL_TYPE_SPACE    OBJECT_SPACE
+#define CALL_TYPE_MEMORY   OBJECT_MEMORY
+#define CALL_TYPE_THREAD   OBJECT_THREAD
+#define CALL_TYPE_ENDPOINT OBJECT_ENDPOINT
+#define CALL_TYPE_GATE     OBJECT_GATE
+#define CALL_TYPE_SIGNAL   OBJECT_SIGNAL
+#define CALL_TYPE_IRQ      OBJECT_IRQ
+#define CALL_TYPE_IOPORT   OBJECT_IOPORT
+#define CALL_TYPE_PLATFORM OBJECT_PLATFORM
+#define CALL_TYPE_HALF     0xff
+
+#define RIGHT_0 0
+#define KERNEL_CALL(number, name, arguments, results, type_, rights_, shape, meaning)             \
+    [number] = {.handler = call_##name, .type = CALL_TYPE_##type_, .rights = RIGHT_##rights_},
+static const struct call_entry calls[KERNEL_CALLS] = {
+#include "abi/syscalls.def"
+};
+#undef KERNEL_CALL
+
+static status_t call_find_object(struct thread *thread, const struct call_entry *entry,
+                                 struct call *call)
+{
+    if (entry->type == OBJECT_NONE) {
+        return STATUS_OK;
+    }
+    if (entry->type != CALL_TYPE_HALF) {
+        return capability_find(thread, call->argument[0], (enum object_type)entry->type,
+                               entry->rights, &call->object);
+    }
+    status_t status =
+        capability_find(thread, call->argument[0], OBJECT_NONE, entry->rights, &call->object);
+    if (status == STATUS_OK && call->object->type != OBJECT_DOMAIN &&
+        call->object->type != OBJECT_SPACE) {
+        return STATUS_WRONG_TYPE;
+    }
+    return status;
+}
+
+void kernel_call(struct thread *thread)
+{
+    struct registers *registers = &thread->registers;
+    uint64_t number = registers->rax;
+    struct call call = {
+        .thread = thread,
+        .argument = {registers->rdi, registers->rsi, registers->rdx, registers->r10, registers->r8,
+                     registers->r9},
+        .result = {registers->rdi, registers->rsi, registers->rdx},
+    };
+    status_t status = STATUS_NOT_SUPPORTED;
+    if (number < KERNEL_CALLS) {
+        const struct call_entry *entry = &calls[number];
+        status = call_find_object(thread, entry, &call);
+        if (status == STATUS_OK) {
+            status = entry->handler(&call);
+        }
+    }
+    if (status == CALL_RESTART) {
+        registers->rip -= 2; /* the syscall instruction again, with the same registers */
+    } else if (status < CALL_RESTART) {
+        registers->rax = status;
+        registers->rdi = call.result[0];
+        registers->rsi = call.result[1];
+        registers->rdx = call.result[2];
+    }
+    scheduler_leave();
+}
+
+/* --- forwarding ------------------------------------------------------------------------------ */
+
+void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address)
+{
+    struct registers *registers = &thread->registers;
+    struct trap_words *words = &thread->frame->application;
+    words->rip = registers->rip;
+    words->rsp = registers->rsp;
+    words->rflags = registers->rflags;
+    words->rax = registers->rax;
+    words->rcx = registers->rcx;
+    words->r11 = registers->r11;
+    words->cause = cause;
+    words->address = address;
+    words->error = registers->error;
+    words->vector = registers->vector;
+    thread->mode = MODE_PERSONALITY;
+    thread->sysret = 0;
+    registers->rip = thread->trap_entry;
+    registers->rsp = thread->frame_address;
+    registers->rflags = USER_RFLAGS;
+    registers->cs = USER_CODE;
+    registers->ss = USER_DATA;
+}
+
+static void report_fill(struct domain_report *report, const struct trap_words *words)
+{
+    memset(report, 0, sizeof(*report));
+    report->cause = words->cause;
+    report->vector = words->vector;
+    report->error = words->error;
+    report->address = words->address;
+    report->rip = words->rip;
+    report->rsp = words->rsp;
+}
+
+/* To the fault entry, on the same stack, below what the interrupted code uses. */
+static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t address)
+{
+    struct registers *registers = &thread->registers;
+    struct domain *domain = thread->domain;
+    struct trap_words words = {
+        .rip = registers->rip,
+        .rsp = registers->rsp,
+        .rflags = registers->rflags,
+        .rax = registers->rax,
+        .rcx = registers->rcx,
+        .r11 = registers->r11,
+        .cause = cause,
+        .address = address,
+        .error = registers->error,
+        .vector = registers->vector,
+    };
+    if (domain->fault_entry == 0 || thread->in_fault) {
+        struct domain_report report;
+        /* A second fault tells less than the one whose handler failed. */
+        report_fill(&report, thread->in_fault ? &thread->frame->personality : &words);
+        domain_end(domain, &report);
+        return;
+    }
+    thread->frame->personality = words;
+    thread->in_fault = 1;
+    registers->rip = domain->fault_entry;
+    registers->rsp = ALIGN_DOWN(registers->rsp - 128, 16);
+    registers->rflags = USER_RFLAGS;
+}
+
+static void fault_unresolved(struct thread *thread, enum trap_cause cause, uint64_t address)
+{
+    if (thread->mode == MODE_APPLICATION) {
+        trap_forward(thread, cause, address);
+    } else {
+        fault_enter(thread, cause, address);
+    }
+}
+
+static void page_fault(struct thread *thread)
+{
+    uint64_t address = cr2_read();
+    uint64_t error = thread->registers.error;
+    uint32_t access = error & FAULT_FETCH   ? RIGHT_EXECUTE
+                      : error & FAULT_WRITE ? RIGHT_WRITE
+                                            : RIGHT_READ;
+    status_t status = STATUS_NOT_FOUND;
+    bool window_visible = thread->mode == MODE_PERSONALITY || thread->domain->open;
+    if (address - WINDOW_BASE < WINDOW_SIZE) {
+        if (window_visible) {
+            status = region_fault(&thread->domain->window, address, access);
+        }
+    } else if (thread->space != NULL && address < APPLICATION_END &&
+               !(access == RIGHT_EXECUTE && thread->mode == MODE_PERSONALITY &&
+                 !thread->domain->open)) {
+        status = region_fault(&thread->space->map, address, access);
+    }
+    if (status != STATUS_OK) {
+        fault_unresolved(thread, TRAP_PAGE_FAULT, address);
+    }
+}
+
+/* --- from user mode -------------------------------------------------------------------------- */
+
+static void interrupt_handle(uint64_t vector)
+{
+    if (vector == VECTOR_SPURIOUS) {
+        return;
+    }
+    apic_end_of_interrupt();
+    if (vector == VECTOR_TIMER) {
+        scheduler_timer();
+    } else if (vector == VECTOR_KICK) {
+        cpu_serve_requests();
+        scheduler_kicked();
+    } else {
+        irq_deliver((uint32_t)vector);
+    }
+}
+
+void trap_user(struct thread *thread)
+{
+    uint64_t vector = thread->registers.vector;
+    if (vector == VECTOR_PAGE_FAULT) {
+        page_fault(thread);
+    } else if (vector < 32) {
+        fault_unresolved(thread, TRAP_EXCEPTION, 0);
+    } else {
+        interrupt_handle(vector);
+    }
+    scheduler_leave();
+}
+
+void trap_attend(struct thread *thread)
+{
+    uint8_t attention = __atomic_load_n(&thread->attention, __ATOMIC_ACQUIRE);
+    if (attention & (ATTENTION_DIE | ATTENTION_STOP)) {
+        spin_lock(&thread->lock);
+        thread->state = attention & ATTENTION_DIE ? THREAD_DEAD : THREAD_STOPPED;
+        spin_unlock(&thread->lock);
+        scheduler_detach();
+        return;
+    }
+    if (thread->mode == MODE_APPLICATION) {
+        __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_INTERRUPT, __ATOMIC_ACQ_REL);
+        trap_forward(thread, TRAP_INTERRUPT, 0);
+    }
+}
+
+/* --- from kernel mode ------------------------------------------------------------------------ */
+
+void trap_kernel(struct registers *registers)
+{
+    if (registers->vector < 32) {
+        registers_print(registers);
+        panic(__FILE__, __LINE__, "exception in the kernel");
+    }
+    /* Only the idle loop runs with interrupts on; it counted itself out of the kernel. */
+    struct cpu *cpu = cpu_current();
+    __atomic_fetch_add(&cpu->kernel_entries, 1, __ATOMIC_SEQ_CST);
+    interrupt_handle(registers->vector);
+    cpu->kernel_entries++;
+}
+
+void trap_fatal(struct registers *registers)
+{
+    registers_print(registers);
+    panic(__FILE__, __LINE__, "non-maskable interrupt, double fault or machine check");
+}
+
+/* --- resume ---------------------------------------------------------------------------------- */
+
+/* RFLAGS that an application may have: arithmetic flags, TF, DF, AC, ID. */
+#define ALLOWED_RFLAGS 0x240dd5
+
+status_t call_application_resume(struct call *call)
+{
+    struct thread *thread = call->thread;
+    struct registers *registers = &thread->registers;
+    struct trap_words words = thread->frame->application;
+    registers->rip = words.rip;
+    registers->rsp = words.rsp;
+    registers->rflags = (words.rflags & ALLOWED_RFLAGS) | USER_RFLAGS;
+    registers->rax = words.rax;
+    registers->rcx = words.rcx;
+    registers->r11 = words.r11;
+    registers->rdi = call->argument[0];
+    thread->mode = MODE_APPLICATION;
+    thread->sysret = 0;
+    if (thread->space == NULL || words.rip >= APPLICATION_END) {
+        /* As the CPU does with an address that cannot be: general protection. */
+        registers->error = 0;
+        registers->vector = VECTOR_GENERAL_PROTECTION;
+        trap_forward(thread, TRAP_EXCEPTION, 0);
+    }
+    return CALL_DONE;
+}
+
+static bool canonical(uint64_t address)
+{
+    return (int64_t)(address << 16) >> 16 == (int64_t)address;
+}
+
+status_t call_fault_resume(struct call *call)
+{
+    struct thread *thread = call->thread;
+    struct trap_words words = thread->frame->personality;
+    if (!thread->in_fault) {
+        return STATUS_BAD_STATE;
+    }
+    if (!canonical(words.rip)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    struct registers *registers = &thread->registers;
+    registers->rip = words.rip;
+    registers->rsp = words.rsp;
+    registers->rflags = (words.rflags & ALLOWED_RFLAGS) | USER_RFLAGS;
+    registers->rax = words.rax;
+    registers->rcx = words.rcx;
+    registers->r11 = words.r11;
+    thread->sysret = 0;
+    thread->in_fault = 0;
+    return CALL_DONE;
+}

@@ -1,0 +1,19 @@
+/* What happens between user mode and the calls: traps, forwarding, the way out. */
+#pragma once
+
+#include "kernel/object/thread.h"
+
+/* From entry.S; none returns. */
+__attribute__((noreturn)) void kernel_call(struct thread *thread);
+__attribute__((noreturn)) void trap_user(struct thread *thread);
+__attribute__((noreturn)) void kernel_leave(struct thread *thread);
+
+/* Interrupt while idle. */
+void trap_kernel(struct registers *registers);
+__attribute__((noreturn)) void trap_fatal(struct registers *registers);
+
+/* Send the current thread from application mode to its domain's trap entry. */
+void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address);
+
+/* Do what thread->attention asks; the CPU may have no current thread afterwards. */
+void trap_attend(struct thread *thread);

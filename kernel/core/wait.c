@@ -1,0 +1,68 @@
+#include "kernel/core/wait.h"
+
+#include "kernel/core/scheduler.h"
+#include "kernel/object/endpoint.h"
+#include "kernel/object/signal.h"
+
+/* The lock of the queue that a thread in this state stands in, or NULL. */
+static struct spinlock *queue_lock(enum thread_state state, struct object *waiting_at)
+{
+    switch (state) {
+    case THREAD_RECEIVING:
+    case THREAD_CALLING:
+    case THREAD_AWAITING_REPLY:
+        return &object_endpoint(waiting_at)->lock;
+    case THREAD_SIGNAL_WAIT:
+        return &object_signal(waiting_at)->lock;
+    case THREAD_STOPPED:
+    case THREAD_READY:
+    case THREAD_RUNNING:
+    case THREAD_PARKED:
+    case THREAD_DEAD:
+        break;
+    }
+    return NULL;
+}
+
+static bool state_waits(enum thread_state state)
+{
+    return state == THREAD_PARKED || state == THREAD_RECEIVING || state == THREAD_CALLING ||
+           state == THREAD_AWAITING_REPLY || state == THREAD_SIGNAL_WAIT;
+}
+
+bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum wait_filter filter)
+{
+    for (;;) {
+        spin_lock(&thread->lock);
+        enum thread_state state = thread->state;
+        struct object *waiting_at = thread->waiting_at;
+        uint64_t current_sequence = thread->wait_sequence;
+        bool allowed = filter == WAIT_ANY || thread->interruptible;
+        spin_unlock(&thread->lock);
+        if (!state_waits(state) || !allowed || (sequence != 0 && sequence != current_sequence)) {
+            return false;
+        }
+        /* The queue's lock comes before the thread's: look again with both. */
+        struct spinlock *outer = queue_lock(state, waiting_at);
+        if (outer != NULL) {
+            spin_lock(outer);
+        }
+        spin_lock(&thread->lock);
+        bool same = thread->state == state && thread->wait_sequence == current_sequence;
+        if (same) {
+            if (outer != NULL) {
+                list_remove(&thread->wait_node);
+            }
+            wait_finish(thread, status);
+        }
+        spin_unlock(&thread->lock);
+        if (outer != NULL) {
+            spin_unlock(outer);
+        }
+        if (same) {
+            timer_disarm(thread);
+            scheduler_ready(thread);
+            return true;
+        }
+    }
+}

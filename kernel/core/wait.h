@@ -1,0 +1,24 @@
+/* Ending a wait from outside: deadline, interruption, destruction. */
+#pragma once
+
+#include "kernel/object/thread.h"
+
+enum wait_filter {
+    WAIT_ANY,           /* whatever it waits for */
+    WAIT_INTERRUPTIBLE, /* only a wait that thread_interrupt may end */
+};
+
+/*
+ * End the thread's wait with that status; the thread becomes ready. `sequence` 0: whichever wait;
+ * otherwise only that one. False when it does not wait (so).
+ */
+bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence,
+                 enum wait_filter filter);
+
+/* The thread has been made READY under its lock; write its results before. */
+static inline void wait_finish(struct thread *thread, status_t status)
+{
+    thread->registers.rax = status;
+    thread->state = THREAD_READY;
+    thread->waiting_at = NULL;
+}

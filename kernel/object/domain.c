@@ -1,0 +1,349 @@
+#include "kernel/object/domain.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/log.h"
+#include "kernel/object/account.h"
+#include "kernel/object/signal.h"
+#include "kernel/object/space.h"
+#include "kernel/object/thread.h"
+#include "lib/base/string.h"
+
+struct region_map *domain_window(struct domain *domain)
+{
+    return &domain->window;
+}
+
+bool domain_is_open(const struct domain *domain)
+{
+    return domain->open;
+}
+
+status_t domain_create(struct account *payer, bool open, struct domain **out)
+{
+    struct object *object;
+    status_t status = object_create(payer, OBJECT_DOMAIN, sizeof(struct domain), &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct domain *domain = object_domain(object);
+    spin_init(&domain->lock, LOCK_DOMAIN);
+    list_init(&domain->spaces);
+    list_init(&domain->threads);
+    domain->open = open;
+    status = region_map_init_window(&domain->window, payer);
+    if (status == STATUS_OK) {
+        status = space_root_create(payer, &domain->window, &domain->root);
+        if (status != STATUS_OK) {
+            while (!region_map_destroy_step(&domain->window)) {
+            }
+        }
+    }
+    if (status != STATUS_OK) {
+        (void)object_begin_destroy(object);
+        object_free(object);
+        return status;
+    }
+    *out = domain;
+    return STATUS_OK;
+}
+
+status_t call_domain_create(struct call *call)
+{
+    if (call->argument[2] & ~(uint64_t)DOMAIN_OPEN) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    status_t status = capability_check_empty(call->thread, call->argument[1]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct domain *domain;
+    status = domain_create(object_account(call->object), call->argument[2] & DOMAIN_OPEN, &domain);
+    if (status == STATUS_OK) {
+        capability_put(call->thread, call->argument[1], object_handle(&domain->object, RIGHTS_ALL));
+    }
+    return status;
+}
+
+status_t call_domain_set_entries(struct call *call)
+{
+    struct domain *domain = object_domain(call->object);
+    uint64_t trap_entry = call->argument[1];
+    uint64_t fault_entry = call->argument[2];
+    if (trap_entry - WINDOW_BASE >= WINDOW_SIZE || fault_entry - WINDOW_BASE >= WINDOW_SIZE) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    spin_lock(&domain->lock);
+    domain->trap_entry = trap_entry;
+    domain->fault_entry = fault_entry;
+    for (struct list_node *node = domain->threads.next; node != &domain->threads;
+         node = node->next) {
+        CONTAINER_OF(node, struct thread, in_domain)->trap_entry = trap_entry;
+    }
+    spin_unlock(&domain->lock);
+    return STATUS_OK;
+}
+
+status_t call_domain_watch(struct call *call)
+{
+    struct domain *domain = object_domain(call->object);
+    struct object *signal;
+    status_t status =
+        capability_find(call->thread, call->argument[1], OBJECT_SIGNAL, RIGHT_WRITE, &signal);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    spin_lock(&domain->lock);
+    domain->watcher = object_handle(signal, RIGHT_WRITE);
+    domain->watcher_bits = call->argument[2];
+    bool ended = domain->ended;
+    spin_unlock(&domain->lock);
+    if (ended) {
+        signal_set(object_signal(signal), call->argument[2]);
+    }
+    return STATUS_OK;
+}
+
+status_t call_domain_report(struct call *call)
+{
+    struct domain *domain = object_domain(call->object);
+    struct domain_report report;
+    spin_lock(&domain->lock);
+    report = domain->report;
+    spin_unlock(&domain->lock);
+    memcpy(call->thread->frame->message, &report, sizeof(report));
+    return STATUS_OK;
+}
+
+void domain_end(struct domain *domain, const struct domain_report *report)
+{
+    spin_lock(&domain->lock);
+    bool first = !domain->ended;
+    domain->ended = true;
+    if (first) {
+        domain->report = *report;
+    }
+    for (struct list_node *node = domain->threads.next; node != &domain->threads;
+         node = node->next) {
+        thread_attend(CONTAINER_OF(node, struct thread, in_domain), ATTENTION_STOP);
+    }
+    handle_t watcher = domain->watcher;
+    uint64_t bits = domain->watcher_bits;
+    spin_unlock(&domain->lock);
+    struct object *signal = handle_object(watcher, OBJECT_SIGNAL);
+    if (first && signal != NULL) {
+        signal_set(object_signal(signal), bits);
+    }
+}
+
+/* --- capability table ------------------------------------------------------------------------ */
+
+/* Where the slot is, or NULL when it is outside the table or its leaf does not exist. */
+static handle_t *slot_place(const struct domain *domain, uint64_t slot)
+{
+    if (slot >= SLOTS) {
+        return NULL;
+    }
+    uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
+    struct table_mid *mid =
+        __atomic_load_n(&domain->mids[leaf_number / TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
+    if (mid == NULL) {
+        return NULL;
+    }
+    struct table_leaf *leaf =
+        __atomic_load_n(&mid->leaf[leaf_number % TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
+    return leaf == NULL ? NULL : &leaf->slot[slot % TABLE_LEAF_SLOTS];
+}
+
+handle_t domain_slot(const struct domain *domain, uint64_t slot)
+{
+    handle_t *place = slot_place(domain, slot);
+    return place == NULL ? 0 : __atomic_load_n(place, __ATOMIC_ACQUIRE);
+}
+
+static void *table_part_new(struct domain *domain, size_t size_bytes)
+{
+    if (account_charge(domain->object.payer, ACCOUNT_OBJECTS, kmem_size(size_bytes)) != STATUS_OK) {
+        return NULL;
+    }
+    void *part = kmem_alloc(size_bytes);
+    if (part == NULL) {
+        account_uncharge(domain->object.payer, ACCOUNT_OBJECTS, kmem_size(size_bytes));
+        return NULL;
+    }
+    memset(part, 0, size_bytes);
+    return part;
+}
+
+/* Make the slot's leaf exist. Under the domain's lock. */
+static status_t leaf_make(struct domain *domain, uint64_t slot)
+{
+    uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
+    struct table_mid **mid = &domain->mids[leaf_number / TABLE_MID_LEAVES];
+    if (*mid == NULL) {
+        struct table_mid *fresh = table_part_new(domain, sizeof(struct table_mid));
+        if (fresh == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        __atomic_store_n(mid, fresh, __ATOMIC_RELEASE);
+    }
+    struct table_leaf **leaf = &(*mid)->leaf[leaf_number % TABLE_MID_LEAVES];
+    if (*leaf == NULL) {
+        struct table_leaf *fresh = table_part_new(domain, sizeof(struct table_leaf));
+        if (fresh == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        __atomic_store_n(leaf, fresh, __ATOMIC_RELEASE);
+    }
+    return STATUS_OK;
+}
+
+/* A slot whose object is gone counts as empty: nothing can be reached through it any more. */
+static bool slot_is_empty(handle_t handle)
+{
+    return handle == 0 || handle_object(handle, OBJECT_NONE) == NULL;
+}
+
+status_t domain_reserve(struct domain *domain, uint64_t slot)
+{
+    if (slot == 0 || slot >= SLOTS) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    handle_t *place = slot_place(domain, slot);
+    if (place == NULL) {
+        spin_lock(&domain->lock);
+        status_t status = domain->object.dying ? STATUS_BAD_CAPABILITY : leaf_make(domain, slot);
+        spin_unlock(&domain->lock);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        place = slot_place(domain, slot);
+    }
+    return slot_is_empty(__atomic_load_n(place, __ATOMIC_ACQUIRE)) ? STATUS_OK : STATUS_SLOT_USED;
+}
+
+bool domain_put(struct domain *domain, uint64_t slot, handle_t handle)
+{
+    handle_t *place = slot_place(domain, slot);
+    if (place == NULL || slot == 0) {
+        return false;
+    }
+    handle_t old = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    return slot_is_empty(old) && __atomic_compare_exchange_n(place, &old, handle, false,
+                                                             __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+status_t call_capability_copy(struct call *call)
+{
+    struct domain *domain = object_domain(call->object);
+    struct object *object;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_NONE, 0, &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    handle_t handle = domain_slot(call->thread->domain, call->argument[2]);
+    uint64_t kept = handle & ~(0xffull << 24);
+    uint64_t rights = handle_rights(handle) & call->argument[3];
+    status = domain_reserve(domain, call->argument[1]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return domain_put(domain, call->argument[1], kept | rights << 24) ? STATUS_OK
+                                                                      : STATUS_SLOT_USED;
+}
+
+status_t call_capability_drop(struct call *call)
+{
+    handle_t *place = slot_place(object_domain(call->object), call->argument[1]);
+    if (place == NULL || __atomic_exchange_n(place, 0, __ATOMIC_ACQ_REL) == 0) {
+        return STATUS_BAD_CAPABILITY;
+    }
+    return STATUS_OK;
+}
+
+status_t call_capability_read(struct call *call)
+{
+    handle_t handle = domain_slot(object_domain(call->object), call->argument[1]);
+    struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_NONE);
+    call->result[0] = object == NULL ? 0 : object->type | handle_rights(handle) << 8;
+    call->result[1] = object == NULL ? 0 : handle & 0xffffff;
+    return STATUS_OK;
+}
+
+status_t call_object_destroy(struct call *call)
+{
+    struct object *object;
+    status_t status =
+        capability_find(call->thread, call->argument[0], OBJECT_NONE, RIGHT_DESTROY, &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return object_destroy_call(call, object);
+}
+
+/* --- destruction ----------------------------------------------------------------------------- */
+
+void domain_table_free(struct domain *domain)
+{
+    uint64_t freed_bytes = 0;
+    for (uint32_t i = 0; i < TABLE_ROOT_MIDS; i++) {
+        struct table_mid *mid = domain->mids[i];
+        for (uint32_t j = 0; mid != NULL && j < TABLE_MID_LEAVES; j++) {
+            if (mid->leaf[j] != NULL) {
+                kmem_free(mid->leaf[j], sizeof(struct table_leaf));
+                freed_bytes += kmem_size(sizeof(struct table_leaf));
+            }
+        }
+        if (mid != NULL) {
+            kmem_free(mid, sizeof(struct table_mid));
+            freed_bytes += kmem_size(sizeof(struct table_mid));
+        }
+        domain->mids[i] = NULL;
+    }
+    account_uncharge(domain->object.payer, ACCOUNT_OBJECTS, freed_bytes);
+}
+
+static struct thread *thread_first(struct domain *domain)
+{
+    spin_lock(&domain->lock);
+    struct thread *thread = list_empty(&domain->threads)
+                                ? NULL
+                                : CONTAINER_OF(domain->threads.next, struct thread, in_domain);
+    spin_unlock(&domain->lock);
+    return thread;
+}
+
+static struct space *space_first(struct domain *domain)
+{
+    spin_lock(&domain->lock);
+    struct space *space = list_empty(&domain->spaces)
+                              ? NULL
+                              : CONTAINER_OF(domain->spaces.next, struct space, in_domain);
+    spin_unlock(&domain->lock);
+    return space;
+}
+
+/* Threads, then spaces, then the window; one of them a step. */
+bool domain_destroy_step(struct domain *domain)
+{
+    (void)object_begin_destroy(&domain->object);
+    struct thread *thread = thread_first(domain);
+    if (thread != NULL) {
+        (void)thread_destroy_step(thread);
+        return false;
+    }
+    struct space *space = space_first(domain);
+    if (space != NULL) {
+        (void)space_destroy_step(&space->object);
+        return false;
+    }
+    if (!region_map_destroy_step(&domain->window)) {
+        return false;
+    }
+    if (object_claim_free(&domain->object)) {
+        space_root_free(domain->object.payer, domain->root);
+        object_free(&domain->object);
+    }
+    return true;
+}

@@ -1,0 +1,68 @@
+/*
+ * Domains: a capability table and the window that all spaces of a container share.
+ *
+ * The table is a radix tree over slots whose leaves are handles. Lookups take no lock: a leaf, once
+ * there, stays until the domain is freed, and a slot is one word. Changes of the tree and of slots
+ * by others than their owner are made under `lock`.
+ */
+#pragma once
+
+#include "kernel/core/call.h"
+#include "kernel/core/lock.h"
+#include "kernel/object/region.h"
+
+#define TABLE_LEAF_SLOTS 64
+#define TABLE_MID_LEAVES 64
+#define TABLE_ROOT_MIDS  (SLOTS / (TABLE_LEAF_SLOTS * TABLE_MID_LEAVES))
+
+struct table_leaf {
+    handle_t slot[TABLE_LEAF_SLOTS];
+};
+
+struct table_mid {
+    struct table_leaf *leaf[TABLE_MID_LEAVES];
+};
+
+struct domain {
+    struct object object;
+    struct spinlock lock;
+    bool open;  /* applications see the window */
+    bool ended; /* by an unhandled fault: no thread of it runs again */
+    uint64_t trap_entry;
+    uint64_t fault_entry;
+    handle_t watcher; /* signal to raise when it ends */
+    uint64_t watcher_bits;
+    struct domain_report report;
+    uint64_t root; /* page-table root for threads without a space */
+    struct region_map window;
+    struct list_node spaces;  /* under lock */
+    struct list_node threads; /* under lock */
+    struct table_mid *mids[TABLE_ROOT_MIDS];
+};
+
+static inline struct domain *object_domain(struct object *object)
+{
+    return CONTAINER_OF(object, struct domain, object);
+}
+
+/* What the memory half asks of a domain. */
+struct region_map *domain_window(struct domain *domain);
+bool domain_is_open(const struct domain *domain);
+
+status_t domain_create(struct account *payer, bool open, struct domain **out);
+bool domain_destroy_step(struct domain *domain);
+
+/* Free the capability table, when no CPU can look anything up in it any more. */
+void domain_table_free(struct domain *domain);
+
+/* The slot's handle; 0 when empty or outside the table. */
+handle_t domain_slot(const struct domain *domain, uint64_t slot);
+
+/* Make sure that the slot exists and is empty; then domain_put cannot fail. */
+status_t domain_reserve(struct domain *domain, uint64_t slot);
+
+/* False when somebody filled the slot meanwhile. */
+bool domain_put(struct domain *domain, uint64_t slot, handle_t handle);
+
+/* Stop every thread of the domain for good, keep the report, tell the watcher. */
+void domain_end(struct domain *domain, const struct domain_report *report);

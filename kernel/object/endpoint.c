@@ -1,0 +1,410 @@
+/*
+ * Synchronous call and reply. The message goes from frame to frame, once, under the endpoint's
+ * lock; the two threads change places on the same CPU where the bands allow it.
+ */
+#include "kernel/object/endpoint.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/core/wait.h"
+#include "kernel/object/account.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/gate.h"
+#include "kernel/object/signal.h"
+#include "kernel/object/thread.h"
+
+#define WAKES_PER_STEP 32
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+static bool header_valid(uint64_t header)
+{
+    return MESSAGE_WORD_COUNT(header) <= MESSAGE_WORDS &&
+           MESSAGE_CAPABILITY_COUNT(header) <= MESSAGE_CAPABILITIES;
+}
+
+/*
+ * Copy the words, hand over the capabilities as far as the receiver accepts them. Returns the
+ * header with the number of capabilities that arrived.
+ */
+static uint64_t message_transfer(struct thread *from, struct thread *to, uint64_t header)
+{
+    uint32_t words = MESSAGE_WORD_COUNT(header);
+    for (uint32_t i = 0; i < words; i++) {
+        to->frame->message[i] = from->frame->message[i];
+    }
+    uint32_t capabilities = MESSAGE_CAPABILITY_COUNT(header);
+    uint32_t arrived = 0;
+    while (arrived < capabilities) {
+        handle_t handle = domain_slot(from->domain, from->frame->send[arrived]);
+        uint32_t slot = to->frame->receive[arrived];
+        if (handle == 0 || slot == 0 || !domain_put(to->domain, slot, handle)) {
+            break;
+        }
+        arrived++;
+    }
+    return (header & ~(7ull << 24)) | (uint64_t)arrived << 24;
+}
+
+/* Make the leaves of the receive slots exist, so that the transfer needs no memory. */
+static void receive_slots_prepare(struct thread *thread)
+{
+    for (uint32_t i = 0; i < MESSAGE_CAPABILITIES; i++) {
+        uint32_t slot = thread->frame->receive[i];
+        if (slot == 0 || domain_reserve(thread->domain, slot) != STATUS_OK) {
+            break;
+        }
+    }
+}
+
+static uint64_t token_of(const struct thread *caller)
+{
+    return object_handle(&caller->object, (uint32_t)(caller->wait_sequence & 0xff));
+}
+
+/* Both threads' places change under the endpoint's lock; each one's state under its own. */
+static void deliver(struct thread *caller, struct thread *receiver, uint64_t header, uint64_t badge)
+{
+    struct registers *registers = &receiver->registers;
+    registers->rdi = message_transfer(caller, receiver, header);
+    registers->rsi = badge;
+    registers->rdx = token_of(caller);
+    receiver->billing = caller->billing;
+}
+
+/* --- call ------------------------------------------------------------------------------------ */
+
+static void wait_begin(struct thread *thread, enum thread_state state, struct endpoint *endpoint)
+{
+    thread->state = state;
+    thread->waiting_at = &endpoint->object;
+}
+
+/* A receiver that still waits, taken from the queue and made ready; NULL without one. */
+static struct thread *receiver_take(struct endpoint *endpoint)
+{
+    while (!list_empty(&endpoint->receivers)) {
+        struct thread *receiver =
+            CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
+        list_remove(&receiver->wait_node);
+        spin_lock(&receiver->lock);
+        bool waits = receiver->state == THREAD_RECEIVING;
+        if (waits) {
+            wait_finish(receiver, STATUS_OK);
+        }
+        spin_unlock(&receiver->lock);
+        if (waits) {
+            return receiver;
+        }
+    }
+    return NULL;
+}
+
+status_t call_gate_call(struct call *call)
+{
+    struct thread *caller = call->thread;
+    struct gate *gate = object_gate(call->object);
+    uint64_t header = call->argument[1];
+    struct object *object = handle_object(gate->endpoint, OBJECT_ENDPOINT);
+    if (object == NULL) {
+        return STATUS_CLOSED;
+    }
+    if (!header_valid(header)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    bool interruptible = header & MESSAGE_INTERRUPTIBLE;
+    if (interruptible && (caller->attention & ATTENTION_INTERRUPT)) {
+        return STATUS_INTERRUPTED;
+    }
+    if (caller->frame->receive[0] != 0) {
+        receive_slots_prepare(caller);
+    }
+    struct endpoint *endpoint = object_endpoint(object);
+    scheduler_save(caller);
+    spin_lock(&endpoint->lock);
+    if (endpoint->object.dying) {
+        spin_unlock(&endpoint->lock);
+        return STATUS_CLOSED;
+    }
+    struct thread *receiver = receiver_take(endpoint);
+    spin_lock(&caller->lock);
+    caller->wait_sequence++;
+    caller->interruptible = interruptible;
+    timer_arm(caller, call->argument[2]);
+    if (receiver != NULL) {
+        deliver(caller, receiver, header, gate->badge);
+        list_append(&endpoint->awaiting, &caller->wait_node);
+        wait_begin(caller, THREAD_AWAITING_REPLY, endpoint);
+    } else {
+        caller->call_header = header;
+        caller->call_badge = gate->badge;
+        list_append(&endpoint->callers, &caller->wait_node);
+        wait_begin(caller, THREAD_CALLING, endpoint);
+    }
+    scheduler_detach();
+    spin_unlock(&caller->lock);
+    spin_unlock(&endpoint->lock);
+    if (receiver != NULL) {
+        timer_disarm(receiver);
+        scheduler_handoff(receiver);
+    }
+    return CALL_BLOCKED;
+}
+
+/* --- receive --------------------------------------------------------------------------------- */
+
+/* The first caller that still waits to be received moves on to wait for its reply. */
+static struct thread *caller_take(struct endpoint *endpoint)
+{
+    while (!list_empty(&endpoint->callers)) {
+        struct thread *caller = CONTAINER_OF(endpoint->callers.next, struct thread, wait_node);
+        list_remove(&caller->wait_node);
+        spin_lock(&caller->lock);
+        bool waits = caller->state == THREAD_CALLING;
+        if (waits) {
+            caller->state = THREAD_AWAITING_REPLY;
+            list_append(&endpoint->awaiting, &caller->wait_node);
+        }
+        spin_unlock(&caller->lock);
+        if (waits) {
+            return caller;
+        }
+    }
+    return NULL;
+}
+
+static status_t signal_argument(struct call *call, uint64_t slot, struct signal **out)
+{
+    *out = NULL;
+    if (slot == 0) {
+        return STATUS_OK;
+    }
+    struct object *object;
+    status_t status = capability_find(call->thread, slot, OBJECT_SIGNAL, RIGHT_READ, &object);
+    if (status == STATUS_OK) {
+        *out = object_signal(object);
+    }
+    return status;
+}
+
+/* Receive with the thread's context saved already. */
+static status_t receive(struct call *call, struct endpoint *endpoint, struct signal *signal,
+                        uint64_t deadline_ns)
+{
+    struct thread *thread = call->thread;
+    if (signal != NULL) {
+        signal_bind(signal, object_handle(&endpoint->object, 0));
+    }
+    spin_lock(&endpoint->lock);
+    status_t status = STATUS_OK;
+    uint64_t bits = signal == NULL ? 0 : signal_take(signal, UINT64_MAX);
+    struct thread *caller = NULL;
+    if (endpoint->object.dying) {
+        status = STATUS_CLOSED;
+    } else if (bits != 0) {
+        call->result[0] = 0;
+        call->result[1] = bits;
+        call->result[2] = 0;
+    } else if ((caller = caller_take(endpoint)) != NULL) {
+        deliver(caller, thread, caller->call_header, caller->call_badge);
+        call->result[0] = thread->registers.rdi;
+        call->result[1] = thread->registers.rsi;
+        call->result[2] = thread->registers.rdx;
+    } else if (deadline_ns == 0) {
+        status = STATUS_TIMED_OUT;
+    } else {
+        spin_lock(&thread->lock);
+        thread->wait_sequence++;
+        thread->interruptible = true;
+        thread->receive_signal = signal == NULL ? 0 : object_handle(&signal->object, 0);
+        timer_arm(thread, deadline_ns);
+        list_append(&endpoint->receivers, &thread->wait_node);
+        wait_begin(thread, THREAD_RECEIVING, endpoint);
+        scheduler_detach();
+        spin_unlock(&thread->lock);
+        status = CALL_BLOCKED;
+    }
+    spin_unlock(&endpoint->lock);
+    return status;
+}
+
+status_t call_endpoint_receive(struct call *call)
+{
+    struct signal *signal;
+    status_t status = signal_argument(call, call->argument[1], &signal);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (call->thread->frame->receive[0] != 0) {
+        receive_slots_prepare(call->thread);
+    }
+    scheduler_save(call->thread);
+    call->thread->billing = object_handle(account_object(call->thread->object.payer), 0);
+    return receive(call, object_endpoint(call->object), signal, call->argument[2]);
+}
+
+void endpoint_notify(struct endpoint *endpoint, struct object *signal_object)
+{
+    struct signal *signal = object_signal(signal_object);
+    struct thread *woken = NULL;
+    spin_lock(&endpoint->lock);
+    for (struct list_node *node = endpoint->receivers.next;
+         node != &endpoint->receivers && woken == NULL; node = node->next) {
+        struct thread *thread = CONTAINER_OF(node, struct thread, wait_node);
+        if (handle_object(thread->receive_signal, OBJECT_SIGNAL) == signal_object) {
+            woken = thread;
+        }
+    }
+    uint64_t bits = woken == NULL ? 0 : signal_take(signal, UINT64_MAX);
+    if (bits != 0) {
+        list_remove(&woken->wait_node);
+        spin_lock(&woken->lock);
+        woken->registers.rdi = 0;
+        woken->registers.rsi = bits;
+        woken->registers.rdx = 0;
+        wait_finish(woken, STATUS_OK);
+        spin_unlock(&woken->lock);
+    }
+    spin_unlock(&endpoint->lock);
+    if (bits != 0) {
+        timer_disarm(woken);
+        scheduler_ready(woken);
+    }
+}
+
+/* --- reply ----------------------------------------------------------------------------------- */
+
+/* The caller that the token names, made ready with its reply. NULL: it waits no more. */
+static struct thread *reply_deliver(struct thread *server, struct endpoint *endpoint,
+                                    uint64_t token, uint64_t header)
+{
+    struct object *object = handle_object(token & ~(0xffull << 24), OBJECT_THREAD);
+    if (object == NULL) {
+        return NULL;
+    }
+    struct thread *caller = object_thread(object);
+    spin_lock(&endpoint->lock);
+    spin_lock(&caller->lock);
+    bool waits = caller->state == THREAD_AWAITING_REPLY &&
+                 caller->waiting_at == &endpoint->object && token_of(caller) == token;
+    if (waits) {
+        caller->registers.rdi = message_transfer(server, caller, header);
+        list_remove(&caller->wait_node);
+        wait_finish(caller, STATUS_OK);
+    }
+    spin_unlock(&caller->lock);
+    spin_unlock(&endpoint->lock);
+    if (!waits) {
+        return NULL;
+    }
+    timer_disarm(caller);
+    return caller;
+}
+
+status_t call_endpoint_reply(struct call *call)
+{
+    uint64_t header = call->argument[2];
+    if (!header_valid(header)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    struct thread *caller =
+        reply_deliver(call->thread, object_endpoint(call->object), call->argument[1], header);
+    if (caller == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    scheduler_ready(caller);
+    return STATUS_OK;
+}
+
+status_t call_endpoint_reply_receive(struct call *call)
+{
+    struct thread *server = call->thread;
+    struct endpoint *endpoint = object_endpoint(call->object);
+    uint64_t token = call->argument[1];
+    uint64_t header = call->argument[2];
+    struct signal *signal;
+    status_t status = signal_argument(call, call->argument[3], &signal);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!header_valid(header)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    struct thread *caller =
+        token == 0 ? NULL : reply_deliver(server, endpoint, token, header);
+    if (server->frame->receive[0] != 0) {
+        receive_slots_prepare(server);
+    }
+    scheduler_save(server);
+    server->billing = object_handle(account_object(server->object.payer), 0);
+    status = receive(call, endpoint, signal, DEADLINE_NEVER);
+    if (caller != NULL) {
+        scheduler_handoff(caller);
+    }
+    return status;
+}
+
+/* --- ends ------------------------------------------------------------------------------------ */
+
+/* Wake up to a step's worth of a queue with that status. True when the queue is empty. */
+static bool queue_wake(struct endpoint *endpoint, struct list_node *queue, status_t status)
+{
+    for (uint32_t i = 0; i < WAKES_PER_STEP; i++) {
+        spin_lock(&endpoint->lock);
+        if (list_empty(queue)) {
+            spin_unlock(&endpoint->lock);
+            return true;
+        }
+        struct thread *thread = CONTAINER_OF(queue->next, struct thread, wait_node);
+        list_remove(&thread->wait_node);
+        spin_lock(&thread->lock);
+        wait_finish(thread, status);
+        spin_unlock(&thread->lock);
+        spin_unlock(&endpoint->lock);
+        timer_disarm(thread);
+        scheduler_ready(thread);
+    }
+    return false;
+}
+
+status_t call_endpoint_create(struct call *call)
+{
+    status_t status = capability_check_empty(call->thread, call->argument[1]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *object;
+    status = object_create(object_account(call->object), OBJECT_ENDPOINT, sizeof(struct endpoint),
+                           &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct endpoint *endpoint = object_endpoint(object);
+    spin_init(&endpoint->lock, LOCK_ENDPOINT);
+    list_init(&endpoint->receivers);
+    list_init(&endpoint->callers);
+    list_init(&endpoint->awaiting);
+    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
+    return STATUS_OK;
+}
+
+status_t call_endpoint_restart(struct call *call)
+{
+    struct endpoint *endpoint = object_endpoint(call->object);
+    return queue_wake(endpoint, &endpoint->awaiting, STATUS_RESTARTED) ? STATUS_OK : CALL_RESTART;
+}
+
+bool endpoint_destroy_step(struct endpoint *endpoint)
+{
+    (void)object_begin_destroy(&endpoint->object);
+    if (!queue_wake(endpoint, &endpoint->receivers, STATUS_CLOSED) ||
+        !queue_wake(endpoint, &endpoint->callers, STATUS_CLOSED) ||
+        !queue_wake(endpoint, &endpoint->awaiting, STATUS_CLOSED)) {
+        return false;
+    }
+    if (object_claim_free(&endpoint->object)) {
+        object_free(&endpoint->object);
+    }
+    return true;
+}

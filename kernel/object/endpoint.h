@@ -1,0 +1,27 @@
+/*
+ * Endpoints: where calls arrive. Three queues under one lock: receivers that wait for a call,
+ * callers that wait to be received, callers that wait for their reply. At most one of the first two
+ * has anyone in it.
+ */
+#pragma once
+
+#include "kernel/core/call.h"
+#include "kernel/core/lock.h"
+
+struct endpoint {
+    struct object object;
+    struct spinlock lock;
+    struct list_node receivers;
+    struct list_node callers;
+    struct list_node awaiting;
+};
+
+static inline struct endpoint *object_endpoint(struct object *object)
+{
+    return CONTAINER_OF(object, struct endpoint, object);
+}
+
+bool endpoint_destroy_step(struct endpoint *endpoint);
+
+/* The signal has bits now: wake a receiver that waits for it as well. */
+void endpoint_notify(struct endpoint *endpoint, struct object *signal);

@@ -1,0 +1,78 @@
+/* Ranges of x86 I/O ports: a driver reads and writes them one by one through the kernel. */
+#include "kernel/core/call.h"
+#include "kernel/object/account.h"
+#include "kernel/x86_64/asm.h"
+
+#define PORTS 0x10000
+
+struct ioport {
+    struct object object;
+    uint32_t first;
+    uint32_t count;
+};
+
+status_t call_ioport_create(struct call *call)
+{
+    uint64_t first = call->argument[3];
+    uint64_t count = call->argument[4];
+    if (count == 0 || !range_inside(first, count, PORTS)) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    struct object *account;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_ACCOUNT, RIGHT_PAY, &account);
+    if (status == STATUS_OK) {
+        status = capability_check_empty(call->thread, call->argument[1]);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *object;
+    status = object_create(object_account(account), OBJECT_IOPORT, sizeof(struct ioport), &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct ioport *ioport = CONTAINER_OF(object, struct ioport, object);
+    ioport->first = (uint32_t)first;
+    ioport->count = (uint32_t)count;
+    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
+    return STATUS_OK;
+}
+
+static void port_write(uint16_t port, uint64_t width, uint64_t value)
+{
+    if (width == 1) {
+        port_write8(port, (uint8_t)value);
+    } else if (width == 2) {
+        port_write16(port, (uint16_t)value);
+    } else {
+        port_write32(port, (uint32_t)value);
+    }
+}
+
+static uint64_t port_read(uint16_t port, uint64_t width)
+{
+    if (width == 1) {
+        return port_read8(port);
+    }
+    return width == 2 ? port_read16(port) : port_read32(port);
+}
+
+status_t call_ioport_access(struct call *call)
+{
+    struct ioport *ioport = CONTAINER_OF(call->object, struct ioport, object);
+    uint64_t port = call->argument[1];
+    uint64_t width = call->argument[2] & ~(uint64_t)IOPORT_WRITE;
+    if (width != 1 && width != 2 && width != 4) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (port < ioport->first || !range_inside(port - ioport->first, width, ioport->count)) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    if (call->argument[2] & IOPORT_WRITE) {
+        port_write((uint16_t)port, width, call->argument[3]);
+    } else {
+        call->result[0] = port_read((uint16_t)port, width);
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,124 @@
+#include "kernel/object/irq.h"
+
+#include "kernel/core/lock.h"
+#include "kernel/object/account.h"
+#include "kernel/object/signal.h"
+#include "kernel/x86_64/apic.h"
+
+#define MSI_ADDRESS 0xfee00000ull
+
+static handle_t irq_of_vector[256];
+static struct spinlock vector_lock = SPINLOCK_INIT(LOCK_PLATFORM);
+
+/* The first free device vector, or 0. */
+static uint32_t vector_take(handle_t irq)
+{
+    uint32_t found = 0;
+    spin_lock(&vector_lock);
+    for (uint32_t vector = VECTOR_DEVICE_FIRST; vector <= VECTOR_DEVICE_LAST && found == 0;
+         vector++) {
+        if (irq_of_vector[vector] == 0) {
+            irq_of_vector[vector] = irq;
+            found = vector;
+        }
+    }
+    spin_unlock(&vector_lock);
+    return found;
+}
+
+static void vector_release(uint32_t vector)
+{
+    spin_lock(&vector_lock);
+    irq_of_vector[vector] = 0;
+    spin_unlock(&vector_lock);
+}
+
+static status_t irq_route(struct irq *irq)
+{
+    irq->vector = vector_take(object_handle(&irq->object, 0));
+    if (irq->vector == 0) {
+        return STATUS_LIMIT_REACHED;
+    }
+    if (irq->source == IRQ_MSI) {
+        return STATUS_OK;
+    }
+    status_t status = ioapic_route((uint32_t)irq->source, irq->vector, apic_id());
+    if (status != STATUS_OK) {
+        vector_release(irq->vector);
+        irq->vector = 0;
+    }
+    return status;
+}
+
+status_t call_irq_create(struct call *call)
+{
+    struct object *account;
+    struct object *signal;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_ACCOUNT, RIGHT_PAY, &account);
+    if (status == STATUS_OK) {
+        status =
+            capability_find(call->thread, call->argument[4], OBJECT_SIGNAL, RIGHT_WRITE, &signal);
+    }
+    if (status == STATUS_OK) {
+        status = capability_check_empty(call->thread, call->argument[1]);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *object;
+    status = object_create(object_account(account), OBJECT_IRQ, sizeof(struct irq), &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct irq *irq = object_irq(object);
+    irq->signal = object_handle(signal, RIGHT_WRITE);
+    irq->source = call->argument[3];
+    irq->bits = call->argument[5];
+    status = irq_route(irq);
+    if (status != STATUS_OK) {
+        (void)irq_destroy_step(irq);
+        return status;
+    }
+    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
+    call->result[0] = MSI_ADDRESS | (uint64_t)apic_id() << 12;
+    call->result[1] = irq->vector;
+    return STATUS_OK;
+}
+
+status_t call_irq_acknowledge(struct call *call)
+{
+    /* Edge-triggered sources and MSIs are never masked: there is nothing to let through again. */
+    (void)call;
+    return STATUS_OK;
+}
+
+void irq_deliver(uint32_t vector)
+{
+    handle_t handle = __atomic_load_n(&irq_of_vector[vector], __ATOMIC_ACQUIRE);
+    struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_IRQ);
+    if (object == NULL) {
+        return;
+    }
+    struct irq *irq = object_irq(object);
+    struct object *signal = handle_object(irq->signal, OBJECT_SIGNAL);
+    if (signal != NULL) {
+        signal_set(object_signal(signal), irq->bits);
+    }
+}
+
+bool irq_destroy_step(struct irq *irq)
+{
+    (void)object_begin_destroy(&irq->object);
+    if (!object_claim_free(&irq->object)) {
+        return true;
+    }
+    if (irq->vector != 0) {
+        if (irq->source != IRQ_MSI) {
+            ioapic_mask((uint32_t)irq->source);
+        }
+        vector_release(irq->vector);
+    }
+    object_free(&irq->object);
+    return true;
+}

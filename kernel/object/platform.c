@@ -1,0 +1,46 @@
+#include "kernel/object/platform.h"
+
+#include "kernel/core/clock.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/log.h"
+#include "kernel/object/thread.h"
+#include "kernel/x86_64/memory_map.h"
+#include "lib/base/string.h"
+
+status_t call_platform_read(struct call *call)
+{
+    struct platform_state state = {
+        .memory_bytes = machine.ram_bytes,
+        .memory_free_bytes = frames_free_bytes(),
+        .objects = object_count(),
+        .cpus = cpu_count,
+        .now_ns = clock_now_ns(),
+    };
+    memcpy(call->thread->frame->message, &state, sizeof(state));
+    return STATUS_OK;
+}
+
+status_t call_clock_set(struct call *call)
+{
+    clock_set_wall(call->argument[1]);
+    return STATUS_OK;
+}
+
+/* A line of text as it came, but for control characters: the log is read on terminals. */
+status_t call_log_write(struct call *call)
+{
+    uint64_t length_bytes = call->argument[1];
+    if (length_bytes > MESSAGE_BYTES) {
+        return STATUS_TOO_LARGE;
+    }
+    char line[MESSAGE_BYTES];
+    memcpy(line, call->thread->frame->message, length_bytes);
+    for (uint64_t i = 0; i < length_bytes; i++) {
+        if ((line[i] < ' ' && line[i] != '\n' && line[i] != '\t') || line[i] == 0x7f) {
+            line[i] = '?';
+        }
+    }
+    log_bytes(line, length_bytes);
+    return STATUS_OK;
+}

@@ -1,0 +1,8 @@
+/* The platform: the authority over devices, the wall clock and the log. One object, init's. */
+#pragma once
+
+#include "kernel/core/call.h"
+
+struct platform {
+    struct object object;
+};

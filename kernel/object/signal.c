@@ -1,0 +1,162 @@
+#include "kernel/object/signal.h"
+
+#include "kernel/core/scheduler.h"
+#include "kernel/core/wait.h"
+#include "kernel/object/account.h"
+#include "kernel/object/endpoint.h"
+#include "kernel/object/thread.h"
+
+#define WAKES_PER_STEP 32
+
+status_t call_signal_create(struct call *call)
+{
+    status_t status = capability_check_empty(call->thread, call->argument[1]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *object;
+    status =
+        object_create(object_account(call->object), OBJECT_SIGNAL, sizeof(struct signal), &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct signal *signal = object_signal(object);
+    spin_init(&signal->lock, LOCK_SIGNAL);
+    list_init(&signal->waiters);
+    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
+    return STATUS_OK;
+}
+
+/* The first waiter that one of the bits concerns, made ready; NULL without one. Under the lock. */
+static struct thread *waiter_take(struct signal *signal)
+{
+    for (struct list_node *node = signal->waiters.next; node != &signal->waiters;
+         node = node->next) {
+        struct thread *thread = CONTAINER_OF(node, struct thread, wait_node);
+        uint64_t bits = signal->bits & thread->wait_mask;
+        if (bits == 0) {
+            continue;
+        }
+        signal->bits &= ~bits;
+        list_remove(&thread->wait_node);
+        spin_lock(&thread->lock);
+        thread->registers.rdi = bits;
+        wait_finish(thread, STATUS_OK);
+        spin_unlock(&thread->lock);
+        return thread;
+    }
+    return NULL;
+}
+
+void signal_set(struct signal *signal, uint64_t bits)
+{
+    spin_lock(&signal->lock);
+    signal->bits |= bits;
+    handle_t endpoint = signal->endpoint;
+    spin_unlock(&signal->lock);
+    for (;;) {
+        spin_lock(&signal->lock);
+        struct thread *thread = waiter_take(signal);
+        spin_unlock(&signal->lock);
+        if (thread == NULL) {
+            break;
+        }
+        timer_disarm(thread);
+        scheduler_ready(thread);
+    }
+    struct object *bound = endpoint == 0 ? NULL : handle_object(endpoint, OBJECT_ENDPOINT);
+    if (bound != NULL) {
+        endpoint_notify(object_endpoint(bound), &signal->object);
+    }
+}
+
+uint64_t signal_take(struct signal *signal, uint64_t mask)
+{
+    /* Who raises bits looks for receivers afterwards, under the endpoint's lock: none is missed. */
+    if (__atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE) == 0) {
+        return 0;
+    }
+    spin_lock(&signal->lock);
+    uint64_t bits = signal->bits & mask;
+    signal->bits &= ~bits;
+    spin_unlock(&signal->lock);
+    return bits;
+}
+
+void signal_bind(struct signal *signal, handle_t endpoint)
+{
+    if (__atomic_load_n(&signal->endpoint, __ATOMIC_RELAXED) != endpoint) {
+        spin_lock(&signal->lock);
+        signal->endpoint = endpoint;
+        spin_unlock(&signal->lock);
+    }
+}
+
+status_t call_signal_raise(struct call *call)
+{
+    signal_set(object_signal(call->object), call->argument[1]);
+    return STATUS_OK;
+}
+
+status_t call_signal_wait(struct call *call)
+{
+    struct thread *thread = call->thread;
+    struct signal *signal = object_signal(call->object);
+    uint64_t mask = call->argument[1];
+    uint64_t deadline_ns = call->argument[2];
+    if (mask == 0) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    scheduler_save(thread);
+    spin_lock(&signal->lock);
+    status_t status = STATUS_OK;
+    uint64_t bits = signal->bits & mask;
+    signal->bits &= ~bits;
+    if (bits != 0) {
+        call->result[0] = bits;
+    } else if (signal->object.dying) {
+        status = STATUS_CLOSED;
+    } else if (deadline_ns == 0) {
+        status = STATUS_TIMED_OUT;
+    } else if (thread->attention & ATTENTION_INTERRUPT) {
+        status = STATUS_INTERRUPTED;
+    } else {
+        spin_lock(&thread->lock);
+        thread->wait_sequence++;
+        thread->interruptible = true;
+        thread->wait_mask = mask;
+        thread->waiting_at = &signal->object;
+        timer_arm(thread, deadline_ns);
+        list_append(&signal->waiters, &thread->wait_node);
+        thread->state = THREAD_SIGNAL_WAIT;
+        scheduler_detach();
+        spin_unlock(&thread->lock);
+        status = CALL_BLOCKED;
+    }
+    spin_unlock(&signal->lock);
+    return status;
+}
+
+bool signal_destroy_step(struct signal *signal)
+{
+    (void)object_begin_destroy(&signal->object);
+    for (uint32_t i = 0; i < WAKES_PER_STEP; i++) {
+        spin_lock(&signal->lock);
+        if (list_empty(&signal->waiters)) {
+            spin_unlock(&signal->lock);
+            if (object_claim_free(&signal->object)) {
+                object_free(&signal->object);
+            }
+            return true;
+        }
+        struct thread *thread = CONTAINER_OF(signal->waiters.next, struct thread, wait_node);
+        list_remove(&thread->wait_node);
+        spin_lock(&thread->lock);
+        wait_finish(thread, STATUS_CLOSED);
+        spin_unlock(&thread->lock);
+        spin_unlock(&signal->lock);
+        timer_disarm(thread);
+        scheduler_ready(thread);
+    }
+    return false;
+}

@@ -1,0 +1,31 @@
+/*
+ * Signals: a word of event bits. Waiters stand in a list; a receive that waits for a signal as well
+ * stands at its endpoint only, and the signal knows that endpoint.
+ */
+#pragma once
+
+#include "kernel/core/call.h"
+#include "kernel/core/lock.h"
+
+struct signal {
+    struct object object;
+    struct spinlock lock;
+    uint64_t bits;
+    handle_t endpoint; /* whose receivers wait for this signal too */
+    struct list_node waiters;
+};
+
+static inline struct signal *object_signal(struct object *object)
+{
+    return CONTAINER_OF(object, struct signal, object);
+}
+
+/* Set bits and wake whom they concern. */
+void signal_set(struct signal *signal, uint64_t bits);
+
+/* Take the set bits of the mask; 0 when none is. */
+uint64_t signal_take(struct signal *signal, uint64_t mask);
+
+void signal_bind(struct signal *signal, handle_t endpoint);
+
+bool signal_destroy_step(struct signal *signal);

@@ -1,0 +1,334 @@
+/* Threads: making, starting, parking, interrupting and ending them. Scheduling is core/scheduler.c. */
+#include "kernel/object/thread.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/core/wait.h"
+#include "kernel/object/account.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/space.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/layout.h"
+#include "lib/base/string.h"
+
+#define USER_RFLAGS 0x202
+
+/* What entry.S believes. */
+_Static_assert(offsetof(struct thread, frame) == 40, "entry.S T_FRAME");
+_Static_assert(offsetof(struct thread, registers) == THREAD_REGISTERS, "entry.S T_R15");
+_Static_assert(offsetof(struct thread, registers.rip) == 184, "entry.S T_RIP");
+_Static_assert(offsetof(struct thread, mode) == 224, "entry.S T_MODE");
+_Static_assert(offsetof(struct thread, sysret) == 226, "entry.S T_SYSRET");
+_Static_assert(offsetof(struct thread, root_application) == 232, "entry.S T_ROOT_APP");
+_Static_assert(offsetof(struct thread, frame_address) == 256, "entry.S T_FRAME_ADDR");
+_Static_assert((THREAD_REGISTERS + sizeof(struct registers)) % 16 == 0, "RSP0 is aligned");
+
+static status_t create_check(struct call *call, struct domain **domain_out)
+{
+    struct object *object;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_DOMAIN, RIGHT_CONTROL, &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t frame_address = call->argument[3];
+    if (frame_address % PAGE_SIZE != 0 || frame_address - WINDOW_BASE >= WINDOW_SIZE ||
+        call->argument[4] >= BANDS || call->argument[5] > THREAD_COPY_FPU) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    /* Nobody gives out a higher band than its own. */
+    if (call->argument[4] > call->thread->band) {
+        return STATUS_NOT_PERMITTED;
+    }
+    *domain_out = object_domain(object);
+    return capability_check_empty(call->thread, call->argument[1]);
+}
+
+static void fpu_prepare(struct thread *thread, bool copy_current)
+{
+    fpu_init_area(thread->fpu);
+    if (copy_current) {
+        fpu_save(thread->fpu);
+        bases_save(&thread->fs_base, &thread->gs_base);
+    }
+}
+
+/* Into the domain's list, unless the domain is dying or has ended. */
+static bool domain_join(struct thread *thread, struct domain *domain)
+{
+    spin_lock(&domain->lock);
+    bool alive = !domain->object.dying && !domain->ended;
+    if (alive) {
+        thread->domain = domain;
+        thread->root_personality = domain->root;
+        thread->trap_entry = domain->trap_entry;
+        list_append(&domain->threads, &thread->in_domain);
+    }
+    spin_unlock(&domain->lock);
+    return alive;
+}
+
+status_t thread_create(struct account *payer, struct domain *domain, uint64_t frame_address,
+                       uint32_t band, bool copy_fpu, struct thread **out)
+{
+    status_t status = account_charge_thread(payer);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *object;
+    size_t size_bytes = sizeof(struct thread) + cpu_features.xsave_bytes;
+    status = object_create(payer, OBJECT_THREAD, size_bytes, &object);
+    if (status != STATUS_OK) {
+        account_uncharge_thread(payer);
+        return status;
+    }
+    struct thread *thread = object_thread(object);
+    spin_init(&thread->lock, LOCK_THREAD);
+    list_init(&thread->wait_node);
+    list_init(&thread->in_domain);
+    thread->state = THREAD_STOPPED;
+    thread->band = band;
+    thread->cpu = cpu_current()->number;
+    thread->billing = object_handle(account_object(payer), 0);
+    thread->frame_address = frame_address;
+    fpu_prepare(thread, copy_fpu);
+
+    void *frame = NULL;
+    status = region_pin_frame(&domain->window, frame_address, &frame, &thread->pinned);
+    if (status == STATUS_OK) {
+        thread->frame = frame;
+        if (!domain_join(thread, domain)) {
+            status = STATUS_BAD_CAPABILITY;
+        }
+    }
+    if (status != STATUS_OK) {
+        (void)thread_destroy_step(thread);
+        return status;
+    }
+    *out = thread;
+    return STATUS_OK;
+}
+
+status_t call_thread_create(struct call *call)
+{
+    struct domain *domain;
+    status_t status = create_check(call, &domain);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct thread *thread;
+    status = thread_create(object_account(call->object), domain, call->argument[3],
+                           (uint32_t)call->argument[4], call->argument[5] & THREAD_COPY_FPU,
+                           &thread);
+    if (status == STATUS_OK) {
+        capability_put(call->thread, call->argument[1], object_handle(&thread->object, RIGHTS_ALL));
+    }
+    return status;
+}
+
+void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument)
+{
+    struct registers *registers = &thread->registers;
+    registers->rip = entry;
+    registers->rsp = thread->frame_address;
+    registers->rdi = argument;
+    registers->rflags = USER_RFLAGS;
+    registers->cs = USER_CODE;
+    registers->ss = USER_DATA;
+    thread->mode = MODE_PERSONALITY;
+    thread->sysret = 0;
+}
+
+status_t call_thread_start(struct call *call)
+{
+    struct thread *thread = object_thread(call->object);
+    struct space *space = NULL;
+    if (call->argument[1] != 0) {
+        struct object *object;
+        status_t status =
+            capability_find(call->thread, call->argument[1], OBJECT_SPACE, RIGHT_CONTROL, &object);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        space = object_space(object);
+        if (space->domain != thread->domain) {
+            return STATUS_INVALID_ARGUMENT;
+        }
+    }
+    uint64_t entry = call->argument[2];
+    if (entry - WINDOW_BASE >= WINDOW_SIZE) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (space != NULL && !space_thread_entered(space)) {
+        return STATUS_BAD_CAPABILITY;
+    }
+    spin_lock(&thread->lock);
+    bool startable = thread->state == THREAD_STOPPED && thread->space == NULL &&
+                     !thread->object.dying && thread->registers.rip == 0;
+    if (startable) {
+        thread_enter_space(thread, space);
+        thread_set_start(thread, entry, call->argument[3]);
+        thread->state = THREAD_READY;
+    }
+    spin_unlock(&thread->lock);
+    if (!startable) {
+        if (space != NULL) {
+            space_thread_left(space);
+        }
+        return STATUS_BAD_STATE;
+    }
+    scheduler_ready(thread);
+    return STATUS_OK;
+}
+
+status_t call_thread_set_space(struct call *call)
+{
+    struct thread *thread = call->thread;
+    struct space *space = NULL;
+    if (call->argument[0] != 0) {
+        struct object *object;
+        status_t status =
+            capability_find(thread, call->argument[0], OBJECT_SPACE, RIGHT_CONTROL, &object);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        space = object_space(object);
+        if (space->domain != thread->domain) {
+            return STATUS_INVALID_ARGUMENT;
+        }
+        if (!space_thread_entered(space)) {
+            return STATUS_BAD_CAPABILITY;
+        }
+    }
+    thread_enter_space(thread, space);
+    return STATUS_OK;
+}
+
+void thread_attend(struct thread *thread, uint8_t attention)
+{
+    __atomic_fetch_or(&thread->attention, attention, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_RUNNING &&
+        thread->cpu != cpu_current()->number) {
+        cpu_kick(thread->cpu);
+    }
+}
+
+status_t call_thread_interrupt(struct call *call)
+{
+    struct thread *thread = object_thread(call->object);
+    thread_attend(thread, ATTENTION_INTERRUPT);
+    (void)wait_cancel(thread, STATUS_INTERRUPTED, 0, WAIT_INTERRUPTIBLE);
+    return STATUS_OK;
+}
+
+status_t call_thread_park(struct call *call)
+{
+    struct thread *thread = call->thread;
+    uint64_t deadline_ns = call->argument[0];
+    bool interruptible = !(call->argument[1] & PARK_UNINTERRUPTIBLE);
+    scheduler_save(thread);
+    spin_lock(&thread->lock);
+    status_t status = STATUS_OK;
+    if (thread->unparked) {
+        thread->unparked = false;
+    } else if (interruptible && (thread->attention & ATTENTION_INTERRUPT)) {
+        status = STATUS_INTERRUPTED;
+    } else if (deadline_ns == 0) {
+        status = STATUS_TIMED_OUT;
+    } else {
+        thread->wait_sequence++;
+        thread->interruptible = interruptible;
+        timer_arm(thread, deadline_ns);
+        thread->state = THREAD_PARKED;
+        status = CALL_BLOCKED;
+        scheduler_detach();
+    }
+    spin_unlock(&thread->lock);
+    return status;
+}
+
+status_t call_thread_unpark(struct call *call)
+{
+    struct thread *thread = object_thread(call->object);
+    spin_lock(&thread->lock);
+    bool woken = thread->state == THREAD_PARKED;
+    if (woken) {
+        wait_finish(thread, STATUS_OK);
+    } else {
+        thread->unparked = true;
+    }
+    spin_unlock(&thread->lock);
+    if (woken) {
+        timer_disarm(thread);
+        scheduler_ready(thread);
+    }
+    return STATUS_OK;
+}
+
+status_t call_thread_yield(struct call *call)
+{
+    (void)call;
+    scheduler_yield();
+    return STATUS_OK;
+}
+
+status_t call_thread_read(struct call *call)
+{
+    struct thread *thread = object_thread(call->object);
+    struct thread_usage usage = {
+        .application_ns = thread->mode_ns[MODE_APPLICATION],
+        .personality_ns = thread->mode_ns[MODE_PERSONALITY],
+        .state = thread->state,
+    };
+    memcpy(call->thread->frame->message, &usage, sizeof(usage));
+    return STATUS_OK;
+}
+
+/* Make sure that it never runs again; false while a CPU still runs it. */
+static bool thread_halt(struct thread *thread)
+{
+    thread_attend(thread, ATTENTION_DIE);
+    (void)wait_cancel(thread, STATUS_CLOSED, 0, WAIT_ANY);
+    if (cpu_current()->current == thread) {
+        scheduler_detach();
+        thread->state = THREAD_DEAD;
+        return true;
+    }
+    spin_lock(&thread->lock);
+    if (thread->state == THREAD_STOPPED ||
+        (thread->state == THREAD_READY && scheduler_withdraw(thread))) {
+        thread->state = THREAD_DEAD;
+    }
+    bool halted = thread->state == THREAD_DEAD;
+    spin_unlock(&thread->lock);
+    return halted;
+}
+
+bool thread_destroy_step(struct thread *thread)
+{
+    (void)object_begin_destroy(&thread->object);
+    if (!thread_halt(thread)) {
+        return false;
+    }
+    if (!object_claim_free(&thread->object)) {
+        return true;
+    }
+    timer_disarm(thread);
+    if (thread->space != NULL) {
+        struct space *space = thread->space;
+        thread->space = NULL;
+        space_thread_left(space);
+    }
+    if (thread->domain != NULL) {
+        spin_lock(&thread->domain->lock);
+        list_remove(&thread->in_domain);
+        spin_unlock(&thread->domain->lock);
+    }
+    if (thread->pinned != NULL) {
+        region_unpin_frame(thread->pinned);
+    }
+    account_uncharge_thread(thread->object.payer);
+    object_free(&thread->object);
+    return true;
+}

@@ -1,0 +1,123 @@
+/*
+ * Threads: registers, FPU state, a priority band, and the place where one waits.
+ *
+ * A thread runs in personality mode (code of its domain's window; `syscall` is a kernel call) or in
+ * application mode (everything unresolved is forwarded to the window). A blocked thread owns no
+ * kernel stack: its registers are here, and whoever wakes it writes the results into them.
+ *
+ * State changes are made under `lock`. A thread's registers, FPU area and mode belong to the CPU
+ * that runs it, and to whoever holds its lock while it waits.
+ */
+#pragma once
+
+#include "kernel/core/call.h"
+#include "kernel/core/lock.h"
+#include "kernel/core/object.h"
+#include "lib/base/tree.h"
+
+struct domain;
+struct space;
+struct endpoint;
+struct frame;
+
+/* As the entry code pushes them; the last five are the hardware's. */
+struct registers {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+    uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector;
+    uint64_t error;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+enum thread_state {
+    THREAD_STOPPED,        /* made, not started */
+    THREAD_READY,          /* in a run queue */
+    THREAD_RUNNING,        /* some CPU's current */
+    THREAD_PARKED,         /* thread_park */
+    THREAD_RECEIVING,      /* in an endpoint's list of receivers */
+    THREAD_CALLING,        /* in an endpoint's queue of callers */
+    THREAD_AWAITING_REPLY, /* its call was received and not yet answered */
+    THREAD_SIGNAL_WAIT,    /* in a signal's list of waiters */
+    THREAD_DEAD,           /* never runs again */
+};
+
+enum thread_mode {
+    MODE_PERSONALITY = 0,
+    MODE_APPLICATION = 1,
+};
+
+/* Why a thread must not simply go on; looked at on every way out of the kernel. */
+enum thread_attention {
+    ATTENTION_INTERRUPT = 1, /* thread_interrupt: trap instead of running the application */
+    ATTENTION_STOP = 2,      /* its domain has ended: it never runs again */
+    ATTENTION_DIE = 4,       /* it is being destroyed */
+};
+
+struct thread {
+    struct object object;
+    struct thread_frame *frame; /* the pinned frame, by kernel address */
+    struct registers registers; /* at THREAD_REGISTERS: the hardware pushes into it */
+
+    /* Used by entry.S; offsets are asserted in thread.c. */
+    uint8_t mode;
+    uint8_t attention; /* set by anyone with an atomic or, cleared by its own CPU */
+    uint8_t sysret;    /* the registers came by syscall: RCX and R11 hold RIP and RFLAGS */
+    uint8_t in_fault;  /* between the fault entry and fault_resume */
+    uint64_t root_application;
+    uint64_t root_personality;
+    uint64_t trap_entry;
+    uint64_t frame_address; /* in the window */
+
+    struct spinlock lock;
+    enum thread_state state;
+    uint32_t band;
+    uint32_t cpu; /* where it runs, or ran last */
+    bool unparked;
+    bool interruptible; /* of the present wait */
+    struct list_node wait_node;      /* run queue, or the queue of what it waits at */
+    struct object *waiting_at;       /* endpoint or signal */
+    uint64_t wait_sequence;          /* counts waits, so that a timer knows its own */
+    uint64_t wait_mask;              /* SIGNAL_WAIT */
+    uint64_t call_header;            /* CALLING: what will be delivered */
+    uint64_t call_badge;
+    handle_t receive_signal;         /* RECEIVING: the signal waited for as well */
+    handle_t billing;                /* whose account pays for its time now */
+
+    uint64_t deadline_ns;
+    struct tree_node timer_node;
+    uint32_t timer_cpu;
+    bool timer_armed;
+
+    struct domain *domain; /* dies after its threads */
+    struct space *space;   /* or NULL; cannot die while a thread is in it */
+    struct list_node in_domain;
+    struct frame *pinned;
+
+    uint64_t fs_base;
+    uint64_t gs_base;
+    uint64_t mode_ns[2];
+
+    uint8_t fpu[] __attribute__((aligned(64))); /* XSAVE area */
+};
+
+#define THREAD_REGISTERS 48
+
+static inline struct thread *object_thread(struct object *object)
+{
+    return CONTAINER_OF(object, struct thread, object);
+}
+
+/* Take effect at the thread's next way out of the kernel, and make that soon. */
+void thread_attend(struct thread *thread, uint8_t attention);
+
+/* A stopped thread; its frame is the page at frame_address in the domain's window, pinned. */
+status_t thread_create(struct account *payer, struct domain *domain, uint64_t frame_address,
+                       uint32_t band, bool copy_fpu, struct thread **out);
+
+/* The registers with which a stopped thread will enter personality mode. */
+void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);
+
+bool thread_destroy_step(struct thread *thread);
+
+/* Put the caller into another space of its domain, or none; the roots follow. */
+void thread_enter_space(struct thread *thread, struct space *space);

@@ -1,0 +1,33 @@
+/* The local APIC (xAPIC or x2APIC) and the IOAPICs: interrupts between CPUs, timer, devices. */
+#pragma once
+
+#include "lib/base/types.h"
+
+/* Vectors above the exceptions. */
+enum vector {
+    VECTOR_DEVICE_FIRST = 48,
+    VECTOR_DEVICE_LAST = 239,
+    VECTOR_TIMER = 240,
+    VECTOR_KICK = 241,
+    VECTOR_SPURIOUS = 255,
+};
+
+void apic_init(bool first);
+uint32_t apic_id(void);
+void apic_end_of_interrupt(void);
+void apic_send(uint32_t apic_id, uint32_t vector);
+
+/* Start the processor at TRAMPOLINE: INIT, then start-up interrupts. */
+void apic_start_cpu(uint32_t apic_id);
+
+/* Measure the timer against the TSC; first CPU, once. */
+void apic_timer_calibrate(void);
+
+/* Interrupt this CPU after that many TSC cycles; 0 stops the timer. */
+void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline);
+
+void ioapic_add(uint64_t physical, uint32_t first_interrupt);
+
+/* Route a global interrupt, edge triggered, active high. NOT_FOUND without such an input. */
+status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to);
+void ioapic_mask(uint32_t interrupt);

@@ -1,0 +1,151 @@
+/*
+ * The first instructions: PVH entry (32-bit protected mode, no paging, EBX = struct
+ * hvm_start_info) into long mode at the kernel's own addresses, and the trampoline that brings an
+ * application processor from real mode to the same place.
+ *
+ * Xen docs/misc/pvh: the entry point stands in ELF note 18 of "Xen".
+ */
+#include "kernel/x86_64/layout.h"
+
+#define PTE_PRESENT_WRITE 0x3
+#define PTE_LARGE         0x83
+
+.section .note.pvh, "a", @note
+.align 4
+    .long 4
+    .long 4
+    .long 18
+    .asciz "Xen"
+    .long boot_entry
+
+.section .boot.data, "aw"
+.align 4096
+.globl boot_pml4
+boot_pml4:
+    .fill 512, 8, 0
+boot_pdpt_low: /* identity and direct map: the first GiB */
+    .fill 512, 8, 0
+boot_pdpt_kernel:
+    .fill 512, 8, 0
+boot_pd: /* the first GiB in 2 MiB pages */
+    .fill 512, 8, 0
+.align 16
+boot_gdt:
+    .quad 0
+    .quad 0x00af9a000000ffff /* 0x08 64-bit code */
+    .quad 0x00cf92000000ffff /* 0x10 data */
+    .quad 0x00cf9a000000ffff /* 0x18 32-bit code */
+boot_gdt_end:
+boot_gdt_pointer:
+    .word boot_gdt_end - boot_gdt - 1
+    .quad boot_gdt
+boot_start_info:
+    .long 0
+boot_tsc:
+    .quad 0
+
+.section .boot.text, "ax"
+.code32
+.globl boot_entry
+boot_entry:
+    cld
+    movl %ebx, boot_start_info
+    rdtsc
+    movl %eax, boot_tsc
+    movl %edx, boot_tsc + 4
+
+    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4
+    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4 + DIRECT_MAP_SLOT * 8
+    movl $boot_pdpt_kernel + PTE_PRESENT_WRITE, boot_pml4 + 511 * 8
+    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_low
+    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_kernel + 510 * 8
+    xorl %ecx, %ecx
+    movl $PTE_LARGE, %eax
+1:  movl %eax, boot_pd(, %ecx, 8)
+    addl $0x200000, %eax
+    incl %ecx
+    cmpl $512, %ecx
+    jne 1b
+
+    lgdt boot_gdt_pointer
+    call enter_long_mode
+    ljmp $0x08, $boot_64
+
+/* Paging on with the boot tables; also used by the trampoline. */
+enter_long_mode:
+    movl %cr4, %eax
+    orl $0x20, %eax /* PAE */
+    movl %eax, %cr4
+    movl $boot_pml4, %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx /* EFER: LME, NXE, SCE */
+    rdmsr
+    orl $0x901, %eax
+    wrmsr
+    movl %cr0, %eax
+    orl $0x80010001, %eax /* PG, WP, PE */
+    andl $~0x60000000, %eax /* caches on */
+    movl %eax, %cr0
+    ret
+
+.code64
+boot_64:
+    movw $0x10, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    movl boot_start_info, %edi
+    movq boot_tsc, %rsi
+    movabsq $boot_stack_top, %rsp
+    xorl %ebp, %ebp
+    movabsq $kernel_main, %rax
+    call *%rax
+    ud2
+
+/*
+ * Copied to TRAMPOLINE; a started processor comes here in real mode with CS:IP = TRAMPOLINE >> 4:0.
+ */
+.code16
+.globl trampoline_start, trampoline_end
+trampoline_start:
+    cli
+    cld
+    xorw %ax, %ax
+    movw %ax, %ds
+    lgdtl TRAMPOLINE + (trampoline_gdt_pointer - trampoline_start)
+    movl %cr0, %eax
+    orl $1, %eax
+    movl %eax, %cr0
+    ljmpl $0x18, $trampoline_32
+trampoline_gdt_pointer:
+    .word boot_gdt_end - boot_gdt - 1
+    .long boot_gdt
+trampoline_end:
+
+.code32
+trampoline_32:
+    movw $0x10, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    movl $boot_ap_temporary_stack_top, %esp
+    call enter_long_mode
+    ljmp $0x08, $trampoline_64
+.code64
+trampoline_64:
+    movabsq $trampoline_stack, %rax
+    movq (%rax), %rsp
+    xorl %ebp, %ebp
+    movabsq $cpu_main, %rax
+    call *%rax
+    ud2
+
+.section .boot.data, "aw"
+.align 16
+    .fill 64, 1, 0
+boot_ap_temporary_stack_top:
+
+.section .bss
+.align 4096
+    .skip 16384
+boot_stack_top:

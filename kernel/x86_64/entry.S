@@ -1,0 +1,324 @@
+/*
+ * Every way into the kernel and out of it.
+ *
+ * A trap from user mode pushes its frame straight into the current thread's struct registers: the
+ * TSS's RSP0 points to its end. The C code then runs on the CPU's own stack, from its top, and
+ * leaves by kernel_leave with the thread to run. Only idle CPUs take interrupts in kernel mode.
+ *
+ * Two paths never reach C: `syscall` in application mode (forwarded to the personality) and
+ * application_resume. Registers they do not name pass through untouched.
+ */
+#include "kernel/x86_64/layout.h"
+
+/* struct cpu */
+#define CPU_USER_RSP    8
+#define CPU_STACK_TOP   16
+#define CPU_CURRENT     24
+#define CPU_ENTRIES     32
+#define CPU_ROOT_LOADED 40
+
+/* struct thread */
+#define T_FRAME       40
+#define T_R15         48
+#define T_R14         56
+#define T_R13         64
+#define T_R12         72
+#define T_R11         80
+#define T_R10         88
+#define T_R9          96
+#define T_R8          104
+#define T_RBP         112
+#define T_RDI         120
+#define T_RSI         128
+#define T_RDX         136
+#define T_RCX         144
+#define T_RBX         152
+#define T_RAX         160
+#define T_RIP         184
+#define T_CS          192
+#define T_RFLAGS      200
+#define T_RSP         208
+#define T_SS          216
+#define T_MODE        224
+#define T_ATTENTION   225
+#define T_SYSRET      226
+#define T_ROOT_APP    232
+#define T_ROOT_PERS   240
+#define T_TRAP_ENTRY  248
+#define T_FRAME_ADDR  256
+
+/* struct thread_frame, struct trap_words application */
+#define F_RIP    0
+#define F_RSP    8
+#define F_RFLAGS 16
+#define F_RAX    24
+#define F_RCX    32
+#define F_R11    40
+#define F_CAUSE  48
+
+#define CAUSE_SYSCALL 1
+#define USER_RFLAGS   0x202
+/* What an application may have in RFLAGS: arithmetic flags, TF, DF, AC, ID. */
+#define ALLOWED_RFLAGS 0x240dd5
+
+.text
+.globl syscall_entry
+.align 64
+syscall_entry:
+    swapgs
+    movq %rsp, %gs:CPU_USER_RSP
+    movq %gs:CPU_CURRENT, %rsp
+    cmpb $0, T_MODE(%rsp)
+    je kernel_call_entry
+
+    /* Application: hand the same thread to its personality. */
+    movq T_FRAME(%rsp), %rsp
+    movq %rcx, F_RIP(%rsp)
+    movq %r11, F_RFLAGS(%rsp)
+    movq %rax, F_RAX(%rsp)
+    movq %gs:CPU_USER_RSP, %rcx
+    movq %rcx, F_RSP(%rsp)
+    movq $CAUSE_SYSCALL, F_CAUSE(%rsp)
+    movq %gs:CPU_CURRENT, %r11
+    movb $0, T_MODE(%r11)
+    movq T_ROOT_PERS(%r11), %rcx
+    cmpq %rcx, %gs:CPU_ROOT_LOADED
+    je 1f
+    movq %rcx, %cr3
+    movq %rcx, %gs:CPU_ROOT_LOADED
+1:  movq T_FRAME_ADDR(%r11), %rsp
+    movq T_TRAP_ENTRY(%r11), %rcx
+    movl $USER_RFLAGS, %r11d
+    swapgs
+    sysretq
+
+.align 16
+kernel_call_entry:
+    testl %eax, %eax
+    jnz kernel_call_slow
+
+    /* application_resume. RSP: thread; RAX, RCX and R11 are free. */
+    cmpb $0, T_ATTENTION(%rsp)
+    jne kernel_call_slow
+    movq T_FRAME(%rsp), %rax
+    cmpq $CAUSE_SYSCALL, F_CAUSE(%rax) /* other causes restore RCX and R11 */
+    jne resume_slow
+    movq F_RIP(%rax), %rcx
+    movq F_RFLAGS(%rax), %r11
+    andl $ALLOWED_RFLAGS, %r11d
+    orl $USER_RFLAGS, %r11d
+    movq %rcx, %rsp
+    shrq $47, %rsp
+    jnz resume_slow
+    movq %gs:CPU_CURRENT, %rsp
+    cmpq $0, T_ROOT_APP(%rsp)
+    je resume_slow
+    movb $1, T_MODE(%rsp)
+    movq T_ROOT_APP(%rsp), %rsp
+    cmpq %rsp, %gs:CPU_ROOT_LOADED
+    je 2f
+    movq %rsp, %cr3
+    movq %rsp, %gs:CPU_ROOT_LOADED
+2:  movq F_RSP(%rax), %rsp
+    movq F_RAX(%rax), %rax
+    swapgs
+    sysretq
+
+resume_slow:
+    movq %gs:CPU_CURRENT, %rsp
+    xorl %eax, %eax
+    /* RCX and R11 may hold the frame's words by now; the slow path reads the frame itself. */
+kernel_call_slow:
+    movq %r15, T_R15(%rsp)
+    movq %r14, T_R14(%rsp)
+    movq %r13, T_R13(%rsp)
+    movq %r12, T_R12(%rsp)
+    movq %r11, T_R11(%rsp)
+    movq %r11, T_RFLAGS(%rsp)
+    movq %r10, T_R10(%rsp)
+    movq %r9, T_R9(%rsp)
+    movq %r8, T_R8(%rsp)
+    movq %rbp, T_RBP(%rsp)
+    movq %rdi, T_RDI(%rsp)
+    movq %rsi, T_RSI(%rsp)
+    movq %rdx, T_RDX(%rsp)
+    movq %rcx, T_RCX(%rsp)
+    movq %rcx, T_RIP(%rsp)
+    movq %rbx, T_RBX(%rsp)
+    movl %eax, %eax
+    movq %rax, T_RAX(%rsp)
+    movq %gs:CPU_USER_RSP, %rcx
+    movq %rcx, T_RSP(%rsp)
+    movq $USER_CODE, T_CS(%rsp)
+    movq $USER_DATA, T_SS(%rsp)
+    movb $1, T_SYSRET(%rsp)
+    movq %rsp, %rdi
+    movq %gs:CPU_STACK_TOP, %rsp
+    lock incq %gs:CPU_ENTRIES
+    xorl %ebp, %ebp
+    call kernel_call
+    ud2
+
+/*
+ * void kernel_leave(struct thread *thread): run the thread. Its root is loaded, RSP0 is set, the
+ * CPU's entry count is even again.
+ */
+.globl kernel_leave
+.align 16
+kernel_leave:
+    cmpb $0, T_SYSRET(%rdi)
+    je leave_by_iret
+    movq T_R15(%rdi), %r15
+    movq T_R14(%rdi), %r14
+    movq T_R13(%rdi), %r13
+    movq T_R12(%rdi), %r12
+    movq T_R10(%rdi), %r10
+    movq T_R9(%rdi), %r9
+    movq T_R8(%rdi), %r8
+    movq T_RBP(%rdi), %rbp
+    movq T_RSI(%rdi), %rsi
+    movq T_RDX(%rdi), %rdx
+    movq T_RBX(%rdi), %rbx
+    movq T_RAX(%rdi), %rax
+    movq T_RIP(%rdi), %rcx
+    movq T_RFLAGS(%rdi), %r11
+    movq T_RSP(%rdi), %rsp
+    movq T_RDI(%rdi), %rdi
+    swapgs
+    sysretq
+
+leave_by_iret:
+    leaq T_R15(%rdi), %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rbp
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbx
+    popq %rax
+    addq $16, %rsp
+    swapgs
+    iretq
+
+/* One stub per vector: error code (or zero), vector, then the common part. */
+.altmacro
+.macro stub vector
+.align 16
+stub_\vector:
+    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
+    .else
+    pushq $0
+    .endif
+    pushq $\vector
+    jmp trap_common
+.endm
+.macro stub_address vector
+    .quad stub_\vector
+.endm
+
+.set vector, 0
+.rept 256
+    stub %vector
+    .set vector, vector + 1
+.endr
+
+.section .rodata
+.globl trap_stubs
+trap_stubs:
+.set vector, 0
+.rept 256
+    stub_address %vector
+    .set vector, vector + 1
+.endr
+.text
+
+.align 16
+trap_common:
+    pushq %rax
+    pushq %rbx
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %rbp
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    cld
+    clac
+    testb $3, 136(%rsp) /* CS */
+    jz trap_from_kernel
+    swapgs
+    movq %gs:CPU_CURRENT, %rdi
+    movb $0, T_SYSRET(%rdi)
+    movq %gs:CPU_STACK_TOP, %rsp
+    lock incq %gs:CPU_ENTRIES
+    xorl %ebp, %ebp
+    call trap_user
+    ud2
+
+trap_from_kernel:
+    movq %rsp, %rdi
+    call trap_kernel
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rbp
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbx
+    popq %rax
+    addq $16, %rsp
+    iretq
+
+/* NMI, double fault, machine check come on stacks of their own, with any GS: they end the machine. */
+.macro fatal_stub vector has_error
+.globl fatal_\vector
+fatal_\vector:
+    .if \has_error == 0
+    pushq $0
+    .endif
+    pushq $\vector
+    pushq %rax
+    pushq %rbx
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %rbp
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, %rdi
+    cld
+    call trap_fatal
+    ud2
+.endm
+fatal_stub 2 0
+fatal_stub 8 1
+fatal_stub 18 0

@@ -1,0 +1,31 @@
+/*
+ * The kernel's half of the address space and the selectors; also for assembly.
+ *
+ *   PML4 slot 256  the window of the current domain (abi/kernel.h)
+ *             384  the direct map: all physical memory, never executable
+ *             510  device registers of the kernel itself: local APIC, IOAPIC
+ *             511  the kernel image, its last 2 GiB
+ */
+#pragma once
+
+#define DIRECT_MAP_SLOT 384
+#define WINDOW_SLOT     256
+#define DEVICE_SLOT     510
+
+#ifdef __ASSEMBLER__
+#define DIRECT_MAP      0xffffc00000000000
+#define KERNEL_VIRTUAL  0xffffffff80000000
+#else
+#define DIRECT_MAP      0xffffc00000000000ull
+#define KERNEL_VIRTUAL  0xffffffff80000000ull
+#define DEVICE_BASE     0xffffff0000000000ull
+#endif
+
+/* Where the application processors start: one page below 1 MiB. */
+#define TRAMPOLINE 0x8000
+
+#define KERNEL_CODE 0x08
+#define KERNEL_DATA 0x10
+#define USER_DATA   0x1b
+#define USER_CODE   0x23
+#define TSS_SELECTOR 0x28
