@@ -58,6 +58,11 @@ HOST_PROGRAMS :=
 HOST_TESTS :=
 HOST_FUZZERS :=
 USER_PROGRAMS :=
+KERNEL_IMAGES :=
+IMAGES :=
+SHELL_TESTS :=
+TEST_FILES :=
+BENCH_FILES :=
 # Generators add their outputs here: every object waits for them.
 GENERATED :=
 
