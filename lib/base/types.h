@@ -7,6 +7,8 @@
 
 #include "abi/kernel.h"
 
+__extension__ typedef unsigned __int128 uint128_t;
+
 /* An enum status, or a service's own number above it. Must be used. */
 typedef uint32_t status_t;
 
