@@ -1,6 +1,7 @@
 #include "host/cli/containers.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 int containers_connect(struct connection *connection)
 {
@@ -43,6 +44,22 @@ int container_refused(const char *name, struct reply *reply)
     }
     reply_free(reply);
     return 1;
+}
+
+int launch_refused(const char *program, const char *where, const char *name,
+                   const struct reply *reply)
+{
+    if (reply->status == STATUS_NOT_FOUND) {
+        return error_line(EXIT_NOT_FOUND, "%s: command not found in %s %s", program, where, name);
+    }
+    if (reply->status != STATUS_NOT_PERMITTED) {
+        return 0;
+    }
+    char *message = records_text(reply->bytes, reply->length_bytes, RECORD_MESSAGE);
+    error_line(EXIT_NOT_EXECUTABLE, "%s: cannot be executed: %s", program,
+               message != NULL ? message : "permission denied");
+    free(message);
+    return EXIT_NOT_EXECUTABLE;
 }
 
 int containers_each(enum control_request request, const struct text_list *names)

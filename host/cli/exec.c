@@ -99,13 +99,9 @@ static bool exec_write(const struct exec *exec, const struct container_state *st
 static int exec_refused(const struct exec *exec, struct reply *reply)
 {
     const char *program = exec->arguments.items[1];
-    if (reply->status == STATUS_NOT_FOUND) {
-        return error_line(EXIT_NOT_FOUND, "%s: command not found in container %s", program,
-                          exec->arguments.items[0]);
-    }
-    if (reply->status == STATUS_NOT_PERMITTED) {
-        return error_line(EXIT_NOT_EXECUTABLE, "%s: cannot be executed: %s", program,
-                          reply_message(reply));
+    int code = launch_refused(program, "container", exec->arguments.items[0], reply);
+    if (code != 0) {
+        return code;
     }
     return error_line(1, "cannot run %s in container %s: %s", program, exec->arguments.items[0],
                       reply_message(reply));

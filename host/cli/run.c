@@ -62,15 +62,9 @@ static int start_refused(const struct run *run, const struct reply *reply)
     const struct specification *specification = &run->specification;
     const char *program = specification->entrypoint.count > 0 ? specification->entrypoint.items[0]
                                                               : specification->command.items[0];
-    if (reply->status == STATUS_NOT_FOUND) {
-        return error_line(EXIT_NOT_FOUND, "%s: command not found in image %s", program,
-                          run->image.name);
-    }
-    if (reply->status == STATUS_NOT_PERMITTED) {
-        return error_line(EXIT_NOT_EXECUTABLE, "%s: cannot be executed: %s", program,
-                          reply_message(reply));
-    }
-    return error_line(EXIT_OAK, "cannot start the container: %s", reply_message(reply));
+    int code = launch_refused(program, "image", run->image.name, reply);
+    return code != 0 ? code
+                     : error_line(EXIT_OAK, "cannot start the container: %s", reply_message(reply));
 }
 
 static int run_refused(struct run *run)

@@ -156,8 +156,9 @@ status_t launch_machine(const struct state *state, const struct machine_options 
     while (launch_connect(state, fd) != STATUS_OK) {
         int lock_fd;
         if (*started) {
-            snprintf(problem, problem_bytes, "the machine ended right after its start; see %.200s/%s",
-                     state->directory, STATE_DAEMON_LOG);
+            snprintf(problem, problem_bytes,
+                     "the machine ended right after its start; see %.200s/%s", state->directory,
+                     STATE_DAEMON_LOG);
             return STATUS_CLOSED;
         }
         status_t status = lock_try(state, &lock_fd, problem, problem_bytes);

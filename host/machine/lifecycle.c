@@ -113,6 +113,7 @@ void machine_engine_ready(struct machine *machine)
 void machine_stop_begin(struct machine *machine)
 {
     if (machine->phase != MACHINE_READY) {
+        machine->stop_wanted = true;
         machine->deadline_ns = 0;
         return;
     }
@@ -179,13 +180,13 @@ static bool fall_back(struct machine *machine, const char *why)
 
 static bool start_failed(struct machine *machine, const char *why)
 {
-    bool trial = machine->accelerator == ACCELERATOR_KVM &&
+    char words[256];
+    bool trial = machine->accelerator == ACCELERATOR_KVM && !machine->stop_wanted &&
                  strcmp(machine->options.accelerator, "auto") == 0;
     machine_process_end(machine, false);
     if (trial) {
         return fall_back(machine, why);
     }
-    char words[256];
     char text[PATH_MAX + 512];
     qemu_last_words(machine, words, sizeof(words));
     snprintf(text, sizeof(text), "the machine did not start: %s%s%s; see %s/%s", why,
@@ -214,7 +215,8 @@ bool machine_process_ended(struct machine *machine, const char *why)
 
 bool machine_deadline(struct machine *machine)
 {
-    return machine_process_ended(machine, machine->phase == MACHINE_STARTING
-                                              ? "its engine does not answer"
-                                              : "it was slow to stop");
+    const char *why = machine->stop_wanted                 ? "it was stopped"
+                      : machine->phase == MACHINE_STARTING ? "its engine does not answer"
+                                                           : "it was slow to stop";
+    return machine_process_ended(machine, why);
 }

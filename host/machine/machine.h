@@ -75,6 +75,7 @@ struct machine {
     struct frame_queue port_out;
     struct control_hello hello; /* the engine's */
     bool synchronised;
+    bool stop_wanted; /* while starting: no second try */
 
     struct client *clients;
     uint32_t client_count;
