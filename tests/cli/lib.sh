@@ -3,6 +3,10 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 oak=${OAK_TEST_OAK:-$root/build/test/oak}
+if [ ! -x "$oak" ]; then
+    echo "not ok 1 - $oak is not built"
+    exit 1
+fi
 work=$(mktemp -d /tmp/oak-cli.XXXXXX)
 export OAK_STATE=$work/state
 export OAK_QEMU=${OAK_TEST_ENGINE:-$root/build/test/fake_engine}
