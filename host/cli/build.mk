@@ -1,6 +1,8 @@
 # The oak command: one program that is CLI and daemon. Its tests run a sanitized build of it against
 # a fake engine.
 
+include host/machine/build.mk
+
 CLI_SOURCES := $(wildcard host/cli/*.c) $(MACHINE_SOURCES) $(CHANNEL_SOURCES) $(IMAGE_SOURCES)
 CLI_LIBRARIES := -ljansson -larchive -lcrypto
 
