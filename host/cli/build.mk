@@ -21,4 +21,8 @@ endef
 $(eval $(call cli_test_program,oak,$(CLI_SOURCES),$(CLI_LIBRARIES)))
 $(eval $(call cli_test_program,fake_engine,$(FAKE_ENGINE_SOURCES),))
 
+$(call host_test,cli_test,host/cli/test/cli_test.c $(addprefix host/cli/,cli.c environment.c format.c \
+    names.c options.c signals.c terminal.c) host/machine/options.c host/machine/qemu.c \
+    host/machine/state.c,-ljansson)
+
 SHELL_TESTS += tests/cli/run.sh
