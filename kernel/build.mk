@@ -17,6 +17,7 @@ $(B)/bundle/$(1).bundle: $(B)/host/bundle $(foreach part,$(3),$(lastword $(subst
 $(B)/bundle/$(1).o: $(B)/bundle/$(1).bundle kernel/core/bundle.s
 	$$(QUIET)$$(CC) -c -x assembler-with-cpp -DBUNDLE='"$$<"' kernel/core/bundle.s -o $$@
 $(B)/$(1).elf: $(call objects,$(2),$(KERNEL_SOURCES)) $(B)/bundle/$(1).o kernel/x86_64/kernel.ld
+	@mkdir -p $$(@D)
 	$$(QUIET)$$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 	    -T kernel/x86_64/kernel.ld -o $$@ $(call objects,$(2),$(KERNEL_SOURCES)) $(B)/bundle/$(1).o
 endef

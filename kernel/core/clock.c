@@ -14,11 +14,13 @@
 #define PIT_COMMAND  0x43
 #define PIT_GATE     0x61
 #define SHIFT        32
+#define CYCLES_SHIFT 28 /* leaves room for a TSC of 64 GHz */
 
 static union {
     struct time_page page;
     uint8_t bytes[PAGE_SIZE];
 } time_memory __attribute__((aligned(4096)));
+static uint64_t cycles_per_ns; /* fixed point */
 static struct spinlock clock_lock = SPINLOCK_INIT(LOCK_LOG);
 
 struct time_page *clock_page(void)
@@ -84,13 +86,14 @@ void clock_init(void)
     struct time_page *page = clock_page();
     page->tsc_hz = hz;
     page->shift = SHIFT;
-    page->multiplier = (uint64_t)(((unsigned __int128)1000000000 << SHIFT) / hz);
+    page->multiplier = (1000000000ull << SHIFT) / hz;
+    cycles_per_ns = (hz << CYCLES_SHIFT) / 1000000000;
     page->base_tsc = tsc_read();
 }
 
 uint64_t clock_cycles_to_ns(uint64_t cycles)
 {
-    return (uint64_t)((unsigned __int128)cycles * clock_page()->multiplier >> SHIFT);
+    return (uint64_t)((uint128_t)cycles * clock_page()->multiplier >> SHIFT);
 }
 
 uint64_t clock_now_ns(void)
@@ -100,7 +103,7 @@ uint64_t clock_now_ns(void)
 
 uint64_t clock_tsc_at(uint64_t ns)
 {
-    unsigned __int128 cycles = (unsigned __int128)ns * clock_page()->tsc_hz / 1000000000;
+    uint128_t cycles = (uint128_t)ns * cycles_per_ns >> CYCLES_SHIFT;
     uint64_t limit = UINT64_MAX / 2;
     return clock_page()->base_tsc + (cycles > limit ? limit : (uint64_t)cycles);
 }

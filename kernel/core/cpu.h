@@ -30,7 +30,6 @@ struct cpu {
     uint32_t number;
     uint32_t apic_id;
 
-    struct shootdown *shootdown_request[CPUS_MAX]; /* by initiator; set by it, cleared by us */
     struct shootdown shootdown_own;
     uint64_t shootdown_pending; /* bit per initiator; atomic */
 

@@ -64,6 +64,16 @@ void spin_unlock(struct spinlock *lock)
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
+void spin_lock_nested(struct spinlock *lock)
+{
+    acquire(lock);
+}
+
+void spin_unlock_nested(struct spinlock *lock)
+{
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+}
+
 void spin_lock_two(struct spinlock *a, struct spinlock *b)
 {
     struct spinlock *first = a < b ? a : b;

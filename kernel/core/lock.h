@@ -17,7 +17,9 @@ enum lock_class {
     LOCK_RUN_QUEUE,    /* a CPU's run queue */
     LOCK_TIMER,        /* a CPU's timers */
     LOCK_REGIONS,      /* a region map: its regions and page tables */
-    LOCK_MEMORY,       /* a memory: its tree and its list of regions */
+    LOCK_MEMORY,       /* a memory: its tree */
+    LOCK_MEMORY_REGIONS, /* a memory: its list of regions */
+    LOCK_PAYER,        /* a payer record */
     LOCK_ACCOUNT,      /* an account: its books and lists; a child's before its parent's */
     LOCK_OBJECT_TABLE, /* free entries of the object table */
     LOCK_KMEM,         /* the kernel's heap */
@@ -46,6 +48,10 @@ static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
 void spin_lock(struct spinlock *lock);
 bool spin_try_lock(struct spinlock *lock);
 void spin_unlock(struct spinlock *lock);
+
+/* A second lock of one class, where the class has an order of its own (accounts: child first). */
+void spin_lock_nested(struct spinlock *lock);
+void spin_unlock_nested(struct spinlock *lock);
 
 /* Two locks of one class, in the order of their addresses; they may be the same one. */
 void spin_lock_two(struct spinlock *a, struct spinlock *b);

@@ -82,9 +82,8 @@ static bool cpu_start(struct cpu *cpu)
 
 static void cpus_start(void)
 {
-    memcpy(physical_pointer(TRAMPOLINE), trampoline_start,
+    memcpy(physical_pointer(TRAMPOLINE), physical_pointer((uint64_t)trampoline_start),
            (size_t)(trampoline_end - trampoline_start));
-    boot_tables_map_low();
     for (uint32_t i = 0; i < machine.cpu_count; i++) {
         uint32_t id = machine.cpu_apic_id[i];
         if (id == boot_cpu.apic_id || cpu_count == CPUS_MAX) {
@@ -103,7 +102,6 @@ static void cpus_start(void)
 void cpu_main(void)
 {
     struct cpu *cpu = trampoline_cpu;
-    cr3_write(kernel_root_physical);
     cpu_init(cpu);
     apic_init(false);
     cpu->kernel_entries = 1;

@@ -82,6 +82,12 @@ static uint32_t entry_take(struct object *object)
     return index;
 }
 
+void object_table_add(struct object *object)
+{
+    object->index = entry_take(object);
+    assert(object->index != 0);
+}
+
 uint64_t object_count(void)
 {
     return alive;
@@ -186,6 +192,11 @@ status_t capability_find(struct thread *caller, uint64_t slot, enum object_type 
     return STATUS_OK;
 }
 
+handle_t capability_handle(struct thread *caller, uint64_t slot)
+{
+    return domain_slot(caller->domain, slot);
+}
+
 status_t capability_check_empty(struct thread *caller, uint64_t slot)
 {
     return domain_reserve(caller->domain, slot);
@@ -263,6 +274,9 @@ status_t object_destroy_call(struct call *call, struct object *object)
         return STATUS_BUSY;
     }
     if (object->type == OBJECT_SPACE && space_has_threads(object_space(object))) {
+        return STATUS_BUSY;
+    }
+    if (object->type == OBJECT_MEMORY && !list_empty(&object_memory(object)->pins)) {
         return STATUS_BUSY;
     }
     bool self = object == &caller->object;

@@ -68,6 +68,9 @@ struct thread;
 status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,
                          uint32_t rights, struct object **out);
 
+/* The handle itself, with the rights it carries. */
+handle_t capability_handle(struct thread *caller, uint64_t slot);
+
 /* Put a handle into an empty slot of the caller's table: OUT_OF_RANGE, SLOT_USED, NO_MEMORY. */
 status_t capability_check_empty(struct thread *caller, uint64_t slot);
 void capability_put(struct thread *caller, uint64_t slot, handle_t handle);
@@ -83,3 +86,6 @@ struct call;
 status_t object_destroy_call(struct call *call, struct object *object);
 
 uint64_t object_count(void);
+
+/* Enter the root account, which nothing pays for; panics without memory. */
+void object_table_add(struct object *object);

@@ -243,6 +243,8 @@ static void switch_to(struct cpu *cpu, struct thread *next)
     scheduler->current_band = next->band;
     scheduler->tsc_since = tsc_read();
     scheduler->slice_end_tsc = 0;
+    /* RUNNING before we look at attention: pairs with thread_attend. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* --- run queues ------------------------------------------------------------------------------ */
@@ -395,6 +397,15 @@ static struct thread *choose(struct cpu *cpu)
     }
     struct thread *next = dequeue(scheduler, cpu->number, 0);
     return next != NULL ? next : steal(cpu);
+}
+
+void scheduler_kicked(void)
+{
+    struct cpu *cpu = cpu_current();
+    struct scheduler *scheduler = scheduler_of(cpu);
+    if (cpu->current != NULL && higher_band_waits(scheduler, cpu->current->band)) {
+        scheduler->reschedule = true;
+    }
 }
 
 /* Nothing to run: leave every address space, prepare zeroed frames, sleep until an interrupt. */

@@ -36,6 +36,7 @@ __attribute__((noreturn)) void scheduler_leave(void);
 
 /* The timer interrupt of this CPU, and a kick from another. */
 void scheduler_timer(void);
+void scheduler_kicked(void);
 
 /* Wake the thread's wait at that time, with TIMED_OUT. Before its state says that it waits. */
 void timer_arm(struct thread *thread, uint64_t deadline_ns);

@@ -34,13 +34,14 @@ status_t call_log_write(struct call *call)
     if (length_bytes > MESSAGE_BYTES) {
         return STATUS_TOO_LARGE;
     }
-    char line[MESSAGE_BYTES];
+    char line[MESSAGE_BYTES + 1];
     memcpy(line, call->thread->frame->message, length_bytes);
     for (uint64_t i = 0; i < length_bytes; i++) {
-        if ((line[i] < ' ' && line[i] != '\n' && line[i] != '\t') || line[i] == 0x7f) {
+        if ((line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f) {
             line[i] = '?';
         }
     }
-    log_bytes(line, length_bytes);
+    line[length_bytes] = '\n';
+    log_bytes(line, length_bytes + 1);
     return STATUS_OK;
 }

@@ -95,7 +95,7 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     fpu_prepare(thread, copy_fpu);
 
     void *frame = NULL;
-    status = region_pin_frame(&domain->window, frame_address, &frame, &thread->pinned);
+    status = region_pin_frame(&domain->window, frame_address, &frame, &thread->pin);
     if (status == STATUS_OK) {
         thread->frame = frame;
         if (!domain_join(thread, domain)) {
@@ -325,9 +325,7 @@ bool thread_destroy_step(struct thread *thread)
         list_remove(&thread->in_domain);
         spin_unlock(&thread->domain->lock);
     }
-    if (thread->pinned != NULL) {
-        region_unpin_frame(thread->pinned);
-    }
+    region_unpin_frame(&thread->pin);
     account_uncharge_thread(thread->object.payer);
     object_free(&thread->object);
     return true;

@@ -13,12 +13,12 @@
 #include "kernel/core/call.h"
 #include "kernel/core/lock.h"
 #include "kernel/core/object.h"
+#include "kernel/object/memory.h"
 #include "lib/base/tree.h"
 
 struct domain;
 struct space;
 struct endpoint;
-struct frame;
 
 /* As the entry code pushes them; the last five are the hardware's. */
 struct registers {
@@ -91,7 +91,7 @@ struct thread {
     struct domain *domain; /* dies after its threads */
     struct space *space;   /* or NULL; cannot die while a thread is in it */
     struct list_node in_domain;
-    struct frame *pinned;
+    struct memory_pin pin;
 
     uint64_t fs_base;
     uint64_t gs_base;

@@ -30,6 +30,12 @@
 #define TIMER_MASKED       (1u << 16)
 #define TIMER_TSC_DEADLINE (2u << 17)
 
+#define PIC1_COMMAND 0x20
+#define PIC1_DATA    0x21
+#define PIC2_COMMAND 0xa0
+#define PIC2_DATA    0xa1
+#define PIC_VECTOR   32
+
 #define IOAPICS_MAX 8
 
 struct ioapic {
@@ -61,8 +67,26 @@ static void apic_write(uint32_t number, uint32_t value)
     }
 }
 
+/* The old interrupt controllers: away from the exceptions' vectors, and all masked. */
+static void pic_disable(void)
+{
+    port_write8(PIC1_COMMAND, 0x11);
+    port_write8(PIC2_COMMAND, 0x11);
+    port_write8(PIC1_DATA, PIC_VECTOR);
+    port_write8(PIC2_DATA, PIC_VECTOR + 8);
+    port_write8(PIC1_DATA, 4);
+    port_write8(PIC2_DATA, 2);
+    port_write8(PIC1_DATA, 1);
+    port_write8(PIC2_DATA, 1);
+    port_write8(PIC1_DATA, 0xff);
+    port_write8(PIC2_DATA, 0xff);
+}
+
 void apic_init(bool first)
 {
+    if (first) {
+        pic_disable();
+    }
     uint64_t base = msr_read(MSR_APIC_BASE) | 1u << 11;
     if (cpu_features.x2apic) {
         msr_write(MSR_APIC_BASE, base);
@@ -149,7 +173,7 @@ void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline)
         return;
     }
     uint64_t cycles = tsc_deadline > tsc_now ? tsc_deadline - tsc_now : 0;
-    unsigned __int128 product = (unsigned __int128)cycles * timer_per_tsc_shift32 >> 32;
+    uint128_t product = (uint128_t)cycles * timer_per_tsc_shift32 >> 32;
     uint64_t ticks = product > UINT32_MAX ? UINT32_MAX : (uint64_t)product;
     apic_write(APIC_INITIAL, ticks == 0 ? 1 : (uint32_t)ticks);
 }

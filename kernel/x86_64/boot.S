@@ -133,11 +133,16 @@ trampoline_32:
     ljmp $0x08, $trampoline_64
 .code64
 trampoline_64:
-    movabsq $trampoline_stack, %rax
-    movq (%rax), %rsp
+    movabsq $cpu_entry, %rax
+    jmp *%rax
+
+.section .text
+cpu_entry: /* at the kernel's address: only now the boot tables can go, and the stack be anywhere */
+    movq kernel_root_physical, %rax
+    movq %rax, %cr3
+    movq trampoline_stack, %rsp
     xorl %ebp, %ebp
-    movabsq $cpu_main, %rax
-    call *%rax
+    call cpu_main
     ud2
 
 .section .boot.data, "aw"
@@ -148,4 +153,5 @@ boot_ap_temporary_stack_top:
 .section .bss
 .align 4096
     .skip 16384
+.globl boot_stack_top
 boot_stack_top:

@@ -143,7 +143,10 @@ static void tables_load(struct cpu *cpu)
     uint64_t tss = (uint64_t)&own->tss;
     memset(&own->tss, 0, sizeof(own->tss));
     own->tss.io_map_base = sizeof(own->tss);
-    own->tss.ist[0] = (uint64_t)(own->fatal_stack + FATAL_STACK_BYTES);
+    /* The fatal entries find their CPU at the top of the stack: GS may be anything then. */
+    uint64_t *top = (uint64_t *)(void *)(own->fatal_stack + FATAL_STACK_BYTES - 16);
+    top[0] = (uint64_t)cpu;
+    own->tss.ist[0] = (uint64_t)top;
     own->gdt[0] = 0;
     own->gdt[KERNEL_CODE / 8] = 0x00af9a000000ffff;
     own->gdt[KERNEL_DATA / 8] = 0x00cf92000000ffff;

@@ -259,7 +259,7 @@ trap_common:
     pushq %r15
     cld
     clac
-    testb $3, 136(%rsp) /* CS */
+    testb $3, 144(%rsp) /* CS */
     jz trap_from_kernel
     swapgs
     movq %gs:CPU_CURRENT, %rdi
@@ -314,6 +314,8 @@ fatal_\vector:
     pushq %r13
     pushq %r14
     pushq %r15
+    movq 176(%rsp), %rax /* cpu.c put the struct cpu above the frame */
+    wrgsbase %rax
     movq %rsp, %rdi
     cld
     call trap_fatal

@@ -27,7 +27,9 @@ struct acpi_header {
 
 static bool readable(uint64_t physical, uint64_t size_bytes)
 {
-    return physical != 0 && range_inside(physical, size_bytes, machine.ram_end);
+    /* The tables lie beside RAM, in the same GiB: the direct map covers them. */
+    return physical != 0 &&
+           range_inside(physical, size_bytes, ALIGN_UP(machine.ram_end, 1ull << 30));
 }
 
 static uint32_t read32(const uint8_t *bytes)

@@ -17,7 +17,7 @@ typedef uint32_t status_t;
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define ALIGN_UP(value, alignment) (((value) + (alignment)-1) & ~((__typeof__(value))(alignment)-1))
 #define ALIGN_DOWN(value, alignment) ((value) & ~((__typeof__(value))(alignment)-1))
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

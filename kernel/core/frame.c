@@ -1,0 +1,199 @@
+#include "kernel/core/frame.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/lock.h"
+#include "lib/base/string.h"
+
+#define NO_FRAME       0 /* frame 0 is never free RAM of ours */
+#define ZEROED_WANTED  1024
+
+struct frame_list {
+    uint32_t first;
+    uint64_t count;
+};
+
+static struct frame *frames;
+static uint64_t frame_count;
+static struct frame_list zeroed;
+static struct frame_list dirty;
+static struct spinlock frames_lock = SPINLOCK_INIT(LOCK_FRAMES);
+
+uint64_t frame_physical(const struct frame *frame)
+{
+    return (uint64_t)(frame - frames) << PAGE_SHIFT;
+}
+
+void *frame_pointer(const struct frame *frame)
+{
+    return physical_pointer(frame_physical(frame));
+}
+
+struct frame *frame_of_physical(uint64_t physical)
+{
+    return &frames[physical >> PAGE_SHIFT];
+}
+
+static void list_add(struct frame_list *list, struct frame *frame)
+{
+    uint32_t number = (uint32_t)(frame - frames);
+    frame->next = list->first;
+    frame->previous = NO_FRAME;
+    if (list->first != NO_FRAME) {
+        frames[list->first].previous = number;
+    }
+    list->first = number;
+    list->count++;
+}
+
+static void list_take(struct frame_list *list, struct frame *frame)
+{
+    if (frame->previous != NO_FRAME) {
+        frames[frame->previous].next = frame->next;
+    } else {
+        list->first = frame->next;
+    }
+    if (frame->next != NO_FRAME) {
+        frames[frame->next].previous = frame->previous;
+    }
+    list->count--;
+}
+
+static struct frame_list *list_of(const struct frame *frame)
+{
+    return frame->flags & FRAME_ZEROED ? &zeroed : &dirty;
+}
+
+void frames_init(const struct ram_range *ranges, uint32_t count)
+{
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        end = MAX(end, ranges[i].end);
+    }
+    frame_count = end >> PAGE_SHIFT;
+    uint64_t array_bytes = ALIGN_UP(frame_count * sizeof(struct frame), PAGE_SIZE);
+    uint64_t array_physical = 0;
+    for (uint32_t i = 0; i < count && array_physical == 0; i++) {
+        if (ranges[i].end - ranges[i].start >= array_bytes) {
+            array_physical = ranges[i].start;
+        }
+    }
+    if (array_physical == 0) {
+        panic(__FILE__, __LINE__, "no range of RAM is large enough for the table of frames");
+    }
+    frames = physical_pointer(array_physical);
+    memset(frames, 0, array_bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint64_t physical = ranges[i].start; physical < ranges[i].end;
+             physical += PAGE_SIZE) {
+            if (physical - array_physical >= array_bytes) {
+                struct frame *frame = frame_of_physical(physical);
+                frame->flags = FRAME_FREE;
+                list_add(&dirty, frame);
+            }
+        }
+    }
+}
+
+struct frame *frame_take(bool want_zeroed)
+{
+    spin_lock(&frames_lock);
+    struct frame_list *list = want_zeroed ? &zeroed : &dirty;
+    if (list->count == 0) {
+        list = want_zeroed ? &dirty : &zeroed;
+    }
+    struct frame *frame = NULL;
+    if (list->count > 0) {
+        frame = &frames[list->first];
+        list_take(list, frame);
+    }
+    bool is_zeroed = frame != NULL && frame->flags & FRAME_ZEROED;
+    if (frame != NULL) {
+        frame->flags = 0;
+        frame->references = 1;
+        frame->payer = NULL;
+    }
+    spin_unlock(&frames_lock);
+    if (frame != NULL && want_zeroed && !is_zeroed) {
+        memset(frame_pointer(frame), 0, PAGE_SIZE);
+    }
+    return frame;
+}
+
+void frame_give(struct frame *frame)
+{
+    assert_debug(!(frame->flags & (FRAME_FREE | FRAME_FOREIGN)));
+    spin_lock(&frames_lock);
+    frame->flags = FRAME_FREE;
+    frame->references = 0;
+    frame->payer = NULL;
+    list_add(&dirty, frame);
+    spin_unlock(&frames_lock);
+}
+
+/* The first of `count` adjacent free frames. Under the lock. */
+static struct frame *adjacent_find(uint64_t count)
+{
+    uint64_t run = 0;
+    for (uint64_t number = 1; number < frame_count; number++) {
+        run = frames[number].flags & FRAME_FREE ? run + 1 : 0;
+        if (run == count) {
+            return &frames[number + 1 - count];
+        }
+    }
+    return NULL;
+}
+
+struct frame *frames_take_adjacent(uint64_t count)
+{
+    spin_lock(&frames_lock);
+    struct frame *first = adjacent_find(count);
+    for (uint64_t i = 0; first != NULL && i < count; i++) {
+        list_take(list_of(&first[i]), &first[i]);
+        first[i].flags = 0;
+        first[i].references = 1;
+        first[i].payer = NULL;
+    }
+    spin_unlock(&frames_lock);
+    for (uint64_t i = 0; first != NULL && i < count; i++) {
+        memset(frame_pointer(&first[i]), 0, PAGE_SIZE);
+    }
+    return first;
+}
+
+void *frames_boot_pages(uint64_t count)
+{
+    struct frame *first = frames_take_adjacent(count);
+    if (first == NULL) {
+        panic(__FILE__, __LINE__, "out of memory while booting");
+    }
+    return frame_pointer(first);
+}
+
+bool frames_zero_one(void)
+{
+    spin_lock(&frames_lock);
+    struct frame *frame = NULL;
+    if (zeroed.count < ZEROED_WANTED && dirty.count > 0) {
+        frame = &frames[dirty.first];
+        list_take(&dirty, frame);
+        frame->flags = 0;
+    }
+    spin_unlock(&frames_lock);
+    if (frame == NULL) {
+        return false;
+    }
+    memset(frame_pointer(frame), 0, PAGE_SIZE);
+    spin_lock(&frames_lock);
+    frame->flags = FRAME_FREE | FRAME_ZEROED;
+    list_add(&zeroed, frame);
+    spin_unlock(&frames_lock);
+    return true;
+}
+
+uint64_t frames_free_bytes(void)
+{
+    spin_lock(&frames_lock);
+    uint64_t count = zeroed.count + dirty.count;
+    spin_unlock(&frames_lock);
+    return count << PAGE_SHIFT;
+}

@@ -1,0 +1,45 @@
+/*
+ * Page frames. Each has one struct frame: who refers to it, who paid for it. Free frames are in two
+ * lists, zeroed and not; a frame is always zeroed or overwritten before anyone sees it.
+ */
+#pragma once
+
+#include "kernel/x86_64/memory_map.h"
+#include "lib/base/types.h"
+
+struct payer;
+
+enum frame_flags {
+    FRAME_FREE = 1,
+    FRAME_ZEROED = 2,
+    FRAME_PINNED = 4,   /* the kernel uses it by address: one reference is the pin's */
+    FRAME_FOREIGN = 8,  /* part of the kernel image: never freed */
+};
+
+struct frame {
+    struct payer *payer; /* in a slab of kmem: the first free object */
+    uint32_t references; /* atomic; in a slab: objects in use */
+    uint32_t flags;
+    uint32_t next; /* list links, by number */
+    uint32_t previous;
+};
+
+void frames_init(const struct ram_range *ranges, uint32_t count);
+
+/* A frame with one reference that nobody pays for; NULL when there is none. */
+struct frame *frame_take(bool zeroed);
+void frame_give(struct frame *frame);
+
+/* `count` adjacent zeroed frames; NULL when there are none. */
+struct frame *frames_take_adjacent(uint64_t count);
+
+/* The same for the kernel itself while booting: their address, or a panic. */
+void *frames_boot_pages(uint64_t count);
+
+/* Zero one free frame ahead of need; false when there is no need. Called by idle CPUs. */
+bool frames_zero_one(void);
+
+uint64_t frames_free_bytes(void);
+uint64_t frame_physical(const struct frame *frame);
+void *frame_pointer(const struct frame *frame);
+struct frame *frame_of_physical(uint64_t physical);

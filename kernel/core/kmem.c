@@ -1,0 +1,136 @@
+#include "kernel/core/kmem.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/lock.h"
+#include "kernel/x86_64/layout.h"
+
+static const uint16_t class_bytes[] = {64, 128, 192, 256, 320, 448, 576, 768, 1024, 1344, 2048, 4096};
+
+#define CLASSES ARRAY_LENGTH(class_bytes)
+
+/* Slabs with at least one free object, doubly linked through their struct frame. */
+struct class {
+    struct spinlock lock;
+    struct frame *partial;
+};
+
+static struct class classes[CLASSES];
+
+static uint32_t class_of(size_t size_bytes)
+{
+    uint32_t number = 0;
+    while (class_bytes[number] < size_bytes) {
+        number++;
+    }
+    return number;
+}
+
+uint64_t kmem_size(size_t size_bytes)
+{
+    assert(size_bytes <= PAGE_SIZE);
+    return class_bytes[class_of(size_bytes)];
+}
+
+static struct frame *frame_number(uint32_t number)
+{
+    return number == 0 ? NULL : frame_of_physical((uint64_t)number << PAGE_SHIFT);
+}
+
+static uint32_t number_of(const struct frame *frame)
+{
+    return frame == NULL ? 0 : (uint32_t)(frame_physical(frame) >> PAGE_SHIFT);
+}
+
+static void partial_add(struct class *class, struct frame *slab)
+{
+    slab->next = number_of(class->partial);
+    slab->previous = 0;
+    if (class->partial != NULL) {
+        class->partial->previous = number_of(slab);
+    }
+    class->partial = slab;
+}
+
+static void partial_remove(struct class *class, struct frame *slab)
+{
+    struct frame *next = frame_number(slab->next);
+    struct frame *previous = frame_number(slab->previous);
+    if (previous != NULL) {
+        previous->next = slab->next;
+    } else {
+        class->partial = next;
+    }
+    if (next != NULL) {
+        next->previous = slab->previous;
+    }
+}
+
+/* A fresh slab: every object in its free list, in address order. */
+static struct frame *slab_new(uint32_t size_bytes)
+{
+    struct frame *slab = frame_take(false);
+    if (slab == NULL) {
+        return NULL;
+    }
+    uint8_t *page = frame_pointer(slab);
+    uint32_t count = (uint32_t)(PAGE_SIZE / size_bytes);
+    void *first = NULL;
+    for (uint32_t i = count; i-- > 0;) {
+        void **object = (void **)(void *)(page + (size_t)i * size_bytes);
+        *object = first;
+        first = object;
+    }
+    slab->payer = first;
+    slab->references = 0;
+    return slab;
+}
+
+void *kmem_alloc(size_t size_bytes)
+{
+    assert(size_bytes <= PAGE_SIZE);
+    uint32_t number = class_of(size_bytes);
+    struct class *class = &classes[number];
+    class->lock.lock_class = LOCK_KMEM;
+    spin_lock(&class->lock);
+    if (class->partial == NULL) {
+        struct frame *slab = slab_new(class_bytes[number]);
+        if (slab == NULL) {
+            spin_unlock(&class->lock);
+            return NULL;
+        }
+        partial_add(class, slab);
+    }
+    struct frame *slab = class->partial;
+    void **object = (void **)(void *)slab->payer;
+    slab->payer = *object;
+    slab->references++;
+    if (slab->payer == NULL) {
+        partial_remove(class, slab);
+    }
+    spin_unlock(&class->lock);
+    return object;
+}
+
+void kmem_free(void *object, size_t size_bytes)
+{
+    uint32_t number = class_of(size_bytes);
+    struct class *class = &classes[number];
+    uint64_t physical = (uint64_t)(uintptr_t)object - DIRECT_MAP;
+    struct frame *slab = frame_of_physical(physical);
+    spin_lock(&class->lock);
+    bool was_full = slab->payer == NULL;
+    *(void **)object = slab->payer;
+    slab->payer = object;
+    slab->references--;
+    bool empty = slab->references == 0;
+    if (was_full && !empty) {
+        partial_add(class, slab);
+    } else if (!was_full && empty) {
+        partial_remove(class, slab);
+    }
+    spin_unlock(&class->lock);
+    if (empty) {
+        frame_give(slab);
+    }
+}

@@ -1,0 +1,411 @@
+#include "kernel/object/account.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/kmem.h"
+#include "kernel/object/thread.h"
+#include "lib/base/string.h"
+
+#define CHUNK_BYTES 65536ull
+
+static struct account root;
+static struct payer root_payer;
+
+struct account *root_account(void)
+{
+    return &root;
+}
+
+static void account_init(struct account *account, struct account *parent, struct payer *payer)
+{
+    spin_init(&account->lock, LOCK_ACCOUNT);
+    spin_init(&payer->lock, LOCK_PAYER);
+    list_init(&account->objects);
+    account->parent = parent;
+    account->payer = payer;
+    account->depth = parent == NULL ? 0 : parent->depth + 1;
+    payer->account = account;
+}
+
+/* The root may use all frames but a reserve for the kernel's own uncharged parts (slabs, tables). */
+void account_init_root(void)
+{
+    account_init(&root, NULL, &root_payer);
+    uint64_t free_bytes = frames_free_bytes();
+    root.limit_bytes = free_bytes - free_bytes / 32;
+    root.reserved_bytes = root.limit_bytes;
+    root.limit_threads = UINT64_MAX;
+    root.object.type = OBJECT_ACCOUNT;
+    list_init(&root.object.in_account);
+    object_table_add(&root.object);
+}
+
+bool account_is_ancestor(const struct account *ancestor, const struct account *account)
+{
+    while (account != NULL && account != ancestor) {
+        account = account->parent;
+    }
+    return account != NULL;
+}
+
+/* --- bytes ----------------------------------------------------------------------------------- */
+
+/* Cover `bytes` more by the reservation, from the parent if need be. Under the account's lock. */
+static bool reserve(struct account *account, uint64_t bytes)
+{
+    if (!range_inside(account->used_bytes, bytes, account->limit_bytes)) {
+        return false;
+    }
+    uint64_t used_bytes = account->used_bytes + bytes;
+    if (used_bytes > account->reserved_bytes) {
+        struct account *parent = account->parent;
+        if (parent == NULL) {
+            return false;
+        }
+        uint64_t missing = used_bytes - account->reserved_bytes;
+        uint64_t wanted =
+            MIN(MAX(missing, CHUNK_BYTES), account->limit_bytes - account->reserved_bytes);
+        spin_lock_nested(&parent->lock);
+        bool got = reserve(parent, wanted);
+        if (!got) {
+            wanted = missing;
+            got = reserve(parent, wanted);
+        }
+        spin_unlock_nested(&parent->lock);
+        if (!got) {
+            return false;
+        }
+        account->reserved_bytes += wanted;
+    }
+    account->used_bytes = used_bytes;
+    account->peak_bytes = MAX(account->peak_bytes, used_bytes);
+    return true;
+}
+
+/* Give back to the parent what is reserved beyond need by more than two chunks. Under the lock. */
+static void unreserve(struct account *account, uint64_t bytes)
+{
+    assert(account->used_bytes >= bytes);
+    account->used_bytes -= bytes;
+    struct account *parent = account->parent;
+    uint64_t keep = MAX(account->used_bytes, account->guarantee_bytes);
+    if (parent != NULL && account->reserved_bytes > keep + 2 * CHUNK_BYTES) {
+        uint64_t excess = account->reserved_bytes - keep - CHUNK_BYTES;
+        account->reserved_bytes -= excess;
+        spin_lock_nested(&parent->lock);
+        unreserve(parent, excess);
+        spin_unlock_nested(&parent->lock);
+    }
+}
+
+status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes)
+{
+    spin_lock(&account->lock);
+    status_t status = STATUS_OK;
+    if (account->object.dying) {
+        status = STATUS_BAD_CAPABILITY;
+    } else if (!reserve(account, bytes)) {
+        status = STATUS_NO_MEMORY;
+    } else {
+        account->bytes[kind] += bytes;
+    }
+    spin_unlock(&account->lock);
+    return status;
+}
+
+void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes)
+{
+    spin_lock(&account->lock);
+    assert(account->bytes[kind] >= bytes);
+    account->bytes[kind] -= bytes;
+    unreserve(account, bytes);
+    spin_unlock(&account->lock);
+}
+
+status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,
+                      struct payer **out)
+{
+    status_t status = account_charge(account, kind, bytes);
+    if (status == STATUS_OK) {
+        __atomic_fetch_add(&account->payer->bytes[kind], bytes, __ATOMIC_RELAXED);
+        *out = account->payer;
+    }
+    return status;
+}
+
+void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
+{
+    spin_lock(&payer->lock);
+    account_uncharge(payer->account, kind, bytes);
+    uint64_t before = __atomic_fetch_sub(&payer->bytes[kind], bytes, __ATOMIC_RELAXED);
+    assert(before >= bytes);
+    bool last = payer->orphan && payer->bytes[ACCOUNT_FRAMES] == 0 &&
+                payer->bytes[ACCOUNT_OBJECTS] == 0;
+    spin_unlock(&payer->lock);
+    if (last) {
+        account_uncharge(payer->account, ACCOUNT_OBJECTS, kmem_size(sizeof(*payer)));
+        kmem_free(payer, sizeof(*payer));
+    }
+}
+
+struct frame *account_frame_take(struct account *account, bool zeroed)
+{
+    struct payer *payer;
+    if (payer_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &payer) != STATUS_OK) {
+        return NULL;
+    }
+    struct frame *frame = frame_take(zeroed);
+    if (frame == NULL) {
+        payer_uncharge(payer, ACCOUNT_FRAMES, PAGE_SIZE);
+        return NULL;
+    }
+    frame->payer = payer;
+    return frame;
+}
+
+void frame_release(struct frame *frame)
+{
+    if (frame->flags & FRAME_FOREIGN) {
+        return;
+    }
+    if (__atomic_sub_fetch(&frame->references, 1, __ATOMIC_ACQ_REL) != 0) {
+        return;
+    }
+    struct payer *payer = frame->payer;
+    frame_give(frame);
+    payer_uncharge(payer, ACCOUNT_FRAMES, PAGE_SIZE);
+}
+
+/* --- threads and time ------------------------------------------------------------------------ */
+
+status_t account_charge_thread(struct account *account)
+{
+    for (struct account *next = account; next != NULL; next = next->parent) {
+        spin_lock(&next->lock);
+        bool room = next->threads < next->limit_threads;
+        if (room) {
+            next->threads++;
+        }
+        spin_unlock(&next->lock);
+        if (!room) {
+            for (struct account *undo = account; undo != next; undo = undo->parent) {
+                spin_lock(&undo->lock);
+                undo->threads--;
+                spin_unlock(&undo->lock);
+            }
+            return STATUS_LIMIT_REACHED;
+        }
+    }
+    return STATUS_OK;
+}
+
+void account_uncharge_thread(struct account *account)
+{
+    for (struct account *next = account; next != NULL; next = next->parent) {
+        spin_lock(&next->lock);
+        next->threads--;
+        spin_unlock(&next->lock);
+    }
+}
+
+void account_bill_cpu(struct object *object, uint64_t ns)
+{
+    for (struct account *next = object_account(object); next != NULL; next = next->parent) {
+        __atomic_fetch_add(&next->cpu_ns, ns, __ATOMIC_RELAXED);
+    }
+}
+
+/* --- objects --------------------------------------------------------------------------------- */
+
+status_t account_object_new(struct account *payer, uint64_t bytes)
+{
+    status_t status = account_charge(payer, ACCOUNT_OBJECTS, bytes);
+    if (status == STATUS_OK) {
+        __atomic_fetch_add(&payer->objects_alive, 1, __ATOMIC_RELAXED);
+    }
+    return status;
+}
+
+void account_object_gone(struct account *payer, uint64_t bytes)
+{
+    account_uncharge(payer, ACCOUNT_OBJECTS, bytes);
+    __atomic_fetch_sub(&payer->objects_alive, 1, __ATOMIC_RELEASE);
+}
+
+void account_link_object(struct account *payer, struct object *object)
+{
+    spin_lock(&payer->lock);
+    if (object->type == OBJECT_THREAD) {
+        list_push(&payer->objects, &object->in_account);
+    } else {
+        list_append(&payer->objects, &object->in_account);
+    }
+    spin_unlock(&payer->lock);
+}
+
+void account_unlink_object(struct account *payer, struct object *object)
+{
+    spin_lock(&payer->lock);
+    list_remove(&object->in_account);
+    spin_unlock(&payer->lock);
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+static status_t account_make(struct account *parent, uint64_t guarantee_bytes, uint64_t limit_bytes,
+                             uint64_t limit_threads, struct account **out)
+{
+    struct object *object;
+    status_t status = object_create(parent, OBJECT_ACCOUNT, sizeof(struct account), &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct payer *payer = kmem_alloc(sizeof(*payer));
+    status = payer == NULL ? STATUS_NO_MEMORY
+                           : account_charge(parent, ACCOUNT_OBJECTS, kmem_size(sizeof(*payer)));
+    if (status != STATUS_OK) {
+        if (payer != NULL) {
+            kmem_free(payer, sizeof(*payer));
+        }
+        (void)object_begin_destroy(object);
+        object_free(object);
+        return status;
+    }
+    memset(payer, 0, sizeof(*payer));
+    struct account *account = object_account(object);
+    account_init(account, parent, payer);
+    account->limit_bytes = limit_bytes;
+    account->limit_threads = limit_threads;
+    spin_lock(&parent->lock);
+    bool reserved = reserve(parent, guarantee_bytes);
+    spin_unlock(&parent->lock);
+    if (!reserved) {
+        while (!account_destroy_step(object)) {
+        }
+        return STATUS_NO_MEMORY;
+    }
+    account->guarantee_bytes = guarantee_bytes;
+    account->reserved_bytes = guarantee_bytes;
+    *out = account;
+    return STATUS_OK;
+}
+
+status_t call_account_create(struct call *call)
+{
+    struct account *parent = object_account(call->object);
+    uint64_t guarantee_bytes = ALIGN_UP(call->argument[2] & ~(1ull << 63), PAGE_SIZE);
+    if (guarantee_bytes > call->argument[3]) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (parent->depth + 1 >= ACCOUNT_DEPTH_MAX) {
+        return STATUS_LIMIT_REACHED;
+    }
+    status_t status = capability_check_empty(call->thread, call->argument[1]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct account *account;
+    status = account_make(parent, guarantee_bytes, call->argument[3], call->argument[4], &account);
+    if (status == STATUS_OK) {
+        capability_put(call->thread, call->argument[1],
+                       object_handle(&account->object, RIGHTS_ALL));
+    }
+    return status;
+}
+
+status_t call_account_set(struct call *call)
+{
+    struct account *account = object_account(call->object);
+    uint64_t value = call->argument[2];
+    status_t status = STATUS_OK;
+    spin_lock(&account->lock);
+    switch (call->argument[1]) {
+    case ACCOUNT_LIMIT_BYTES:
+        if (value < account->guarantee_bytes) {
+            status = STATUS_INVALID_ARGUMENT;
+        } else {
+            account->limit_bytes = value;
+        }
+        break;
+    case ACCOUNT_LIMIT_THREADS:
+        account->limit_threads = value;
+        break;
+    default:
+        status = STATUS_INVALID_ARGUMENT;
+    }
+    spin_unlock(&account->lock);
+    return status;
+}
+
+status_t call_account_read(struct call *call)
+{
+    struct account *account = object_account(call->object);
+    struct account_usage usage = {0};
+    spin_lock(&account->lock);
+    memcpy(usage.bytes, account->bytes, sizeof(usage.bytes));
+    usage.bytes_total = account->used_bytes;
+    usage.bytes_peak = account->peak_bytes;
+    usage.limit_bytes = account->limit_bytes;
+    usage.guarantee_bytes = account->guarantee_bytes;
+    usage.threads = account->threads;
+    usage.limit_threads = account->limit_threads;
+    usage.cpu_ns = account->cpu_ns;
+    spin_unlock(&account->lock);
+    memcpy(call->thread->frame->message, &usage, sizeof(usage));
+    return STATUS_OK;
+}
+
+/* --- destruction ----------------------------------------------------------------------------- */
+
+/* What is still shared with others becomes the parent's. */
+static void payer_leave(struct account *account)
+{
+    struct payer *payer = account->payer;
+    struct account *parent = account->parent;
+    spin_lock(&payer->lock);
+    spin_lock(&account->lock);
+    spin_lock_nested(&parent->lock);
+    uint64_t shared_bytes = 0;
+    for (uint32_t kind = 0; kind < ACCOUNT_KINDS; kind++) {
+        assert(account->bytes[kind] == payer->bytes[kind]);
+        shared_bytes += account->bytes[kind];
+        parent->bytes[kind] += account->bytes[kind];
+        account->bytes[kind] = 0;
+    }
+    assert(account->used_bytes == shared_bytes);
+    unreserve(parent, account->reserved_bytes - shared_bytes);
+    account->reserved_bytes = 0;
+    account->used_bytes = 0;
+    spin_unlock_nested(&parent->lock);
+    spin_unlock(&account->lock);
+    payer->account = parent;
+    payer->orphan = true;
+    bool unused = shared_bytes == 0;
+    spin_unlock(&payer->lock);
+    if (unused) {
+        account_uncharge(parent, ACCOUNT_OBJECTS, kmem_size(sizeof(*payer)));
+        kmem_free(payer, sizeof(*payer));
+    }
+}
+
+bool account_destroy_step(struct object *object)
+{
+    struct account *account = object_account(object);
+    (void)object_begin_destroy(object);
+    spin_lock(&account->lock);
+    struct object *first = list_empty(&account->objects)
+                               ? NULL
+                               : CONTAINER_OF(account->objects.next, struct object, in_account);
+    spin_unlock(&account->lock);
+    if (first != NULL) {
+        (void)object_destroy_step(first);
+        return false;
+    }
+    if (__atomic_load_n(&account->objects_alive, __ATOMIC_ACQUIRE) != 0) {
+        return false;
+    }
+    if (object_claim_free(object)) {
+        payer_leave(account);
+        object_free(object);
+    }
+    return true;
+}

@@ -1,0 +1,84 @@
+/*
+ * Accounts: what everything is charged to, and the only owner of what it paid for.
+ *
+ * An account reserves bytes from its parent: at once its guarantee, beyond that in chunks as it
+ * needs them, never more than its limit. So the common charge touches one account only, and a
+ * parent's books always cover its children's.
+ *
+ * Frames and nodes can outlive the account that paid for them, shared with a clone in another
+ * account. They point to the account's *payer record*, which then points to the parent.
+ *
+ * Locks: a child's before its parent's; a payer record's before any account's.
+ */
+#pragma once
+
+#include "kernel/core/call.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/lock.h"
+
+#define ACCOUNT_DEPTH_MAX 8
+
+struct payer {
+    struct spinlock lock;
+    struct account *account;
+    uint64_t bytes[ACCOUNT_KINDS]; /* charged through this record and not yet given back */
+    bool orphan;                   /* its account is gone: free it with the last byte */
+};
+
+struct account {
+    struct object object;
+    struct spinlock lock;
+    struct account *parent; /* NULL: the root */
+    struct payer *payer;
+    uint32_t depth;
+    uint64_t guarantee_bytes;
+    uint64_t limit_bytes;
+    uint64_t reserved_bytes; /* from the parent; at least used_bytes and guarantee_bytes */
+    uint64_t used_bytes;     /* own bytes and what children reserved */
+    uint64_t peak_bytes;
+    uint64_t bytes[ACCOUNT_KINDS]; /* own */
+    uint64_t threads;              /* with its children */
+    uint64_t limit_threads;
+    uint64_t cpu_ns; /* own and dead children's; atomic */
+    uint64_t objects_alive; /* created and not yet freed by the barrier */
+    struct list_node objects; /* threads first: they must stop before what they stand on goes */
+};
+
+static inline struct account *object_account(struct object *object)
+{
+    return CONTAINER_OF(object, struct account, object);
+}
+
+static inline struct object *account_object(struct account *account)
+{
+    return &account->object;
+}
+
+void account_init_root(void);
+struct account *root_account(void);
+bool account_is_ancestor(const struct account *ancestor, const struct account *account);
+
+/* NO_MEMORY at a limit; BAD_CAPABILITY when the account is dying. */
+status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes);
+void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes);
+status_t account_charge_thread(struct account *account);
+void account_uncharge_thread(struct account *account);
+void account_bill_cpu(struct object *account, uint64_t ns);
+
+/* Charge through the payer record, for what may outlive the account. */
+status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,
+                      struct payer **out);
+void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes);
+
+/* A charged frame with one reference; NULL: no memory. */
+struct frame *account_frame_take(struct account *account, bool zeroed);
+/* Drop one reference; the last one frees and uncharges. */
+void frame_release(struct frame *frame);
+
+/* For the object table and the barrier. */
+status_t account_object_new(struct account *payer, uint64_t bytes);
+void account_object_gone(struct account *payer, uint64_t bytes);
+void account_link_object(struct account *payer, struct object *object);
+void account_unlink_object(struct account *payer, struct object *object);
+
+bool account_destroy_step(struct object *object);

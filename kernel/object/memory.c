@@ -1,0 +1,609 @@
+#include "kernel/object/memory.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/cpu.h"
+#include "kernel/object/account.h"
+#include "kernel/object/region.h"
+#include "kernel/object/thread.h"
+#include "kernel/x86_64/layout.h"
+#include "lib/base/string.h"
+
+#define PAGES_PER_STEP   64
+#define FREES_PER_STEP   512
+#define DMA_PAGES_MAX    4096
+#define RANGE_CLONE_MAX  4096
+#define MEMORY_BYTES_MAX (1ull << 53)
+
+static bool page_range(uint64_t offset, uint64_t size_bytes, uint64_t limit_bytes)
+{
+    return (offset | size_bytes) % PAGE_SIZE == 0 && range_inside(offset, size_bytes, limit_bytes);
+}
+
+static status_t memory_new(struct account *account, enum memory_kind kind, uint64_t size_bytes,
+                           struct memory **out)
+{
+    struct object *object;
+    status_t status = object_create(account, OBJECT_MEMORY, sizeof(struct memory), &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct memory *memory = object_memory(object);
+    spin_init(&memory->lock, LOCK_MEMORY);
+    spin_init(&memory->regions_lock, LOCK_MEMORY_REGIONS);
+    list_init(&memory->pins);
+    list_init(&memory->regions);
+    memory->kind = kind;
+    memory->size_bytes = size_bytes;
+    memory->tree.levels = tree_levels_for(size_bytes >> PAGE_SHIFT);
+    *out = memory;
+    return STATUS_OK;
+}
+
+status_t memory_make(struct account *account, uint64_t size_bytes, struct memory **out)
+{
+    if (size_bytes == 0 || size_bytes % PAGE_SIZE != 0 || size_bytes > MEMORY_BYTES_MAX) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    return memory_new(account, MEMORY_NORMAL, size_bytes, out);
+}
+
+static void memory_end(struct memory *memory)
+{
+    while (!memory_destroy_step(&memory->object)) {
+    }
+}
+
+status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t size_bytes,
+                            struct memory **out)
+{
+    struct memory *memory = NULL;
+    status_t status = memory_make(account, size_bytes, &memory);
+    for (uint64_t offset = 0; status == STATUS_OK && offset < size_bytes; offset += PAGE_SIZE) {
+        struct frame *frame = frame_of_physical(physical + offset);
+        frame->flags = FRAME_FOREIGN;
+        frame->references = 1;
+        struct frame *old;
+        status = tree_set(&memory->tree, account, offset >> PAGE_SHIFT, frame, &old);
+    }
+    *out = memory;
+    return status;
+}
+
+static void give(struct call *call, struct memory *memory)
+{
+    capability_put(call->thread, call->argument[1], object_handle(&memory->object, RIGHTS_ALL));
+}
+
+status_t call_memory_create(struct call *call)
+{
+    status_t status = capability_check_empty(call->thread, call->argument[1]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct memory *memory;
+    status = memory_make(object_account(call->object), call->argument[2], &memory);
+    if (status == STATUS_OK) {
+        give(call, memory);
+    }
+    return status;
+}
+
+/* --- clones ---------------------------------------------------------------------------------- */
+
+/* Frames that the kernel uses stay the original's: the clone gets copies of them. */
+static status_t pins_copy(struct memory *from, struct memory *to)
+{
+    for (struct list_node *node = from->pins.next; node != &from->pins; node = node->next) {
+        struct memory_pin *pin = CONTAINER_OF(node, struct memory_pin, in_memory);
+        struct frame *copy = account_frame_take(to->object.payer, false);
+        if (copy == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        memcpy(frame_pointer(copy), frame_pointer(pin->frame), PAGE_SIZE);
+        struct frame *old;
+        status_t status = tree_set(&to->tree, to->object.payer, pin->page, copy, &old);
+        if (status != STATUS_OK) {
+            frame_release(copy);
+            return status;
+        }
+        if (old != NULL) {
+            frame_release(old);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Share the frames of a range one by one. */
+static status_t range_share(struct memory *from, struct memory *to, uint64_t first_page)
+{
+    uint64_t pages = to->size_bytes >> PAGE_SHIFT;
+    uint64_t page = first_page;
+    uint64_t end = first_page + pages;
+    bool exclusive;
+    while ((page = tree_next_present(&from->tree, page, end)) != UINT64_MAX) {
+        struct frame *frame = tree_find(&from->tree, page, &exclusive);
+        struct frame *old;
+        __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
+        status_t status =
+            tree_set(&to->tree, to->object.payer, page - first_page, frame, &old);
+        if (status != STATUS_OK) {
+            frame_release(frame);
+            return status;
+        }
+        page++;
+    }
+    return STATUS_OK;
+}
+
+static status_t memory_clone_from(struct memory *from, uint64_t offset, struct memory *to)
+{
+    bool whole = offset == 0 && to->size_bytes == from->size_bytes;
+    if (!whole && to->size_bytes > RANGE_CLONE_MAX * PAGE_SIZE) {
+        return STATUS_TOO_LARGE;
+    }
+    spin_lock(&from->lock);
+    status_t status = STATUS_OK;
+    if (!whole) {
+        status = range_share(from, to, offset >> PAGE_SHIFT);
+    } else {
+        node_share(from->tree.root);
+        to->tree = from->tree;
+        status = pins_copy(from, to);
+    }
+    spin_unlock(&from->lock);
+    memory_write_protect(from);
+    return status;
+}
+
+status_t call_memory_clone(struct call *call)
+{
+    struct object *object;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, RIGHT_READ, &object);
+    if (status == STATUS_OK) {
+        status = capability_check_empty(call->thread, call->argument[1]);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct memory *from = object_memory(object);
+    uint64_t offset = call->argument[3];
+    uint64_t size_bytes = call->argument[4];
+    if (from->kind != MEMORY_NORMAL) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    if (size_bytes == 0 || !page_range(offset, size_bytes, from->size_bytes)) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    struct memory *memory;
+    status = memory_make(object_account(call->object), size_bytes, &memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = memory_clone_from(from, offset, memory);
+    if (status != STATUS_OK) {
+        memory_end(memory);
+        return status;
+    }
+    give(call, memory);
+    return STATUS_OK;
+}
+
+status_t call_memory_view(struct call *call)
+{
+    struct object *object;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, 0, &object);
+    if (status == STATUS_OK) {
+        status = capability_check_empty(call->thread, call->argument[1]);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct memory *base = object_memory(object);
+    if (base->kind == MEMORY_VIEW) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    if (call->argument[4] == 0 ||
+        !page_range(call->argument[3], call->argument[4], base->size_bytes)) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    uint32_t had = handle_rights(capability_handle(call->thread, call->argument[2]));
+    struct memory *view;
+    status = memory_new(object_account(call->object), MEMORY_VIEW, call->argument[4], &view);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    view->base = object_handle(&base->object, 0);
+    view->base_offset = call->argument[3];
+    view->view_rights = had & (uint32_t)call->argument[5];
+    uint32_t rights = (view->view_rights & (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) |
+                      RIGHT_CONTROL | RIGHT_DESTROY;
+    capability_put(call->thread, call->argument[1], object_handle(&view->object, rights));
+    return STATUS_OK;
+}
+
+/* --- pages ----------------------------------------------------------------------------------- */
+
+static bool has_tree(const struct memory *memory)
+{
+    return memory->kind == MEMORY_NORMAL || memory->kind == MEMORY_PINNED;
+}
+
+static status_t pages_check(const struct memory *memory, uint64_t offset, uint64_t size_bytes)
+{
+    if (!has_tree(memory)) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    return page_range(offset, size_bytes, memory->size_bytes) ? STATUS_OK : STATUS_OUT_OF_RANGE;
+}
+
+status_t call_memory_populate(struct call *call)
+{
+    struct memory *memory = object_memory(call->object);
+    uint64_t first = call->argument[1] >> PAGE_SHIFT;
+    uint64_t end = first + (call->argument[2] >> PAGE_SHIFT);
+    status_t status = pages_check(memory, call->argument[1], call->argument[2]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t budget = PAGES_PER_STEP;
+    spin_lock(&memory->lock);
+    for (uint64_t page = first; page < end && status == STATUS_OK; page++) {
+        bool exclusive;
+        if (tree_find(&memory->tree, page, &exclusive) != NULL) {
+            continue;
+        }
+        if (budget-- == 0) {
+            status = CALL_RESTART;
+            break;
+        }
+        struct frame *old;
+        struct frame *frame = account_frame_take(memory->object.payer, true);
+        status = frame == NULL ? STATUS_NO_MEMORY
+                               : tree_set(&memory->tree, memory->object.payer, page, frame, &old);
+        if (status != STATUS_OK && frame != NULL) {
+            frame_release(frame);
+        }
+    }
+    spin_unlock(&memory->lock);
+    return status;
+}
+
+/* Take up to a step's frames of [first, end) out of the tree. Under the lock. */
+static status_t pages_detach(struct memory *memory, uint64_t first, uint64_t end,
+                             struct frame **frames, uint64_t *pages, uint32_t *count)
+{
+    uint64_t page = first;
+    *count = 0;
+    while (*count < PAGES_PER_STEP &&
+           (page = tree_next_present(&memory->tree, page, end)) != UINT64_MAX) {
+        bool exclusive;
+        struct frame *frame = tree_find(&memory->tree, page, &exclusive);
+        if (!(frame->flags & FRAME_PINNED)) {
+            status_t status =
+                tree_set(&memory->tree, memory->object.payer, page, NULL, &frames[*count]);
+            if (status != STATUS_OK) {
+                return status;
+            }
+            pages[(*count)++] = page;
+        }
+        page++;
+    }
+    return STATUS_OK;
+}
+
+status_t call_memory_discard(struct call *call)
+{
+    struct memory *memory = object_memory(call->object);
+    uint64_t first = call->argument[1] >> PAGE_SHIFT;
+    uint64_t end = first + (call->argument[2] >> PAGE_SHIFT);
+    status_t status = pages_check(memory, call->argument[1], call->argument[2]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct frame *frames[PAGES_PER_STEP];
+    uint64_t pages[PAGES_PER_STEP];
+    uint32_t count;
+    spin_lock(&memory->lock);
+    status = pages_detach(memory, first, end, frames, pages, &count);
+    spin_unlock(&memory->lock);
+    if (count == 0) {
+        return status;
+    }
+    memory_unmap(memory, pages[0], pages[count - 1] + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        frame_release(frames[i]);
+    }
+    return count == PAGES_PER_STEP ? CALL_RESTART : status;
+}
+
+/* A frame changes its payer with its memory; the new one is charged first. */
+static status_t frame_repay(struct frame *frame, struct account *to)
+{
+    struct payer *payer;
+    status_t status = payer_charge(to, ACCOUNT_FRAMES, PAGE_SIZE, &payer);
+    if (status == STATUS_OK) {
+        payer_uncharge(frame->payer, ACCOUNT_FRAMES, PAGE_SIZE);
+        frame->payer = payer;
+    }
+    return status;
+}
+
+/* One frame from a page of one memory to an absent page of another. Both locks are held. */
+static status_t page_move(struct memory *to, uint64_t to_page, struct memory *from,
+                          uint64_t from_page, bool *moved)
+{
+    bool exclusive;
+    struct frame *old;
+    struct frame *frame = tree_find(&from->tree, from_page, &exclusive);
+    *moved = false;
+    if (frame == NULL) {
+        return STATUS_OK;
+    }
+    if (!exclusive || frame->flags & (FRAME_PINNED | FRAME_FOREIGN)) {
+        return STATUS_BUSY;
+    }
+    bool any;
+    if (tree_find(&to->tree, to_page, &any) != NULL) {
+        return STATUS_EXISTS;
+    }
+    /* Make the path first, then pay, then move: nothing is half done when one fails. */
+    status_t status = tree_set(&to->tree, to->object.payer, to_page, NULL, &old);
+    if (status == STATUS_OK) {
+        status = frame_repay(frame, to->object.payer);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    (void)tree_set(&from->tree, from->object.payer, from_page, NULL, &old);
+    (void)tree_set(&to->tree, to->object.payer, to_page, frame, &old);
+    *moved = true;
+    return STATUS_OK;
+}
+
+status_t call_memory_move(struct call *call)
+{
+    struct memory *to = object_memory(call->object);
+    struct object *object;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, RIGHT_WRITE, &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct memory *from = object_memory(object);
+    uint64_t pages = call->argument[4] >> PAGE_SHIFT;
+    status = pages_check(to, call->argument[1], call->argument[4]);
+    if (status == STATUS_OK) {
+        status = pages_check(from, call->argument[3], call->argument[4]);
+    }
+    if (status != STATUS_OK || from == to || pages > PAGES_PER_STEP) {
+        return status != STATUS_OK ? status
+               : from == to        ? STATUS_INVALID_ARGUMENT
+                                   : STATUS_TOO_LARGE;
+    }
+    uint64_t from_page = call->argument[3] >> PAGE_SHIFT;
+    uint64_t to_page = call->argument[1] >> PAGE_SHIFT;
+    /* Unmapped while in flight: nobody can write to a frame after it has moved. */
+    spin_lock_two(&to->lock, &from->lock);
+    for (uint64_t i = 0; i < pages && status == STATUS_OK; i++) {
+        bool moved;
+        status = page_move(to, to_page + i, from, from_page + i, &moved);
+    }
+    spin_unlock_two(&to->lock, &from->lock);
+    memory_unmap(from, from_page, from_page + pages);
+    return status;
+}
+
+status_t call_memory_query(struct call *call)
+{
+    struct memory *memory = object_memory(call->object);
+    uint64_t offset = call->argument[1];
+    if (offset >= memory->size_bytes) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    call->result[0] = 0;
+    call->result[1] = 0;
+    if (memory->kind == MEMORY_VIEW) {
+        struct object *base = handle_object(memory->base, OBJECT_MEMORY);
+        if (base == NULL) {
+            return STATUS_CLOSED;
+        }
+        offset += memory->base_offset;
+        memory = object_memory(base);
+    }
+    if (!has_tree(memory)) {
+        call->result[0] = 1;
+        return STATUS_OK;
+    }
+    bool exclusive;
+    spin_lock(&memory->lock);
+    struct frame *frame = tree_find(&memory->tree, offset >> PAGE_SHIFT, &exclusive);
+    if (frame != NULL) {
+        call->result[0] = 1;
+        call->result[1] = memory->kind == MEMORY_PINNED ? frame_physical(frame) : 0;
+    }
+    spin_unlock(&memory->lock);
+    return STATUS_OK;
+}
+
+/* --- devices --------------------------------------------------------------------------------- */
+
+static status_t pinned_fill(struct memory *memory, uint64_t pages)
+{
+    struct account *account = memory->object.payer;
+    struct frame *first = frames_take_adjacent(pages);
+    if (first == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    status_t status = STATUS_OK;
+    for (uint64_t i = 0; i < pages; i++) {
+        struct frame *frame = &first[i];
+        struct frame *old;
+        if (status == STATUS_OK) {
+            status = payer_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &frame->payer);
+        }
+        if (status != STATUS_OK) {
+            frame_give(frame);
+            continue;
+        }
+        status = tree_set(&memory->tree, account, i, frame, &old);
+        if (status != STATUS_OK) {
+            frame_release(frame);
+        }
+    }
+    return status;
+}
+
+/* Device memory is whatever is not RAM: a driver must not reach other programs' frames. */
+static bool physical_is_ram(uint64_t physical, uint64_t size_bytes)
+{
+    for (uint32_t i = 0; i < machine.ram_count; i++) {
+        if (physical < machine.ram[i].end && machine.ram[i].start < physical + size_bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+status_t call_memory_create_platform(struct call *call)
+{
+    uint64_t size_bytes = call->argument[3];
+    uint64_t physical = call->argument[4];
+    bool pinned = physical == MEMORY_DMA;
+    struct object *account;
+    status_t status =
+        capability_find(call->thread, call->argument[2], OBJECT_ACCOUNT, RIGHT_PAY, &account);
+    if (status == STATUS_OK) {
+        status = capability_check_empty(call->thread, call->argument[1]);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (size_bytes == 0 || size_bytes % PAGE_SIZE != 0 ||
+        (pinned && size_bytes > DMA_PAGES_MAX * PAGE_SIZE)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (!pinned && (physical % PAGE_SIZE != 0 || !range_inside(physical, size_bytes, 1ull << 52) ||
+                    physical_is_ram(physical, size_bytes))) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    struct memory *memory;
+    status = memory_new(object_account(account), pinned ? MEMORY_PINNED : MEMORY_DEVICE, size_bytes,
+                        &memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    memory->device_physical = pinned ? 0 : physical;
+    if (pinned) {
+        status = pinned_fill(memory, size_bytes >> PAGE_SHIFT);
+        if (status != STATUS_OK) {
+            memory_end(memory);
+            return status;
+        }
+    }
+    give(call, memory);
+    return STATUS_OK;
+}
+
+/* --- mappings -------------------------------------------------------------------------------- */
+
+/* A link not visited since `epoch`, with its map's lock held; NULL when all were. */
+static struct region_link *link_take(struct memory *memory, uint64_t epoch)
+{
+    for (;;) {
+        struct region_link *found = NULL;
+        bool locked = false;
+        spin_lock(&memory->regions_lock);
+        for (struct list_node *node = memory->regions.next; node != &memory->regions && !locked;
+             node = node->next) {
+            struct region_link *link = CONTAINER_OF(node, struct region_link, in_memory);
+            if (link->epoch < epoch) {
+                found = link;
+                locked = spin_try_lock(&link->region->map->lock);
+            }
+        }
+        spin_unlock(&memory->regions_lock);
+        if (found == NULL || locked) {
+            return found;
+        }
+        cpu_serve_requests();
+    }
+}
+
+static uint64_t epoch_next(struct memory *memory)
+{
+    return __atomic_add_fetch(&memory->epoch, 1, __ATOMIC_ACQ_REL);
+}
+
+static enum link_role role_of(const struct region_link *link)
+{
+    return (enum link_role)(link - link->region->link);
+}
+
+void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
+{
+    uint64_t epoch = epoch_next(memory);
+    struct region_link *link;
+    while ((link = link_take(memory, epoch)) != NULL) {
+        struct region_map *map = link->region->map;
+        link->epoch = epoch;
+        region_clear_pages(link->region, role_of(link), first_page, end_page);
+        spin_unlock(&map->lock);
+    }
+}
+
+void memory_write_protect(struct memory *memory)
+{
+    uint64_t epoch = epoch_next(memory);
+    struct region_link *link;
+    while ((link = link_take(memory, epoch)) != NULL) {
+        struct region_map *map = link->region->map;
+        link->epoch = epoch;
+        if (role_of(link) == LINK_PRIVATE) {
+            region_write_protect(link->region);
+        }
+        spin_unlock(&map->lock);
+    }
+}
+
+/* --- destruction ----------------------------------------------------------------------------- */
+
+bool memory_destroy_step(struct object *object)
+{
+    struct memory *memory = object_memory(object);
+    (void)object_begin_destroy(object);
+    if (!list_empty(&memory->pins)) {
+        return false; /* a thread's frame: it goes with the thread */
+    }
+    struct region_link *link;
+    for (uint32_t i = 0; i < PAGES_PER_STEP; i++) {
+        link = link_take(memory, UINT64_MAX);
+        if (link == NULL) {
+            break;
+        }
+        struct region_map *map = link->region->map;
+        region_clear_pages(link->region, role_of(link), 0, UINT64_MAX >> PAGE_SHIFT);
+        region_remove(link->region);
+        spin_unlock(&map->lock);
+    }
+    if (!list_empty(&memory->regions)) {
+        return false;
+    }
+    if (memory->tree.root != NULL) {
+        uint32_t budget = FREES_PER_STEP;
+        spin_lock(&memory->lock);
+        bool done = node_release(memory->tree.root, &budget);
+        if (done) {
+            memory->tree.root = NULL;
+        }
+        spin_unlock(&memory->lock);
+        if (!done) {
+            return false;
+        }
+    }
+    if (object_claim_free(object)) {
+        object_free(object);
+    }
+    return true;
+}

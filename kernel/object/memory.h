@@ -1,0 +1,79 @@
+/*
+ * Memories: sparse sequences of page frames, and views of them.
+ *
+ * `lock` guards the tree, `regions_lock` the lists of regions that map it. Whoever takes a frame
+ * out of a memory, or makes it shared, first changes the tree, then removes the mappings through
+ * every region (memory_unmap), then drops the frame: so no translation outlives its frame.
+ *
+ * A view is a memory without a tree: a range and rights of a base. Regions over a view map the base
+ * and hang in the view's list too, so that destroying the view ends them.
+ */
+#pragma once
+
+#include "kernel/core/call.h"
+#include "kernel/core/lock.h"
+#include "kernel/object/memory_tree.h"
+
+struct account;
+
+enum memory_kind {
+    MEMORY_NORMAL,
+    MEMORY_PINNED, /* frames for DMA: their addresses are visible */
+    MEMORY_DEVICE, /* no frames: physical addresses */
+    MEMORY_VIEW,
+};
+
+/* A page whose frame the kernel itself uses: a thread's frame. */
+struct memory_pin {
+    struct list_node in_memory;
+    struct memory *memory;
+    struct frame *frame; /* NULL: not pinned */
+    uint64_t page;
+};
+
+struct memory {
+    struct object object;
+    enum memory_kind kind;
+    uint64_t size_bytes;
+    struct spinlock lock;
+    struct memory_tree tree;
+    struct list_node pins;
+    uint64_t device_physical; /* DEVICE */
+
+    handle_t base; /* VIEW */
+    uint64_t base_offset;
+    uint32_t view_rights;
+
+    struct spinlock regions_lock;
+    struct list_node regions; /* struct region_link */
+    uint64_t epoch;           /* counts passes over the list */
+    void *only_map;           /* the one region map that maps it */
+    bool several_maps;
+};
+
+static inline struct memory *object_memory(struct object *object)
+{
+    return CONTAINER_OF(object, struct memory, object);
+}
+
+static inline struct object *memory_object(struct memory *memory)
+{
+    return &memory->object;
+}
+
+status_t memory_make(struct account *account, uint64_t size_bytes, struct memory **out);
+
+/* Read-only memory over part of the kernel image; never freed. */
+status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t size_bytes,
+                            struct memory **out);
+
+/*
+ * Remove every mapping of the pages [first, end) from every region of the memory and wait for the
+ * shootdown. Blocks nobody; may be called with no lock held only.
+ */
+void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page);
+
+/* Make every mapping of the memory's own frames read-only: they are shared with a clone now. */
+void memory_write_protect(struct memory *memory);
+
+bool memory_destroy_step(struct object *object);

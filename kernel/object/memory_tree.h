@@ -1,0 +1,52 @@
+/*
+ * The radix tree of a memory: nodes of 64 slots, leaves hold frames. Nodes and frames are counted;
+ * a node with more than one reference, and everything below it, is shared with a clone and never
+ * changed: whoever writes copies the path first.
+ */
+#pragma once
+
+#include "kernel/core/frame.h"
+#include "lib/base/types.h"
+
+struct account;
+struct payer;
+
+#define NODE_SLOTS 64
+#define NODE_BITS  6
+
+struct node {
+    uint32_t references; /* atomic */
+    uint32_t level;      /* 0: slots are frames */
+    struct payer *payer;
+    void *slot[NODE_SLOTS];
+};
+
+struct memory_tree {
+    struct node *root;
+    uint32_t levels; /* fixed by the size; at least 1 */
+};
+
+uint32_t tree_levels_for(uint64_t pages);
+
+/* The frame at that page, or NULL. exclusive: no clone shares it (a pin does not count). */
+struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exclusive);
+
+/*
+ * Put a frame (or NULL) where there was `old`; the tree takes over the caller's reference and the
+ * old one's is the caller's. NO_MEMORY leaves all as it was.
+ */
+status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t page,
+                  struct frame *frame, struct frame **old);
+
+/* The first present page at or after `page` and before `end`; UINT64_MAX: none. */
+uint64_t tree_next_present(const struct memory_tree *tree, uint64_t page, uint64_t end);
+
+/* Drop a reference on a node; the last one drops those below. Bounded by *budget frees; true: done. */
+bool node_release(struct node *node, uint32_t *budget);
+
+static inline void node_share(struct node *node)
+{
+    if (node != NULL) {
+        __atomic_fetch_add(&node->references, 1, __ATOMIC_RELAXED);
+    }
+}

@@ -1,0 +1,574 @@
+/* Region maps: adding, splitting, removing regions and clearing their translations. */
+#include "kernel/object/region.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/kmem.h"
+#include "kernel/object/account.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/region_find.h"
+#include "kernel/object/space.h"
+#include "kernel/object/thread.h"
+#include "kernel/x86_64/shootdown.h"
+#include "lib/base/string.h"
+
+#define REGIONS_PER_STEP 32
+/* Addresses whose translations one step clears at most. */
+#define CLEAR_PER_STEP (32ull << 20)
+
+static int region_compare(const struct tree_node *a, const struct tree_node *b)
+{
+    const struct region *left = CONTAINER_OF(a, struct region, node);
+    const struct region *right = CONTAINER_OF(b, struct region, node);
+    return left->start < right->start ? -1 : left->start > right->start;
+}
+
+static void map_init(struct region_map *map, struct account *payer)
+{
+    spin_init(&map->lock, LOCK_REGIONS);
+    tree_init(&map->regions, region_compare);
+    map->payer = payer;
+    map->tables.payer = payer;
+}
+
+status_t region_map_init_window(struct region_map *map, struct account *payer)
+{
+    map_init(map, payer);
+    map->window = true;
+    map->first_address = WINDOW_BASE;
+    map->end_address = WINDOW_BASE + WINDOW_SIZE;
+    map->tables.levels = 3;
+    map->tables.top = table_new(payer);
+    return map->tables.top == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+void region_map_init_application(struct region_map *map, struct account *payer, uint64_t *top,
+                                 uint64_t *twin)
+{
+    map_init(map, payer);
+    map->first_address = PAGE_SIZE;
+    map->end_address = APPLICATION_END;
+    map->tables.levels = 4;
+    map->tables.top = top;
+    map->tables.twin = twin;
+}
+
+/* The first region that ends above the address; NULL when none does. */
+struct region *region_from(const struct region_map *map, uint64_t address)
+{
+    struct tree_node *node = map->regions.root;
+    struct region *best = NULL;
+    while (node != NULL) {
+        struct region *region = CONTAINER_OF(node, struct region, node);
+        if (region->end > address) {
+            best = region;
+            node = node->left;
+        } else {
+            node = node->right;
+        }
+    }
+    return best;
+}
+
+/* --- links ----------------------------------------------------------------------------------- */
+
+static status_t link_add(struct region *region, enum link_role role, struct memory *memory)
+{
+    struct region_link *link = &region->link[role];
+    spin_lock(&memory->regions_lock);
+    bool alive = !memory->object.dying;
+    if (alive) {
+        link->region = region;
+        link->memory = memory;
+        link->epoch = memory->epoch;
+        list_append(&memory->regions, &link->in_memory);
+        if (memory->only_map == NULL) {
+            memory->only_map = region->map;
+        } else if (memory->only_map != region->map) {
+            memory->several_maps = true;
+        }
+    }
+    spin_unlock(&memory->regions_lock);
+    return alive ? STATUS_OK : STATUS_BAD_CAPABILITY;
+}
+
+static void links_remove(struct region *region)
+{
+    for (uint32_t role = 0; role < LINK_ROLES; role++) {
+        struct region_link *link = &region->link[role];
+        if (link->memory != NULL) {
+            spin_lock(&link->memory->regions_lock);
+            list_remove(&link->in_memory);
+            spin_unlock(&link->memory->regions_lock);
+            link->memory = NULL;
+        }
+    }
+}
+
+/* --- regions --------------------------------------------------------------------------------- */
+
+static struct region *region_new(struct region_map *map)
+{
+    uint64_t bytes = kmem_size(sizeof(struct region));
+    if (account_charge(map->payer, ACCOUNT_OBJECTS, bytes) != STATUS_OK) {
+        return NULL;
+    }
+    struct region *region = kmem_alloc(sizeof(*region));
+    if (region == NULL) {
+        account_uncharge(map->payer, ACCOUNT_OBJECTS, bytes);
+        return NULL;
+    }
+    memset(region, 0, sizeof(*region));
+    region->map = map;
+    return region;
+}
+
+static void region_free(struct region *region)
+{
+    struct account *payer = region->map->payer;
+    links_remove(region);
+    kmem_free(region, sizeof(*region));
+    account_uncharge(payer, ACCOUNT_OBJECTS, kmem_size(sizeof(*region)));
+}
+
+void region_remove(struct region *region)
+{
+    tree_remove(&region->map->regions, &region->node);
+    region_free(region);
+}
+
+/* What a request's memory really is: the base, when it is a view, with the view to be linked too. */
+struct target {
+    struct memory *memory;
+    struct memory *view;
+    uint64_t offset;
+};
+
+static status_t target_resolve(struct memory *memory, uint64_t offset, uint64_t size_bytes,
+                               struct target *out)
+{
+    out->memory = memory;
+    out->view = NULL;
+    out->offset = offset;
+    if (memory == NULL) {
+        return STATUS_OK;
+    }
+    if (offset % PAGE_SIZE != 0 || !range_inside(offset, size_bytes, memory->size_bytes)) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    if (memory->kind == MEMORY_VIEW) {
+        struct object *base = handle_object(memory->base, OBJECT_MEMORY);
+        if (base == NULL) {
+            return STATUS_BAD_CAPABILITY;
+        }
+        out->memory = object_memory(base);
+        out->view = memory;
+        out->offset = offset + memory->base_offset;
+    }
+    return STATUS_OK;
+}
+
+static status_t request_check(const struct region_map *map, const struct region_request *request)
+{
+    uint64_t end = request->address + request->size_bytes;
+    if ((request->address | request->size_bytes) % PAGE_SIZE != 0 || request->size_bytes == 0 ||
+        request->rights > (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (request->address < map->first_address || end > map->end_address ||
+        end < request->address) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    if (request->private_memory == NULL &&
+        (request->source_memory == NULL || request->rights & RIGHT_WRITE)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (map->window && (request->rights & RIGHT_WRITE) && (request->rights & RIGHT_EXECUTE)) {
+        return STATUS_NOT_PERMITTED;
+    }
+    return STATUS_OK;
+}
+
+static status_t region_link_all(struct region *region, const struct target *private,
+                                const struct target *source)
+{
+    struct memory *memories[LINK_ROLES] = {private->memory, source->memory, private->view,
+                                           source->view};
+    for (uint32_t role = 0; role < LINK_ROLES; role++) {
+        if (memories[role] != NULL) {
+            status_t status = link_add(region, (enum link_role)role, memories[role]);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+status_t region_map_add(struct region_map *map, const struct region_request *request)
+{
+    struct target private;
+    struct target source;
+    status_t status = request_check(map, request);
+    if (status == STATUS_OK) {
+        status = target_resolve(request->private_memory, request->private_offset,
+                                request->size_bytes, &private);
+    }
+    if (status == STATUS_OK) {
+        status = target_resolve(request->source_memory, request->source_offset,
+                                request->size_bytes, &source);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    spin_lock(&map->lock);
+    struct region *next = region_from(map, request->address);
+    struct region *region = NULL;
+    if (map->dying) {
+        status = STATUS_BAD_CAPABILITY;
+    } else if (next != NULL && next->start < request->address + request->size_bytes) {
+        status = STATUS_EXISTS;
+    } else if ((region = region_new(map)) == NULL) {
+        status = STATUS_NO_MEMORY;
+    } else {
+        region->start = request->address;
+        region->end = request->address + request->size_bytes;
+        region->rights = request->rights;
+        region->private_offset = private.offset;
+        region->source_offset = source.offset;
+        status = region_link_all(region, &private, &source);
+        if (status == STATUS_OK) {
+            tree_insert(&map->regions, &region->node);
+        } else {
+            region_free(region);
+        }
+    }
+    spin_unlock(&map->lock);
+    return status;
+}
+
+/* Cut a region in two at the address; the new one is the upper part. */
+static status_t region_split(struct region *region, uint64_t address)
+{
+    struct region *upper = region_new(region->map);
+    if (upper == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    upper->start = address;
+    upper->end = region->end;
+    upper->rights = region->rights;
+    upper->private_offset = region->private_offset + (address - region->start);
+    upper->source_offset = region->source_offset + (address - region->start);
+    for (uint32_t role = 0; role < LINK_ROLES; role++) {
+        struct memory *memory = region->link[role].memory;
+        if (memory != NULL && link_add(upper, (enum link_role)role, memory) != STATUS_OK) {
+            region_free(upper);
+            return STATUS_BAD_CAPABILITY;
+        }
+    }
+    region->end = address;
+    tree_insert(&region->map->regions, &upper->node);
+    return STATUS_OK;
+}
+
+/* --- translations ---------------------------------------------------------------------------- */
+
+static void entry_clear(void *context, uint64_t address, uint64_t *entry)
+{
+    *entry = 0;
+    shootdown_add(context, address);
+}
+
+static void range_clear(struct region_map *map, uint64_t start, uint64_t end)
+{
+    struct shootdown_batch batch = {.count = 0};
+    page_entries_visit(&map->tables, start, end, entry_clear, &batch);
+    shootdown_run(&map->loaded, &batch);
+}
+
+void region_clear_pages(struct region *region, enum link_role role, uint64_t first_page,
+                        uint64_t end_page)
+{
+    uint64_t offset = role == LINK_PRIVATE   ? region->private_offset
+                      : role == LINK_SOURCE ? region->source_offset
+                                            : 0;
+    uint64_t pages = (region->end - region->start) >> PAGE_SHIFT;
+    uint64_t region_first = offset >> PAGE_SHIFT;
+    if (role > LINK_SOURCE) {
+        /* Through a view: its pages are not numbered as the base's, so all of them. */
+        first_page = region_first;
+        end_page = region_first + pages;
+    }
+    uint64_t first = MAX(first_page, region_first);
+    uint64_t end = MIN(end_page, region_first + pages);
+    if (first < end) {
+        range_clear(region->map, region->start + ((first - region_first) << PAGE_SHIFT),
+                    region->start + ((end - region_first) << PAGE_SHIFT));
+    }
+}
+
+static void entry_write_protect(void *context, uint64_t address, uint64_t *entry)
+{
+    if (!(*entry & PTE_WRITE) || frame_of_physical(*entry & PTE_ADDRESS)->flags & FRAME_PINNED) {
+        return;
+    }
+    *entry &= ~PTE_WRITE;
+    shootdown_add(context, address);
+}
+
+void region_write_protect(struct region *region)
+{
+    if (!(region->rights & RIGHT_WRITE)) {
+        return;
+    }
+    struct shootdown_batch batch = {.count = 0};
+    page_entries_visit(&region->map->tables, region->start, region->end, entry_write_protect,
+                       &batch);
+    shootdown_run(&region->map->loaded, &batch);
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+static struct region_map *half_of(struct object *object)
+{
+    return object->type == OBJECT_DOMAIN ? &object_domain(object)->window
+                                         : &object_space(object)->map;
+}
+
+/* A memory of the caller's, with the rights that the region needs; slot 0 is none. */
+static status_t memory_argument(struct call *call, uint64_t slot, uint32_t rights,
+                                struct memory **out)
+{
+    *out = NULL;
+    if (slot == 0) {
+        return STATUS_OK;
+    }
+    struct object *object;
+    status_t status = capability_find(call->thread, slot, OBJECT_MEMORY, rights, &object);
+    if (status == STATUS_OK) {
+        *out = object_memory(object);
+    }
+    return status;
+}
+
+status_t call_region_map(struct call *call)
+{
+    struct region_request request = {
+        .address = ALIGN_DOWN(call->argument[1], PAGE_SIZE),
+        .size_bytes = call->argument[2],
+        .rights = (uint32_t)(call->argument[1] % PAGE_SIZE),
+        .private_offset = call->argument[4],
+        .source_offset = call->argument[5],
+    };
+    uint64_t private_slot = call->argument[3] & 0xffffffff;
+    uint64_t source_slot = call->argument[3] >> 32;
+    /* Private pages over a source are the private memory's: writing needs no right on the source. */
+    uint32_t execute = request.rights & RIGHT_EXECUTE;
+    uint32_t private_rights =
+        source_slot == 0 ? request.rights | RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
+    status_t status = memory_argument(call, private_slot, private_rights, &request.private_memory);
+    if (status == STATUS_OK) {
+        status = memory_argument(call, source_slot, RIGHT_READ | execute, &request.source_memory);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return region_map_add(half_of(call->object), &request);
+}
+
+static status_t range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes)
+{
+    if ((address | size_bytes) % PAGE_SIZE != 0 || size_bytes == 0) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    uint64_t end = address + size_bytes;
+    return end < address || end > map->end_address ? STATUS_OUT_OF_RANGE : STATUS_OK;
+}
+
+/* Cut so that no region crosses `start` or `end`. */
+static status_t range_cut(struct region_map *map, uint64_t start, uint64_t end)
+{
+    uint64_t cuts[2] = {start, end};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct region *region = region_from(map, cuts[i]);
+        if (region != NULL && region->start < cuts[i]) {
+            status_t status = region_split(region, cuts[i]);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+status_t call_region_unmap(struct call *call)
+{
+    struct region_map *map = half_of(call->object);
+    uint64_t start = call->argument[1];
+    uint64_t end = start + call->argument[2];
+    status_t status = range_check(map, start, call->argument[2]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    spin_lock(&map->lock);
+    status = range_cut(map, start, end);
+    uint64_t cleared_bytes = 0;
+    struct region *region;
+    while (status == STATUS_OK && (region = region_from(map, start)) != NULL &&
+           region->start < end) {
+        uint64_t clear_end = MIN(region->end, region->start + CLEAR_PER_STEP);
+        range_clear(map, region->start, clear_end);
+        cleared_bytes += clear_end - region->start + (1ull << 20);
+        if (clear_end == region->end) {
+            region_remove(region);
+        } else {
+            region->private_offset += clear_end - region->start;
+            region->source_offset += clear_end - region->start;
+            region->start = clear_end;
+        }
+        if (cleared_bytes >= CLEAR_PER_STEP) {
+            status = CALL_RESTART;
+        }
+    }
+    spin_unlock(&map->lock);
+    return status;
+}
+
+/* May the region have these rights? It keeps to what its memories were mapped for. */
+static bool rights_allowed(const struct region *region, uint32_t rights)
+{
+    if ((rights & RIGHT_WRITE) && region->link[LINK_PRIVATE].memory == NULL) {
+        return false;
+    }
+    return !(region->map->window && (rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE));
+}
+
+status_t call_region_protect(struct call *call)
+{
+    struct region_map *map = half_of(call->object);
+    uint64_t start = call->argument[1];
+    uint64_t end = start + call->argument[2];
+    uint32_t rights = (uint32_t)call->argument[3];
+    status_t status = range_check(map, start, call->argument[2]);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (call->argument[3] > (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    spin_lock(&map->lock);
+    for (struct region *region = region_from(map, start); region != NULL && region->start < end;
+         region = region_next(region)) {
+        if (!rights_allowed(region, rights)) {
+            status = STATUS_NOT_PERMITTED;
+        }
+    }
+    if (status == STATUS_OK) {
+        status = range_cut(map, start, end);
+    }
+    for (struct region *region = region_from(map, start);
+         status == STATUS_OK && region != NULL && region->start < end;
+         region = region_next(region)) {
+        if (region->rights != rights) {
+            region->rights = rights;
+            range_clear(map, region->start, region->end);
+        }
+    }
+    spin_unlock(&map->lock);
+    return status;
+}
+
+struct region *region_next(const struct region *region)
+{
+    struct tree_node *node = tree_next(&region->node);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct region, node);
+}
+
+/* What would make the same region again, with one private memory exchanged for another. */
+static struct region_request request_of(const struct region *region, const struct memory *from,
+                                        struct memory *to)
+{
+    struct memory *private_memory = region->link[LINK_PRIVATE].memory;
+    return (struct region_request){
+        .address = region->start,
+        .size_bytes = region->end - region->start,
+        .rights = region->rights,
+        .private_memory = private_memory == from && from != NULL ? to : private_memory,
+        .private_offset = region->private_offset,
+        .source_memory = region->link[LINK_SOURCE].memory,
+        .source_offset = region->source_offset,
+    };
+}
+
+status_t call_regions_copy(struct call *call)
+{
+    struct object *object;
+    struct memory *memory_to;
+    struct memory *memory_from;
+    status_t status =
+        capability_find(call->thread, call->argument[1], OBJECT_NONE, RIGHT_CONTROL, &object);
+    if (status == STATUS_OK && object->type != OBJECT_DOMAIN && object->type != OBJECT_SPACE) {
+        status = STATUS_WRONG_TYPE;
+    }
+    if (status == STATUS_OK) {
+        status = memory_argument(call, call->argument[2], RIGHT_READ | RIGHT_WRITE, &memory_to);
+    }
+    if (status == STATUS_OK) {
+        status = memory_argument(call, call->argument[3], 0, &memory_from);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct region_map *to = half_of(call->object);
+    struct region_map *from = half_of(object);
+    if (to == from || to->window != from->window) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    /* It goes on behind the last region there: so the call can be restarted. */
+    for (uint32_t i = 0; i < REGIONS_PER_STEP && status == STATUS_OK; i++) {
+        spin_lock(&to->lock);
+        struct tree_node *last = tree_last(&to->regions);
+        uint64_t next = last == NULL ? 0 : CONTAINER_OF(last, struct region, node)->end;
+        spin_unlock(&to->lock);
+        spin_lock(&from->lock);
+        struct region *region = region_from(from, next);
+        struct region_request request = {0};
+        if (region != NULL) {
+            request = request_of(region, memory_from, memory_to);
+        }
+        spin_unlock(&from->lock);
+        if (region == NULL) {
+            return STATUS_OK;
+        }
+        status = region_map_add(to, &request);
+    }
+    return status == STATUS_OK ? CALL_RESTART : status;
+}
+
+/* --- destruction ----------------------------------------------------------------------------- */
+
+bool region_map_destroy_step(struct region_map *map)
+{
+    spin_lock(&map->lock);
+    map->dying = true;
+    uint64_t others = __atomic_load_n(&map->loaded, __ATOMIC_ACQUIRE);
+    if (others != 0) {
+        /* Some CPU is about to leave these tables; until then they stay. */
+        spin_unlock(&map->lock);
+        return false;
+    }
+    for (uint32_t i = 0; i < REGIONS_PER_STEP; i++) {
+        struct tree_node *first = tree_first(&map->regions);
+        if (first == NULL) {
+            break;
+        }
+        region_remove(CONTAINER_OF(first, struct region, node));
+    }
+    bool done = tree_first(&map->regions) == NULL && page_tables_free_step(&map->tables);
+    if (done && map->window && map->tables.top != NULL) {
+        table_free(map->payer, map->tables.top);
+        map->tables.top = NULL;
+    }
+    spin_unlock(&map->lock);
+    return done;
+}

@@ -1,0 +1,110 @@
+/*
+ * Region maps: what one half of an address space (an application half, or a window) contains.
+ *
+ * A region maps [start, end) to pages of a private memory over an optional source memory, with
+ * rights. The private memory holds what was written, the source what is read until then; without a
+ * source absent pages are zeros. The page tables are only a cache of this.
+ *
+ * `lock` guards regions and page tables. It comes before any memory's locks; where a memory's list
+ * leads to a map, the map's lock is only tried.
+ */
+#pragma once
+
+#include "kernel/core/call.h"
+#include "kernel/core/lock.h"
+#include "kernel/object/memory.h"
+#include "kernel/x86_64/page_table.h"
+#include "lib/base/tree.h"
+
+struct region;
+struct region_map;
+
+enum link_role {
+    LINK_PRIVATE,
+    LINK_SOURCE,
+    LINK_PRIVATE_VIEW,
+    LINK_SOURCE_VIEW,
+    LINK_ROLES,
+};
+
+/* A region's place in the list of one memory. */
+struct region_link {
+    struct list_node in_memory;
+    struct region *region;
+    struct memory *memory; /* NULL: unused */
+    uint64_t epoch;
+};
+
+struct region {
+    struct tree_node node;
+    struct region_map *map;
+    uint64_t start;
+    uint64_t end;
+    uint32_t rights;
+    uint64_t private_offset; /* of start, in bytes */
+    uint64_t source_offset;
+    struct region_link link[LINK_ROLES];
+};
+
+struct region_map {
+    struct spinlock lock;
+    struct tree regions; /* by start; never overlapping */
+    struct page_tables tables;
+    struct account *payer;
+    uint64_t loaded; /* bit per CPU whose root holds these tables; atomic */
+    uint64_t first_address;
+    uint64_t end_address;
+    bool window; /* never writable and executable */
+    bool dying;
+};
+
+struct region_request {
+    uint64_t address;
+    uint64_t size_bytes;
+    uint32_t rights;
+    struct memory *private_memory; /* or NULL: read-only over the source; may be a view */
+    uint64_t private_offset;
+    struct memory *source_memory; /* or NULL; may be a view */
+    uint64_t source_offset;
+};
+
+status_t region_map_init_window(struct region_map *map, struct account *payer);
+/* The application half, over a PML4 (and its twin). */
+void region_map_init_application(struct region_map *map, struct account *payer, uint64_t *top,
+                                 uint64_t *twin);
+
+/* One step of removing everything; true when regions and tables are gone. False while loaded. */
+bool region_map_destroy_step(struct region_map *map);
+
+/* INVALID_ARGUMENT, OUT_OF_RANGE, EXISTS, NOT_PERMITTED, NO_MEMORY, BAD_CAPABILITY. */
+status_t region_map_add(struct region_map *map, const struct region_request *request);
+
+/*
+ * Resolve a fault: OK, then run the instruction again. NOT_FOUND: no region. NO_RIGHT. NO_MEMORY.
+ * WOULD_BLOCK: the source has no such page now.
+ */
+status_t region_fault(struct region_map *map, uint64_t address, uint32_t access);
+
+/* Make the window's page at `address` the kernel's to use as well, at *pointer. */
+status_t region_pin_frame(struct region_map *window, uint64_t address, void **pointer,
+                          struct memory_pin *pin);
+void region_unpin_frame(struct memory_pin *pin);
+
+/* Before a root with these tables is loaded, and after it was left. */
+static inline void region_map_loaded(struct region_map *map, uint32_t cpu)
+{
+    __atomic_fetch_or(&map->loaded, 1ull << cpu, __ATOMIC_SEQ_CST);
+}
+
+static inline void region_map_unloaded(struct region_map *map, uint32_t cpu)
+{
+    __atomic_fetch_and(&map->loaded, ~(1ull << cpu), __ATOMIC_SEQ_CST);
+}
+
+/* Remove mappings of a page range of `memory` through this region. Under the map's lock. */
+void region_clear_pages(struct region *region, enum link_role role, uint64_t first_page,
+                        uint64_t end_page);
+void region_write_protect(struct region *region);
+
+/* Take the region out of its map, its memories' lists, and free it. Under the map's lock. */
+void region_remove(struct region *region);

@@ -1,0 +1,258 @@
+/*
+ * Resolving page faults: which frame belongs where, with which rights (design: memory). No two
+ * memories are locked at once: a hostile personality may make two of them each other's source.
+ */
+#include "kernel/core/assert.h"
+#include "kernel/object/account.h"
+#include "kernel/object/region.h"
+#include "kernel/object/region_find.h"
+#include "kernel/x86_64/shootdown.h"
+#include "lib/base/string.h"
+
+/* One fault in progress, under the map's lock. */
+struct fault {
+    struct region_map *map;
+    struct region *region;
+    uint64_t address; /* of the page */
+    uint32_t access;
+    /* A frame that lost its place in a tree; released when nobody maps it any more. */
+    struct frame *replaced;
+    bool replaced_elsewhere; /* other maps may map it too */
+};
+
+static uint64_t private_page(const struct fault *fault)
+{
+    return (fault->address - fault->region->start + fault->region->private_offset) >> PAGE_SHIFT;
+}
+
+static uint64_t source_page(const struct fault *fault)
+{
+    return (fault->address - fault->region->start + fault->region->source_offset) >> PAGE_SHIFT;
+}
+
+static status_t entry_install(const struct fault *fault, uint64_t physical, bool writable,
+                              uint64_t extra)
+{
+    uint64_t *entry = page_entry(&fault->map->tables, fault->address, true);
+    if (entry == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    uint64_t value = physical | PTE_PRESENT | PTE_USER | extra;
+    if (writable && fault->region->rights & RIGHT_WRITE) {
+        value |= PTE_WRITE;
+    }
+    if (!(fault->region->rights & RIGHT_EXECUTE)) {
+        value |= PTE_NX;
+    }
+    uint64_t old = *entry;
+    *entry = value;
+    if (old & PTE_PRESENT && (old & PTE_ADDRESS) != physical) {
+        struct shootdown_batch batch = {.count = 0};
+        shootdown_add(&batch, fault->address);
+        shootdown_run(&fault->map->loaded, &batch);
+    } else if (old & PTE_PRESENT) {
+        shootdown_local(fault->address);
+    }
+    return STATUS_OK;
+}
+
+/* A frame of the private memory that a clone shares is written: copy it. Under the memory's lock. */
+static status_t private_copy(struct fault *fault, struct memory *memory, struct frame **frame)
+{
+    struct frame *copy = account_frame_take(memory->object.payer, false);
+    if (copy == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(frame_pointer(copy), frame_pointer(*frame), PAGE_SIZE);
+    status_t status = tree_set(&memory->tree, memory->object.payer, private_page(fault), copy,
+                               &fault->replaced);
+    if (status != STATUS_OK) {
+        frame_release(copy);
+        return status;
+    }
+    fault->replaced_elsewhere = memory->several_maps;
+    *frame = copy;
+    return STATUS_OK;
+}
+
+/* A new frame for an absent page of the private memory, filled by the caller. Under its lock. */
+static status_t private_insert(const struct fault *fault, struct memory *memory,
+                               struct frame *frame)
+{
+    struct frame *old;
+    return tree_set(&memory->tree, memory->object.payer, private_page(fault), frame, &old);
+}
+
+/*
+ * The private memory's part: OK with the page mapped, WOULD_BLOCK when the page is absent and the
+ * region has a source.
+ */
+static status_t private_resolve(struct fault *fault, struct memory *memory)
+{
+    bool exclusive = false;
+    status_t status = STATUS_OK;
+    spin_lock(&memory->lock);
+    struct frame *frame = tree_find(&memory->tree, private_page(fault), &exclusive);
+    if (frame == NULL && fault->region->link[LINK_SOURCE].memory != NULL) {
+        spin_unlock(&memory->lock);
+        return STATUS_WOULD_BLOCK;
+    }
+    if (frame == NULL) {
+        frame = account_frame_take(memory->object.payer, true);
+        status = frame == NULL ? STATUS_NO_MEMORY : private_insert(fault, memory, frame);
+        if (status != STATUS_OK && frame != NULL) {
+            frame_release(frame);
+        }
+        exclusive = true;
+    } else if (!exclusive && fault->access == RIGHT_WRITE) {
+        status = private_copy(fault, memory, &frame);
+        exclusive = status == STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = entry_install(fault, frame_physical(frame), exclusive, 0);
+    }
+    spin_unlock(&memory->lock);
+    return status;
+}
+
+/* Copy a source's frame into the private memory, unless somebody was faster. */
+static status_t source_copy(struct fault *fault, struct memory *memory, struct frame *source)
+{
+    struct frame *copy = account_frame_take(memory->object.payer, false);
+    if (copy == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(frame_pointer(copy), frame_pointer(source), PAGE_SIZE);
+    bool exclusive = true;
+    spin_lock(&memory->lock);
+    struct frame *frame = tree_find(&memory->tree, private_page(fault), &exclusive);
+    status_t status = STATUS_OK;
+    if (frame == NULL) {
+        status = private_insert(fault, memory, copy);
+        if (status == STATUS_OK) {
+            status = entry_install(fault, frame_physical(copy), true, 0);
+            copy = NULL;
+        }
+    }
+    spin_unlock(&memory->lock);
+    if (copy != NULL) {
+        frame_release(copy);
+    }
+    return status;
+}
+
+/* The source's part; its frame stays while we hold the map's lock: who discards it comes here. */
+static status_t source_resolve(struct fault *fault, struct memory *source, struct memory *private)
+{
+    bool exclusive;
+    spin_lock(&source->lock);
+    struct frame *frame = tree_find(&source->tree, source_page(fault), &exclusive);
+    spin_unlock(&source->lock);
+    if (frame == NULL) {
+        return STATUS_WOULD_BLOCK;
+    }
+    if (fault->access == RIGHT_WRITE) {
+        return source_copy(fault, private, frame);
+    }
+    return entry_install(fault, frame_physical(frame), false, 0);
+}
+
+static status_t device_resolve(const struct fault *fault, const struct memory *memory)
+{
+    uint64_t physical = memory->device_physical + (private_page(fault) << PAGE_SHIFT);
+    return entry_install(fault, physical, true, PTE_UNCACHED | PTE_THROUGH);
+}
+
+static status_t fault_resolve(struct fault *fault)
+{
+    struct memory *private = fault->region->link[LINK_PRIVATE].memory;
+    struct memory *source = fault->region->link[LINK_SOURCE].memory;
+    if (private != NULL && private->kind == MEMORY_DEVICE) {
+        return device_resolve(fault, private);
+    }
+    if (private != NULL) {
+        status_t status = private_resolve(fault, private);
+        if (status != STATUS_WOULD_BLOCK) {
+            return status;
+        }
+    }
+    return source_resolve(fault, source, private);
+}
+
+status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
+{
+    struct fault fault = {
+        .map = map, .address = ALIGN_DOWN(address, PAGE_SIZE), .access = access};
+    spin_lock(&map->lock);
+    fault.region = region_from(map, address);
+    status_t status = STATUS_NOT_FOUND;
+    struct memory *elsewhere = NULL;
+    uint64_t page = 0;
+    if (fault.region != NULL && fault.region->start <= address && !map->dying) {
+        status = STATUS_NO_RIGHT;
+        if (fault.region->rights & access) {
+            status = fault_resolve(&fault);
+        }
+        if (fault.replaced_elsewhere) {
+            elsewhere = fault.region->link[LINK_PRIVATE].memory;
+            page = private_page(&fault);
+        }
+    }
+    spin_unlock(&map->lock);
+    if (elsewhere != NULL) {
+        memory_unmap(elsewhere, page, page + 1);
+    }
+    if (fault.replaced != NULL) {
+        frame_release(fault.replaced);
+    }
+    return status;
+}
+
+/* --- pins ------------------------------------------------------------------------------------ */
+
+status_t region_pin_frame(struct region_map *window, uint64_t address, void **pointer,
+                          struct memory_pin *pin)
+{
+    /* As if written: afterwards the frame is the private memory's alone. */
+    status_t status = region_fault(window, address, RIGHT_WRITE);
+    if (status != STATUS_OK) {
+        return status == STATUS_NO_MEMORY ? status : STATUS_INVALID_ARGUMENT;
+    }
+    spin_lock(&window->lock);
+    struct region *region = region_from(window, address);
+    struct memory *memory =
+        region != NULL && region->start <= address ? region->link[LINK_PRIVATE].memory : NULL;
+    status = STATUS_INVALID_ARGUMENT;
+    if (memory != NULL && memory->kind == MEMORY_NORMAL) {
+        uint64_t page = (address - region->start + region->private_offset) >> PAGE_SHIFT;
+        bool exclusive = false;
+        spin_lock(&memory->lock);
+        struct frame *frame = tree_find(&memory->tree, page, &exclusive);
+        if (frame != NULL && exclusive && !(frame->flags & (FRAME_PINNED | FRAME_FOREIGN))) {
+            __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
+            frame->flags |= FRAME_PINNED;
+            pin->memory = memory;
+            pin->frame = frame;
+            pin->page = page;
+            list_append(&memory->pins, &pin->in_memory);
+            *pointer = frame_pointer(frame);
+            status = STATUS_OK;
+        }
+        spin_unlock(&memory->lock);
+    }
+    spin_unlock(&window->lock);
+    return status;
+}
+
+void region_unpin_frame(struct memory_pin *pin)
+{
+    if (pin->frame == NULL) {
+        return;
+    }
+    spin_lock(&pin->memory->lock);
+    list_remove(&pin->in_memory);
+    pin->frame->flags &= ~(uint32_t)FRAME_PINNED;
+    spin_unlock(&pin->memory->lock);
+    frame_release(pin->frame);
+    pin->frame = NULL;
+}

@@ -1,0 +1,44 @@
+/*
+ * Page tables of one half of an address space. 4-level paging, 4 KiB pages. Intel SDM volume 3,
+ * chapter 4. Tables are charged to the half's payer. Every function runs under the half's lock and
+ * flushes nothing: the caller collects what others may have cached (shootdown.h).
+ */
+#pragma once
+
+#include "lib/base/types.h"
+
+struct account;
+
+#define PTE_PRESENT  (1ull << 0)
+#define PTE_WRITE    (1ull << 1)
+#define PTE_USER     (1ull << 2)
+#define PTE_THROUGH  (1ull << 3)
+#define PTE_UNCACHED (1ull << 4)
+#define PTE_LARGE    (1ull << 7)
+#define PTE_NX       (1ull << 63)
+#define PTE_ADDRESS  0x000ffffffffff000ull
+
+/* The top table of a half, and how many levels lie under it. */
+struct page_tables {
+    uint64_t *top;   /* by kernel address */
+    uint64_t *twin;  /* a second top that has every entry too, not executable; or NULL */
+    uint32_t levels; /* 4: top is a PML4; 3: top is a PDPT */
+    struct account *payer;
+};
+
+/* A zeroed table, charged; NULL: no memory. */
+uint64_t *table_new(struct account *payer);
+void table_free(struct account *payer, uint64_t *table);
+
+/* The entry for that address; NULL when a table is missing and may not, or cannot, be made. */
+uint64_t *page_entry(const struct page_tables *tables, uint64_t address, bool make);
+
+/*
+ * Call `visit` for every present entry of [start, end); missing tables are skipped at once.
+ */
+typedef void (*page_visit)(void *context, uint64_t address, uint64_t *entry);
+void page_entries_visit(const struct page_tables *tables, uint64_t start, uint64_t end,
+                        page_visit visit, void *context);
+
+/* Free tables below the top, at most a step's worth; true when none is left. Nothing is loaded. */
+bool page_tables_free_step(const struct page_tables *tables);

@@ -1,0 +1,72 @@
+#include "kernel/x86_64/shootdown.h"
+
+#include "kernel/x86_64/asm.h"
+#include "lib/base/string.h"
+
+static void flush(uint32_t count, const uint64_t *address)
+{
+    if (count > SHOOTDOWN_ADDRESSES) {
+        cr3_write(cr3_read());
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        shootdown_local(address[i]);
+    }
+}
+
+void shootdown_local(uint64_t address)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+void shootdown_serve(void)
+{
+    struct cpu *cpu = cpu_current();
+    uint64_t pending = __atomic_exchange_n(&cpu->shootdown_pending, 0, __ATOMIC_ACQ_REL);
+    while (pending != 0) {
+        uint32_t initiator = (uint32_t)__builtin_ctzll(pending);
+        pending &= pending - 1;
+        struct shootdown *request = &cpus[initiator]->shootdown_own;
+        flush(request->count, request->address);
+        __atomic_fetch_and(&request->cpus_left, ~(1ull << cpu->number), __ATOMIC_ACQ_REL);
+    }
+}
+
+void cpu_serve_requests(void)
+{
+    if (__atomic_load_n(&cpu_current()->shootdown_pending, __ATOMIC_RELAXED) != 0) {
+        shootdown_serve();
+    }
+}
+
+void shootdown_run(const uint64_t *loaded, const struct shootdown_batch *batch)
+{
+    if (batch->count == 0) {
+        return;
+    }
+    struct cpu *cpu = cpu_current();
+    /* The changed entries before the mask: pairs with region_map_loaded, mask before CR3. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    uint64_t mask = __atomic_load_n(loaded, __ATOMIC_ACQUIRE);
+    if (mask >> cpu->number & 1) {
+        flush(batch->count, batch->address);
+    }
+    mask &= ~(1ull << cpu->number);
+    if (mask == 0) {
+        return;
+    }
+    struct shootdown *own = &cpu->shootdown_own;
+    own->count = batch->count;
+    memcpy(own->address, batch->address,
+           MIN(batch->count, SHOOTDOWN_ADDRESSES) * sizeof(own->address[0]));
+    __atomic_store_n(&own->cpus_left, mask, __ATOMIC_RELEASE);
+    for (uint64_t left = mask; left != 0; left &= left - 1) {
+        uint32_t number = (uint32_t)__builtin_ctzll(left);
+        __atomic_fetch_or(&cpus[number]->shootdown_pending, 1ull << cpu->number, __ATOMIC_ACQ_REL);
+        cpu_kick(number);
+    }
+    while (__atomic_load_n(&own->cpus_left, __ATOMIC_ACQUIRE) != 0) {
+        cpu_serve_requests();
+        cpu_pause();
+    }
+}
