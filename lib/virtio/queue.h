@@ -11,7 +11,7 @@
 
 #include "lib/base/types.h"
 
-#define VIRTQUEUE_MAX 64
+#define VIRTQUEUE_MAX 128
 
 /* Bytes that a queue of `size` descriptors takes; fits into a page for VIRTQUEUE_MAX. */
 #define VIRTQUEUE_AVAILABLE_OFFSET (VIRTQUEUE_MAX * 16)
