@@ -4,3 +4,10 @@ STORAGE_LOGIC := $(addprefix services/storage/,tree.c extents.c catalog.c tree_c
                    fetch.c store.c update.c handlers.c)
 
 $(call user_program,storage,$(STORAGE_LOGIC) services/storage/backend.c services/storage/main.c)
+
+STORAGE_TESTED := $(STORAGE_LOGIC) services/storage/test/simulated.c lib/base/sha256.c
+$(call host_test,storage_extents,services/storage/test/extents_test.c services/storage/extents.c)
+$(call host_test,storage_crash,services/storage/test/crash_test.c $(STORAGE_TESTED))
+$(call host_test,storage_serve,services/storage/test/serve_test.c $(STORAGE_TESTED))
+$(call host_fuzzer,storage_catalog,services/storage/test/catalog_fuzz.c \
+    $(addprefix services/storage/,catalog.c extents.c tree.c) lib/base/sha256.c)
