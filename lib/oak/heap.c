@@ -1,11 +1,15 @@
-/* The heap of a program: heap_core over 1 GiB at WINDOW_HEAP, mapped when first used. */
+/*
+ * The heap of a program: heap_core over 1 GiB at WINDOW_HEAP, mapped when first used. Init finds
+ * its own mapped by the kernel already, smaller (kernel/core/start_init.c).
+ */
 #include "lib/oak/heap.h"
 
 #include "lib/oak/heap_core.h"
 #include "lib/oak/kernel.h"
 #include "lib/oak/log.h"
 
-#define HEAP_BYTES (WINDOW_THREADS - WINDOW_HEAP)
+#define HEAP_BYTES      (WINDOW_THREADS - WINDOW_HEAP)
+#define HEAP_INIT_BYTES 0x10000000ull
 
 static void discard(void *address, uint64_t size_bytes)
 {
@@ -32,12 +36,15 @@ static bool heap_open(void)
     }
     status_t status = kernel_region_map(SLOT_DOMAIN, WINDOW_HEAP | RIGHT_READ | RIGHT_WRITE,
                                         HEAP_BYTES, SLOT_MEMORY, WINDOW_HEAP - WINDOW_BASE, 0);
-    if (status != STATUS_OK) {
+    uint32_t chunk_count = ARRAY_LENGTH(chunks);
+    if (status == STATUS_EXISTS) {
+        chunk_count = HEAP_INIT_BYTES / HEAP_CHUNK_BYTES;
+    } else if (status != STATUS_OK) {
         log_line("cannot map the heap: %s", status_name(status));
         return false;
     }
     heap = (struct heap_core){.base = (uint8_t *)WINDOW_HEAP,
-                              .chunk_count = ARRAY_LENGTH(chunks),
+                              .chunk_count = chunk_count,
                               .chunks = chunks,
                               .discard = discard,
                               .corrupt = corrupt};

@@ -11,3 +11,7 @@ $(call host_test,storage_crash,services/storage/test/crash_test.c $(STORAGE_TEST
 $(call host_test,storage_serve,services/storage/test/serve_test.c $(STORAGE_TESTED))
 $(call host_fuzzer,storage_catalog,services/storage/test/catalog_fuzz.c \
     $(addprefix services/storage/,catalog.c extents.c tree.c) lib/base/sha256.c)
+
+# The boot test: an init of its own, storage from the bundle, QEMU's devices.
+$(call user_program,tests/storage-boot,services/storage/test/boot_init.c services/storage/tree.c)
+$(call kernel_image,tests/storage-boot,kernel-debug,init=$(B)/user/tests/storage-boot.elf storage=$(B)/user/storage.elf)

@@ -143,7 +143,9 @@ static void run_failing(void)
               STATUS_DEFERRED);
         simulated_complete_all();
         CHECK(simulated_answer[10 + i] == STATUS_OK || simulated_answer[10 + i] == STATUS_IO_ERROR);
-        if (simulated_answer[10 + i] == STATUS_OK) {
+        bool there = catalog_find(&store.catalog, blobs[i].name) != CATALOG_BLOBS_MAX;
+        CHECK(there == (simulated_answer[10 + i] == STATUS_OK));
+        if (there) {
             promise->uncertain &= ~(1u << i);
             promise->present |= 1u << i;
         }
