@@ -21,8 +21,14 @@ TIMEOUT_SECONDS = 120
 MACHINES = {
     "pci": ["-M", "q35", "-device", "virtio-blk-pci,drive=store,disable-legacy=on",
             "-device", "virtio-serial-pci,disable-legacy=on"],
-    "mmio": ["-M", "microvm,acpi=off", "-global", "virtio-mmio.force-legacy=false",
+    "mmio": ["-M", "microvm,acpi=on", "-global", "virtio-mmio.force-legacy=false",
              "-device", "virtio-blk-device,drive=store", "-device", "virtio-serial-device"],
+}
+# Where QEMU's microvm puts its first two devices when it has ACPI tables, and then does not say so
+# in the command line.
+ARGUMENTS = {
+    "pci": "",
+    "mmio": " virtio_mmio.device=512@0xfeb02e00:47 virtio_mmio.device=512@0xfeb02c00:46",
 }
 
 
@@ -68,7 +74,7 @@ def boot(kernel, folder, machine, name, lines):
                    "-drive", f"id=store,file={folder}/store,format=raw,if=none",
                    "-chardev", f"socket,id=control,path={path}",
                    "-device", "virtserialport,chardev=control,name=oak.control",
-                   "-kernel", kernel, "-append", f"blob={BLOB_BYTES},{name}"]
+                   "-kernel", kernel, "-append", f"blob={BLOB_BYTES},{name}{ARGUMENTS[machine]}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as qemu:
             timer = threading.Timer(TIMEOUT_SECONDS, qemu.kill)
             timer.start()
