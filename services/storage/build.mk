@@ -15,3 +15,5 @@ $(call host_fuzzer,storage_catalog,services/storage/test/catalog_fuzz.c \
 # The boot test: an init of its own, storage from the bundle, QEMU's devices.
 $(call user_program,tests/storage-boot,services/storage/test/boot_init.c services/storage/tree.c)
 $(call kernel_image,tests/storage-boot,kernel-debug,init=$(B)/user/tests/storage-boot.elf storage=$(B)/user/storage.elf)
+TEST_FILES += $(B)/tests/storage-boot.elf
+SHELL_TESTS += services/storage/test/boot.py

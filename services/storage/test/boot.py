@@ -88,11 +88,12 @@ def boot(kernel, folder, machine, name, lines):
 
 
 def main():
-    kernel = sys.argv[1]
+    kernel = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                          "../../../build/tests/storage-boot.elf")
     stored, name = blob_make()
     number = 0
     failed = False
-    for machine in sys.argv[2:] or MACHINES:
+    for machine in sys.argv[1:] or MACHINES:
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "store"), "wb") as store:
                 store.truncate(STORE_BYTES)
