@@ -40,25 +40,36 @@ static void schedule(uint32_t words[64], const uint8_t *block)
     }
 }
 
+/* One round: of the eight words only two change; the caller's next round names them shifted by one
+ * instead of moving all of them. */
+static inline __attribute__((always_inline)) void round_do(uint32_t a, uint32_t b, uint32_t c,
+                                                           uint32_t *d, uint32_t e, uint32_t f,
+                                                           uint32_t g, uint32_t *h, uint32_t input)
+{
+    uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
+    uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
+    uint32_t sum = *h + s1 + (g ^ (e & (f ^ g))) + input;
+    *d += sum;
+    *h = sum + s0 + ((a & b) | (c & (a | b)));
+}
+
 static void compress(uint32_t state[8], const uint8_t *block)
 {
     uint32_t words[64];
     schedule(words, block);
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-    for (int i = 0; i < 64; i++) {
-        uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
-        uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + round_constant[i] + words[i];
-        uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
-        uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
-        h = g;
-        g = f;
-        f = e;
-        e = d + t1;
-        d = c;
-        c = b;
-        b = a;
-        a = t1 + t2;
+    for (int i = 0; i < 64; i += 8) {
+        const uint32_t *constant = &round_constant[i];
+        const uint32_t *word = &words[i];
+        round_do(a, b, c, &d, e, f, g, &h, constant[0] + word[0]);
+        round_do(h, a, b, &c, d, e, f, &g, constant[1] + word[1]);
+        round_do(g, h, a, &b, c, d, e, &f, constant[2] + word[2]);
+        round_do(f, g, h, &a, b, c, d, &e, constant[3] + word[3]);
+        round_do(e, f, g, &h, a, b, c, &d, constant[4] + word[4]);
+        round_do(d, e, f, &g, h, a, b, &c, constant[5] + word[5]);
+        round_do(c, d, e, &f, g, h, a, &b, constant[6] + word[6]);
+        round_do(b, c, d, &e, f, g, h, &a, constant[7] + word[7]);
     }
     const uint32_t sum[8] = {a, b, c, d, e, f, g, h};
     for (int i = 0; i < 8; i++) {
