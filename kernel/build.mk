@@ -4,7 +4,7 @@
 #   $(call kernel_image,NAME,WORLD,PROGRAM=FILE ...)   build/NAME.elf, WORLD kernel or kernel-debug
 
 KERNEL_SOURCES := $(wildcard kernel/core/*.c kernel/object/*.c kernel/x86_64/*.c kernel/x86_64/*.S) \
-    lib/base/string.c lib/base/format.c lib/base/tree.c lib/oak/elf.c
+    lib/base/string.c lib/base/format.c lib/base/tree.c lib/base/elf.c
 
 CFLAGS_kernel-debug := $(CFLAGS_kernel) -DOAK_DEBUG
 $(eval $(call world_rules,kernel-debug,$(CC)))

@@ -16,7 +16,7 @@
 #include "kernel/object/thread.h"
 #include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/memory_map.h"
-#include "lib/oak/elf.h"
+#include "lib/base/elf.h"
 #include "lib/base/string.h"
 
 #define INIT_HEAP_BYTES 0x10000000ull /* 256 MiB of addresses */

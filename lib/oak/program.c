@@ -4,7 +4,7 @@
  */
 #include "lib/oak/program.h"
 
-#include "lib/oak/elf.h"
+#include "lib/base/elf.h"
 #include "lib/oak/kernel.h"
 #include "lib/oak/slots.h"
 #include "lib/oak/window.h"

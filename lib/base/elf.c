@@ -1,4 +1,4 @@
-#include "lib/oak/elf.h"
+#include "lib/base/elf.h"
 
 #include "lib/base/string.h"
 

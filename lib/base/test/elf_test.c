@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/base/test/check.h"
-#include "lib/oak/elf.h"
+#include "lib/base/elf.h"
 
 #define FILE_BYTES 0x6000
 
