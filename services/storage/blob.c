@@ -11,6 +11,7 @@ _Static_assert(OPENERS_MAX <= 1 << HANDLE_INDEX_BITS, "handles fit");
 
 static struct blob blobs[BLOBS_MAX];
 static struct opener openers[OPENERS_MAX];
+static uint64_t last_generation;
 static uint32_t opener_next; /* where the search for a free one goes on */
 static uint32_t evict_next;
 
@@ -103,6 +104,11 @@ uint32_t blob_cluster_blocks(const struct blob *blob, uint64_t cluster)
 
 /* --- Handles --- */
 
+void blob_start(uint64_t first_generation)
+{
+    last_generation = first_generation;
+}
+
 struct opener *blob_opener(uint64_t handle)
 {
     uint64_t index = handle & ((1 << HANDLE_INDEX_BITS) - 1);
@@ -138,8 +144,8 @@ status_t blob_open(const struct catalog *catalog, uint32_t entry, uint64_t *out_
             return status;
         }
     }
-    uint32_t generation = opener->generation + 1;
-    uint64_t handle = (uint64_t)generation << HANDLE_INDEX_BITS | (uint64_t)(opener - openers);
+    uint64_t generation = last_generation + 1;
+    uint64_t handle = generation << HANDLE_INDEX_BITS | (uint64_t)(opener - openers);
     struct opener made = {.blob = blob, .generation = generation};
     status_t status = backend_open(blob->memory, blob->shape.data_blocks * BLOB_BLOCK_SIZE,
                                    STORAGE_BADGE_BLOB + handle, &made.view, &made.gate);
@@ -147,6 +153,7 @@ status_t blob_open(const struct catalog *catalog, uint32_t entry, uint64_t *out_
         return status;
     }
     *opener = made;
+    last_generation = generation;
     blob->openers++;
     *out_handle = handle;
     return STATUS_OK;

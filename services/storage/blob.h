@@ -33,10 +33,14 @@ struct blob {
 
 struct opener {
     struct blob *blob; /* NULL: free */
-    uint32_t generation;
+    uint64_t generation;
     uint32_t view;
     uint32_t gate;
 };
+
+/* Handles begin with this generation: larger than any that a service before us has given out, so
+ * that a gate of then never names an opener of now. The clock's microseconds are. */
+void blob_start(uint64_t first_generation);
 
 /* Open a blob of the catalog: one more handle. */
 MUST_USE status_t blob_open(const struct catalog *catalog, uint32_t entry, uint64_t *out_handle);

@@ -3,10 +3,12 @@
  * in the loop: calls, and completions of transfers after the disk's interrupt.
  */
 #include "abi/storage.h"
+#include "lib/oak/clock.h"
 #include "lib/oak/log.h"
 #include "lib/oak/program.h"
 #include "lib/oak/service.h"
 #include "services/storage/backend_oak.h"
+#include "services/storage/blob.h"
 #include "services/storage/handlers.h"
 #include "services/storage/store.h"
 
@@ -52,6 +54,7 @@ void program_main(uint64_t argument)
 {
     (void)argument;
     log_name_set("storage");
+    blob_start(clock_now_ns() / 1000);
     handlers_set_trouble(store_bring_up());
     const struct service_interface interfaces[] = {
         {STORAGE_BADGE_ENGINE, STORAGE_BADGE_ENGINE, storage_dispatch, &storage_handlers, NULL},
