@@ -124,10 +124,10 @@ static status_t call_dispatch(const struct service *service, struct service_call
     return STATUS_NOT_SUPPORTED;
 }
 
-/* Dispatch a received call. The reply goes into the frame; returns its token and header, or token
- * 0 when it is deferred. */
+/* Dispatch a received call. The reply stays in the call, because whatever else runs before it is
+ * sent may use the frame. Returns its token and header, or token 0 when it is deferred. */
 static uint64_t call_serve(const struct service *service, struct service_call *call,
-                           struct thread_frame *frame, uint64_t *out_header)
+                           const struct thread_frame *frame, uint64_t *out_header)
 {
     call_take(call, frame);
     status_t status = call_dispatch(service, call);
@@ -140,9 +140,14 @@ static uint64_t call_serve(const struct service *service, struct service_call *c
         return 0;
     }
     *out_header = status == STATUS_OK ? call->reply_header : MESSAGE_HEADER(status & 0xffff, 0, 0);
-    memcpy(frame->message, call->reply, MESSAGE_WORD_COUNT(*out_header) * sizeof(uint64_t));
-    memcpy(frame->send, call->send, sizeof(call->send));
     return call->token;
+}
+
+static void reply_load(const struct service_call *call, uint64_t header)
+{
+    struct thread_frame *frame = thread_frame_self();
+    memcpy(frame->message, call->reply, MESSAGE_WORD_COUNT(header) * sizeof(uint64_t));
+    memcpy(frame->send, call->send, sizeof(call->send));
 }
 
 static uint64_t deadline_of(const struct service *service)
@@ -166,7 +171,12 @@ static status_t answer_and_receive(const struct service *service, const struct s
                                    uint64_t token, uint64_t header, struct kernel_results *out)
 {
     bool between = call->drop_count > 0 || service->on_idle != NULL;
-    if (token != 0 && !between && deadline_of(service) == DEADLINE_NEVER) {
+    bool both = token != 0 && !between && deadline_of(service) == DEADLINE_NEVER;
+    if (token != 0) {
+        reply_load(call, header);
+    }
+    receive_slots_offer(thread_frame_self());
+    if (both) {
         status_t status =
             kernel_endpoint_reply_receive(service->endpoint, token, header, service->signal, out);
         if (status == STATUS_OK || status == STATUS_INTERRUPTED) {
@@ -181,9 +191,10 @@ static status_t answer_and_receive(const struct service *service, const struct s
     }
     if (service->on_idle != NULL) {
         service->on_idle(service->context);
-        receive_slots_offer(thread_frame_self());
     }
-    return kernel_endpoint_receive(service->endpoint, service->signal, deadline_of(service), out);
+    uint64_t deadline_ns = deadline_of(service);
+    receive_slots_offer(thread_frame_self());
+    return kernel_endpoint_receive(service->endpoint, service->signal, deadline_ns, out);
 }
 
 static void deadline_check(const struct service *service)
@@ -202,7 +213,6 @@ status_t service_run(const struct service *service)
     uint64_t token = 0;
     uint64_t header = 0;
     for (;;) {
-        receive_slots_offer(frame);
         struct kernel_results received;
         status_t status = answer_and_receive(service, &call, token, header, &received);
         token = 0;
