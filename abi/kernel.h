@@ -77,7 +77,8 @@ struct trap_words {
     uint64_t r11;
     uint64_t cause;
     uint64_t address; /* page fault: the address */
-    uint64_t error;   /* page fault: hardware error code (bit 0 present, 1 write, 4 fetch) */
+    uint64_t error;   /* page fault: hardware error code (bit 0 present, 1 write, 4 fetch), and from
+                         bit 32 why the kernel could not resolve it (enum status) */
     uint64_t vector;
 };
 

@@ -28,6 +28,7 @@ COMMAND(create);
 COMMAND(exec);
 COMMAND(help);
 COMMAND(images);
+COMMAND(import);
 COMMAND(inspect);
 COMMAND(kill);
 COMMAND(load);

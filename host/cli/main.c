@@ -54,6 +54,9 @@ static int command_run(int argc, char **argv)
             return commands[i].run(argc, argv);
         }
     }
+    if (strcmp(argv[0], "import") == 0) {
+        return import_command(argc, argv);
+    }
     if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-v") == 0) {
         return version_command(1, argv);
     }

@@ -198,6 +198,7 @@ static void page_fault(struct thread *thread)
         status = region_fault(&thread->space->map, address, access);
     }
     if (status != STATUS_OK) {
+        thread->registers.error = (error & 0xffff) | (uint64_t)status << 32;
         fault_unresolved(thread, TRAP_PAGE_FAULT, address);
     }
 }

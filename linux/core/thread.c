@@ -1,0 +1,103 @@
+/*
+ * Thread blocks: guard page, stack, frame. A block of an ended thread is used again; that its thread
+ * is really gone the kernel knows: until then the frame is pinned and thread_create refuses it.
+ */
+#include "linux/core/thread.h"
+
+#include "abi/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/lock.h"
+#include "linux/core/window.h"
+
+#define BLOCKS_MAX 32768 /* WINDOW_THREADS up to WINDOW_MAPS holds more */
+
+static struct {
+    struct mutex lock;
+    uint32_t made;                   /* blocks that are mapped; block 0 is the event thread's */
+    struct thread_frame *first_free; /* linked through the frame's own part */
+} blocks;
+
+struct free_block {
+    struct thread_frame *next;
+};
+
+static struct free_block *free_block(struct thread_frame *frame)
+{
+    return (struct free_block *)(void *)(frame->own + sizeof(struct own_thread));
+}
+
+static struct thread_frame *block_frame(uint32_t number)
+{
+    return (struct thread_frame *)(uintptr_t)(WINDOW_THREADS + number * THREAD_BLOCK_SIZE +
+                                              THREAD_FRAME_OFFSET);
+}
+
+static struct thread_frame *block_map(void)
+{
+    if (blocks.made == 0) {
+        blocks.made = 1;
+    }
+    if (blocks.made == BLOCKS_MAX) {
+        return NULL;
+    }
+    uint64_t start = WINDOW_THREADS + blocks.made * THREAD_BLOCK_SIZE + PAGE_SIZE;
+    status_t status =
+        kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE,
+                          THREAD_BLOCK_SIZE - PAGE_SIZE, SLOT_MEMORY, start - WINDOW_BASE, 0);
+    return status == STATUS_OK ? block_frame(blocks.made++) : NULL;
+}
+
+static struct thread_frame *block_take(void)
+{
+    mutex_lock(&blocks.lock);
+    struct thread_frame *frame = blocks.first_free;
+    if (frame != NULL) {
+        blocks.first_free = free_block(frame)->next;
+    } else {
+        frame = block_map();
+    }
+    mutex_unlock(&blocks.lock);
+    return frame;
+}
+
+void thread_block_release(struct thread_frame *frame)
+{
+    mutex_lock(&blocks.lock);
+    free_block(frame)->next = blocks.first_free;
+    blocks.first_free = frame;
+    mutex_unlock(&blocks.lock);
+}
+
+#define TRIES 64
+
+long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread_frame **frame)
+{
+    uint32_t own_slot = slot_alloc();
+    if (own_slot == 0) {
+        return -EAGAIN;
+    }
+    status_t status = STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < TRIES; i++) {
+        struct thread_frame *block = block_take();
+        if (block == NULL) {
+            break;
+        }
+        status = kernel_thread_create(CONTAINER_SLOT_APPLICATION, own_slot, SLOT_DOMAIN,
+                                      (uint64_t)block, BAND_CONTAINER, flags);
+        if (status == STATUS_OK) {
+            struct own_thread *own = frame_thread(block);
+            own->task = task;
+            own->slot = own_slot;
+            *slot = own_slot;
+            *frame = block;
+            return 0;
+        }
+        thread_block_release(block);
+        if (status != STATUS_INVALID_ARGUMENT) {
+            break;
+        }
+        (void)kernel_thread_yield(); /* its last thread is about to end */
+    }
+    slot_free(own_slot);
+    return status == STATUS_NO_MEMORY ? -ENOMEM : -EAGAIN;
+}

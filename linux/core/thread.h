@@ -1,0 +1,33 @@
+/*
+ * What each Oak thread of the personality knows of itself, found from its stack pointer: the part
+ * of the thread's frame that is the personality's own. And the blocks that threads live in.
+ */
+#pragma once
+
+#include "lib/oak/kernel.h"
+
+struct task;
+
+struct own_thread {
+    struct task *task; /* NULL: the event thread */
+    uint32_t slot;
+};
+
+static inline struct own_thread *thread_self(void)
+{
+    return (struct own_thread *)(void *)thread_frame_self()->own;
+}
+
+static inline struct own_thread *frame_thread(struct thread_frame *frame)
+{
+    return (struct own_thread *)(void *)frame->own;
+}
+
+/*
+ * Make a stopped thread on a block of its own, in band CONTAINER, charged to the application.
+ * flags: enum thread_flags. -ENOMEM, -EAGAIN.
+ */
+long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread_frame **frame);
+
+/* Give a block back; its thread may still be about to end. */
+void thread_block_release(struct thread_frame *frame);

@@ -1,0 +1,142 @@
+/*
+ * What brings a thread into the personality: system calls, page faults, exceptions, interruptions
+ * by another thread; and the personality's own faults.
+ */
+#include "linux/core/trap.h"
+
+#include "lib/oak/log.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/image.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/thread.h"
+#include "linux/mm/mm.h"
+#include "linux/proc/signal.h"
+#include "linux/proc/task.h"
+
+typedef long (*linux_handler)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+
+#define LINUX_CALLS 512
+#define LINUX_CALL(number, name, handler) [number] = handler,
+static const linux_handler handlers[LINUX_CALLS] = {
+#include "linux/core/syscalls.def"
+};
+#undef LINUX_CALL
+
+#define VECTOR_PAGE_FAULT 14
+
+static long missing_call(uint64_t number)
+{
+    container_missing_call(number);
+    return -ENOSYS;
+}
+
+static void system_call(struct task *task, struct application_registers *registers,
+                        struct thread_frame *frame)
+{
+    uint64_t number = frame->application.rax;
+    task->call_number = (long)number;
+    linux_handler handler = number < LINUX_CALLS ? handlers[number] : NULL;
+    long result = handler == NULL ? missing_call(number)
+                                  : handler(registers->rdi, registers->rsi, registers->rdx,
+                                            registers->r10, registers->r8, registers->r9);
+    if (!task->registers_replaced) {
+        frame->application.rax = (uint64_t)result;
+    }
+    task->registers_replaced = false;
+}
+
+/* Exceptions and the signals they become (Linux arch/x86 traps). */
+static void exception(struct task *task, const struct thread_frame *frame)
+{
+    static const uint8_t signal_of[32] = {
+        [0] = SIGFPE,  [1] = SIGTRAP,  [3] = SIGTRAP,  [4] = SIGSEGV, [5] = SIGSEGV,
+        [6] = SIGILL,  [11] = SIGBUS,  [12] = SIGBUS,  [13] = SIGSEGV, [16] = SIGFPE,
+        [17] = SIGBUS, [19] = SIGFPE,
+    };
+    uint64_t vector = frame->application.vector;
+    int number = vector < 32 ? signal_of[vector] : 0;
+    signal_force(task, number == 0 ? SIGSEGV : number, SI_KERNEL, frame->application.rip);
+}
+
+void linux_trap(struct application_registers *registers, struct thread_frame *frame)
+{
+    struct task *task = frame_thread(frame)->task;
+    task->registers = registers;
+    task->call_number = -1;
+    switch (frame->application.cause) {
+    case TRAP_SYSCALL:
+        system_call(task, registers, frame);
+        break;
+    case TRAP_PAGE_FAULT:
+        mm_fault(task, frame);
+        break;
+    case TRAP_EXCEPTION:
+        exception(task, frame);
+        break;
+    default:
+        break;
+    }
+    if (__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) != 0) {
+        task_work(task, frame);
+    }
+}
+
+void linux_thread_begin(struct application_registers *registers, struct thread_frame *frame)
+{
+    struct task *task = frame_thread(frame)->task;
+    task->registers = registers;
+    task->call_number = -1;
+    task_begin(task);
+    if (__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) != 0) {
+        task_work(task, frame);
+    }
+}
+
+/* --- faults of the personality ---------------------------------------------------------------- */
+
+extern char user_access_start[];
+extern char user_access_end[];
+extern char user_access_failed[];
+
+static bool in_user_access(uint64_t rip)
+{
+    return rip >= (uint64_t)user_access_start && rip < (uint64_t)user_access_end;
+}
+
+/* The page that a copy touched: of the image, or of a file that the application has mapped. */
+static bool fault_page_in(struct task *task, uint64_t address, uint64_t error)
+{
+    uint64_t image = (uint64_t)image_base();
+    if (address - image < image_size()) {
+        return image_page_in(address - image) == 0;
+    }
+    return task != NULL && address < APPLICATION_END && mm_page_in(task->mm, address, error);
+}
+
+void linux_fault(struct fault_registers *registers)
+{
+    struct thread_frame *frame = thread_frame_self();
+    struct trap_words *words = &frame->personality;
+    struct task *task = frame_thread(frame)->task;
+    (void)registers;
+    if (words->cause == TRAP_PAGE_FAULT && in_user_access(words->rip)) {
+        if (!fault_page_in(task, words->address, words->error)) {
+            words->rip = (uint64_t)user_access_failed;
+        }
+        return;
+    }
+    if (in_user_access(words->rip)) {
+        words->rip = (uint64_t)user_access_failed; /* not canonical, or xrstor of nonsense */
+        return;
+    }
+    log_line("linux: fault in the personality: cause %lu vector %lu error %lx address %lx rip %lx",
+             words->cause, words->vector, words->error, words->address, words->rip);
+    __builtin_trap(); /* a second fault: the kernel ends the domain and keeps this one's report */
+}
+
+void personality_panic(const char *what)
+{
+    log_line("linux: %s", what);
+    __builtin_trap();
+}

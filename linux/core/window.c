@@ -1,0 +1,128 @@
+/* The slot bitmap and the places of mapped memories: small tables under one mutex. */
+#include "linux/core/window.h"
+
+#include "abi/container.h"
+#include "lib/base/tree.h"
+#include "lib/oak/kernel.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/lock.h"
+
+#define SLOT_WORDS (SLOTS / 64)
+
+static struct {
+    struct mutex lock;
+    uint32_t first_word; /* no free slot lies in a word below */
+    uint64_t next_address;
+    struct free_range *free_ranges;
+} state;
+static uint64_t slots_used[SLOT_WORDS];
+
+/* Addresses given back, by size: windows are few and their sizes repeat. */
+struct free_range {
+    struct free_range *next;
+    uint64_t address;
+    uint64_t size_bytes;
+};
+
+uint32_t slot_alloc(void)
+{
+    uint32_t slot = 0;
+    mutex_lock(&state.lock);
+    if (state.first_word == 0) {
+        state.first_word = CONTAINER_SLOT_FIRST_FREE / 64;
+    }
+    for (uint32_t word = state.first_word; word < SLOT_WORDS && slot == 0; word++) {
+        if (slots_used[word] != UINT64_MAX) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(~slots_used[word]);
+            slots_used[word] |= 1ull << bit;
+            state.first_word = word;
+            slot = word * 64 + bit;
+        }
+    }
+    mutex_unlock(&state.lock);
+    return slot;
+}
+
+void slot_free(uint32_t slot)
+{
+    if (slot < CONTAINER_SLOT_FIRST_FREE) {
+        return;
+    }
+    mutex_lock(&state.lock);
+    slots_used[slot / 64] &= ~(1ull << slot % 64);
+    state.first_word = MIN(state.first_word, slot / 64);
+    mutex_unlock(&state.lock);
+}
+
+/* A free place of that size, with an unmapped page behind it. */
+static uint64_t address_take(uint64_t size_bytes)
+{
+    uint64_t address = 0;
+    mutex_lock(&state.lock);
+    struct free_range **link = &state.free_ranges;
+    while (*link != NULL && (*link)->size_bytes != size_bytes) {
+        link = &(*link)->next;
+    }
+    struct free_range *found = *link;
+    if (found != NULL) {
+        address = found->address;
+        *link = found->next;
+    } else {
+        if (state.next_address == 0) {
+            state.next_address = WINDOW_MAPS;
+        }
+        uint64_t room = WINDOW_BASE + WINDOW_SIZE - state.next_address;
+        if (size_bytes + PAGE_SIZE <= room) {
+            address = state.next_address;
+            state.next_address += size_bytes + PAGE_SIZE;
+        }
+    }
+    mutex_unlock(&state.lock);
+    heap_free(found);
+    return address;
+}
+
+static void address_give(uint64_t address, uint64_t size_bytes)
+{
+    struct free_range *range = heap_alloc(sizeof(*range));
+    if (range == NULL) {
+        return; /* the addresses are lost, nothing else */
+    }
+    range->address = address;
+    range->size_bytes = size_bytes;
+    mutex_lock(&state.lock);
+    range->next = state.free_ranges;
+    state.free_ranges = range;
+    mutex_unlock(&state.lock);
+}
+
+static long map(uint64_t slots, uint64_t size_bytes, uint64_t rights, void **address)
+{
+    uint64_t place = address_take(size_bytes);
+    if (place == 0) {
+        return -ENOMEM;
+    }
+    if (kernel_region_map(SLOT_DOMAIN, place | rights, size_bytes, slots, 0, 0) != STATUS_OK) {
+        address_give(place, size_bytes);
+        return -ENOMEM;
+    }
+    *address = (void *)(uintptr_t)place;
+    return 0;
+}
+
+long window_map_memory(uint32_t slot, uint64_t size_bytes, bool writable, void **address)
+{
+    return map(slot, size_bytes, RIGHT_READ | (writable ? RIGHT_WRITE : 0), address);
+}
+
+long window_map_source(uint32_t slot, uint64_t size_bytes, void **address)
+{
+    return map((uint64_t)slot << 32, size_bytes, RIGHT_READ, address);
+}
+
+void window_unmap_memory(void *address, uint64_t size_bytes)
+{
+    (void)kernel_region_unmap(SLOT_DOMAIN, (uint64_t)(uintptr_t)address, size_bytes);
+    address_give((uint64_t)(uintptr_t)address, size_bytes);
+}

@@ -1,0 +1,88 @@
+#include "linux/event/wait.h"
+
+#include "linux/core/errno.h"
+#include "linux/core/thread.h"
+#include "linux/proc/task.h"
+
+void waiter_add(struct waiter *waiter, struct wait_queue *queue, uint32_t events)
+{
+    waiter->task = thread_self()->task;
+    waiter->thread = thread_self()->slot;
+    waiter->events = events;
+    waiter->previous = NULL;
+    mutex_lock(&queue->lock);
+    waiter->queue = queue;
+    waiter->next = queue->first;
+    if (queue->first != NULL) {
+        queue->first->previous = waiter;
+    }
+    queue->first = waiter;
+    mutex_unlock(&queue->lock);
+}
+
+void waiter_remove(struct waiter *waiter)
+{
+    struct wait_queue *queue = waiter->queue;
+    if (queue == NULL) {
+        return;
+    }
+    mutex_lock(&queue->lock);
+    if (waiter->previous != NULL) {
+        waiter->previous->next = waiter->next;
+    } else {
+        queue->first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->previous = waiter->previous;
+    }
+    mutex_unlock(&queue->lock);
+    waiter->queue = NULL;
+}
+
+void wait_queue_wake(struct wait_queue *queue, uint32_t events)
+{
+    if (__atomic_load_n(&queue->first, __ATOMIC_ACQUIRE) == NULL) {
+        return;
+    }
+    mutex_lock(&queue->lock);
+    for (struct waiter *waiter = queue->first; waiter != NULL; waiter = waiter->next) {
+        if (waiter->events & events) {
+            (void)kernel_thread_unpark(waiter->thread);
+        }
+    }
+    mutex_unlock(&queue->lock);
+}
+
+long wait_event_until(struct wait_queue *queue, bool (*ready)(void *), void *context,
+                      uint64_t deadline_ns)
+{
+    struct waiter waiter = {.queue = NULL};
+    struct task *task = thread_self()->task;
+    if (ready(context)) {
+        return 0;
+    }
+    waiter_add(&waiter, queue, WAIT_CHANGE);
+    long result = 0;
+    while (!ready(context)) {
+        if (task != NULL && task_signal_pending(task)) {
+            result = -ERESTARTSYS;
+            break;
+        }
+        if (result == -ETIMEDOUT) {
+            break;
+        }
+        if (kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE) == STATUS_TIMED_OUT) {
+            result = -ETIMEDOUT;
+        }
+    }
+    if (result == -ETIMEDOUT && ready(context)) {
+        result = 0;
+    }
+    waiter_remove(&waiter);
+    return result;
+}
+
+long wait_event(struct wait_queue *queue, bool (*ready)(void *), void *context)
+{
+    return wait_event_until(queue, ready, context, DEADLINE_NEVER);
+}

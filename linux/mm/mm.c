@@ -1,0 +1,179 @@
+/* Making, copying and ending address spaces, and the areas in them. */
+#include "linux/mm/mm.h"
+
+#include "abi/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/window.h"
+#include "linux/file/file.h"
+#include "linux/mm/area.h"
+
+#include "lib/oak/kernel.h"
+
+#define MEMORY_BYTES (1ull << 47)
+/* Below the stack's own place, with room for it to be large. */
+#define MAP_TOP 0x00007fff00000000ull
+
+static int area_compare(const struct tree_node *a, const struct tree_node *b)
+{
+    const struct vm_area *left = CONTAINER_OF(a, struct vm_area, node);
+    const struct vm_area *right = CONTAINER_OF(b, struct vm_area, node);
+    return left->start < right->start ? -1 : left->start > right->start;
+}
+
+static struct mm *mm_shell(void)
+{
+    struct mm *mm = heap_alloc(sizeof(*mm));
+    if (mm == NULL) {
+        return NULL;
+    }
+    mm->references = 1;
+    mm->map_top = MAP_TOP;
+    tree_init(&mm->areas, area_compare);
+    mm->space = slot_alloc();
+    mm->memory = slot_alloc();
+    if (mm->space != 0 && mm->memory != 0 &&
+        kernel_space_create(CONTAINER_SLOT_APPLICATION, mm->space, SLOT_DOMAIN) == STATUS_OK) {
+        return mm;
+    }
+    slot_free(mm->space);
+    slot_free(mm->memory);
+    heap_free(mm);
+    return NULL;
+}
+
+static void mm_shell_free(struct mm *mm)
+{
+    (void)kernel_object_destroy(mm->space);
+    (void)kernel_object_destroy(mm->memory);
+    slot_free(mm->space);
+    slot_free(mm->memory);
+    heap_free(mm);
+}
+
+struct mm *mm_new(void)
+{
+    struct mm *mm = mm_shell();
+    if (mm == NULL) {
+        return NULL;
+    }
+    if (kernel_memory_create(CONTAINER_SLOT_APPLICATION, mm->memory, MEMORY_BYTES) != STATUS_OK) {
+        mm_shell_free(mm);
+        return NULL;
+    }
+    return mm;
+}
+
+struct vm_area *mm_area_from(const struct mm *mm, uint64_t address)
+{
+    struct tree_node *node = mm->areas.root;
+    struct vm_area *best = NULL;
+    while (node != NULL) {
+        struct vm_area *area = CONTAINER_OF(node, struct vm_area, node);
+        if (area->end > address) {
+            best = area;
+            node = node->left;
+        } else {
+            node = node->right;
+        }
+    }
+    return best;
+}
+
+struct vm_area *mm_area_next(const struct vm_area *area)
+{
+    struct tree_node *node = tree_next(&area->node);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct vm_area, node);
+}
+
+static void shared_put(struct shared_pages *shared)
+{
+    if (shared != NULL && __atomic_sub_fetch(&shared->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        (void)kernel_object_destroy(shared->memory);
+        slot_free(shared->memory);
+        heap_free(shared);
+    }
+}
+
+void area_free(struct vm_area *area)
+{
+    if (area->file != NULL) {
+        file_put(area->file);
+    }
+    shared_put(area->shared);
+    heap_free(area);
+}
+
+struct vm_area *area_copy(const struct vm_area *area)
+{
+    struct vm_area *copy = heap_alloc(sizeof(*copy));
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *area;
+    if (copy->file != NULL) {
+        file_get(copy->file);
+    }
+    if (copy->shared != NULL) {
+        __atomic_fetch_add(&copy->shared->references, 1, __ATOMIC_RELAXED);
+    }
+    return copy;
+}
+
+static void areas_free(struct mm *mm)
+{
+    struct tree_node *node;
+    while ((node = tree_first(&mm->areas)) != NULL) {
+        tree_remove(&mm->areas, node);
+        area_free(CONTAINER_OF(node, struct vm_area, node));
+    }
+}
+
+static bool areas_copy(struct mm *to, const struct mm *from)
+{
+    for (struct vm_area *area = mm_area_from(from, 0); area != NULL; area = mm_area_next(area)) {
+        struct vm_area *copy = area_copy(area);
+        if (copy == NULL) {
+            return false;
+        }
+        tree_insert(&to->areas, &copy->node);
+    }
+    return true;
+}
+
+struct mm *mm_copy(struct mm *mm)
+{
+    struct mm *copy = mm_shell();
+    if (copy == NULL) {
+        return NULL;
+    }
+    mutex_lock(&mm->lock);
+    bool good = kernel_memory_clone(CONTAINER_SLOT_APPLICATION, copy->memory, mm->memory, 0,
+                                    MEMORY_BYTES) == STATUS_OK &&
+                kernel_regions_copy(copy->space, mm->space, copy->memory, mm->memory) ==
+                    STATUS_OK &&
+                areas_copy(copy, mm);
+    copy->map_top = mm->map_top;
+    copy->brk_start = mm->brk_start;
+    copy->brk_end = mm->brk_end;
+    copy->argument_start = mm->argument_start;
+    copy->argument_end = mm->argument_end;
+    copy->environment_start = mm->environment_start;
+    copy->environment_end = mm->environment_end;
+    copy->pages_mapped = mm->pages_mapped;
+    mutex_unlock(&mm->lock);
+    if (!good) {
+        areas_free(copy);
+        mm_shell_free(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+void mm_put(struct mm *mm)
+{
+    if (__atomic_sub_fetch(&mm->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        areas_free(mm);
+        mm_shell_free(mm);
+    }
+}

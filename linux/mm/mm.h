@@ -1,0 +1,82 @@
+/*
+ * Address spaces: what Linux calls an mm. One kernel space, one private memory indexed by address
+ * that holds every private page, and the areas (vm_area) that say what lies where. The kernel's
+ * regions repeat the areas; the areas know files, and what /proc shows.
+ *
+ * `lock` guards the areas. It is never held while user memory is touched.
+ */
+#pragma once
+
+#include "lib/base/tree.h"
+#include "linux/core/lock.h"
+
+struct task;
+struct file;
+struct thread_frame;
+
+#define PROT_READ  1
+#define PROT_WRITE 2
+#define PROT_EXEC  4
+
+#define MAP_SHARED          0x01
+#define MAP_PRIVATE         0x02
+#define MAP_SHARED_VALIDATE 0x03
+#define MAP_TYPE            0x0f
+#define MAP_FIXED           0x10
+#define MAP_ANONYMOUS       0x20
+#define MAP_GROWSDOWN       0x100
+#define MAP_STACK           0x20000
+#define MAP_FIXED_NOREPLACE 0x100000
+
+struct vm_area {
+    struct tree_node node;
+    uint64_t start;
+    uint64_t end;
+    uint32_t protection;
+    uint32_t flags; /* MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS */
+    struct file *file; /* or NULL */
+    uint64_t offset;   /* of start in the file */
+    uint32_t shared_memory; /* slot of an anonymous shared memory that the area owns a share of; 0 */
+    struct shared_pages *shared;
+    const char *name; /* "[stack]", "[heap]"; or NULL */
+};
+
+struct mm {
+    uint32_t references; /* atomic */
+    struct mutex lock;
+    struct tree areas; /* by start */
+    uint32_t space;    /* slots */
+    uint32_t memory;
+    uint64_t map_top;  /* mappings are placed downwards from here */
+    uint64_t brk_start;
+    uint64_t brk_end;
+    uint64_t argument_start, argument_end;
+    uint64_t environment_start, environment_end;
+    uint64_t pages_mapped;
+};
+
+/* A fresh, empty one with one reference; NULL: no memory. */
+struct mm *mm_new(void);
+/* A copy-on-write copy, for fork. */
+struct mm *mm_copy(struct mm *mm);
+static inline void mm_get(struct mm *mm)
+{
+    __atomic_fetch_add(&mm->references, 1, __ATOMIC_RELAXED);
+}
+/* The last one destroys the space: no thread may be in it. */
+void mm_put(struct mm *mm);
+
+/* address 0: wherever there is room. The address, or -errno. */
+long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protection, uint32_t flags,
+            struct file *file, uint64_t offset, const char *name);
+long mm_unmap(struct mm *mm, uint64_t address, uint64_t length);
+
+/* A page fault of the application that the kernel did not resolve: page in, or send a signal. */
+void mm_fault(struct task *task, const struct thread_frame *frame);
+
+/* The same for the personality's own access; false: EFAULT. */
+bool mm_page_in(struct mm *mm, uint64_t address, uint64_t error);
+
+/* The area at or after the address; under the lock. */
+struct vm_area *mm_area_from(const struct mm *mm, uint64_t address);
+struct vm_area *mm_area_next(const struct vm_area *area);

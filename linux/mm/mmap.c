@@ -1,0 +1,418 @@
+/* mmap and its family: placing, splitting and removing areas, and the kernel's regions with them. */
+#include "abi/container.h"
+#include "lib/oak/kernel.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/core/window.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/file.h"
+#include "linux/mm/area.h"
+#include "linux/proc/task.h"
+
+#define MADV_DONTNEED 4
+#define MADV_FREE     8
+
+#define MREMAP_MAYMOVE 1
+#define MREMAP_FIXED   2
+
+#define MAP_BOTTOM 0x10000ull
+
+/* --- placing --------------------------------------------------------------------------------- */
+
+static bool range_free(const struct mm *mm, uint64_t start, uint64_t length)
+{
+    struct vm_area *area = mm_area_from(mm, start);
+    return area == NULL || area->start >= start + length;
+}
+
+/* The highest gap below map_top; 0 when there is none. */
+static uint64_t place_find(const struct mm *mm, uint64_t length)
+{
+    uint64_t end = mm->map_top;
+    while (end >= length + MAP_BOTTOM) {
+        uint64_t start = end - length;
+        struct vm_area *area = mm_area_from(mm, start);
+        if (area == NULL || area->start >= end) {
+            return start;
+        }
+        end = area->start;
+    }
+    return 0;
+}
+
+/* --- splitting and removing ------------------------------------------------------------------ */
+
+static long area_split(struct mm *mm, struct vm_area *area, uint64_t address)
+{
+    struct vm_area *upper = area_copy(area);
+    if (upper == NULL) {
+        return -ENOMEM;
+    }
+    upper->start = address;
+    upper->offset += address - area->start;
+    area->end = address;
+    tree_insert(&mm->areas, &upper->node);
+    return 0;
+}
+
+/* Cut the areas at both ends of a range. Under the lock. */
+static long range_cut(struct mm *mm, uint64_t start, uint64_t end)
+{
+    uint64_t cuts[2] = {start, end};
+    for (int i = 0; i < 2; i++) {
+        struct vm_area *area = mm_area_from(mm, cuts[i]);
+        if (area != NULL && area->start < cuts[i]) {
+            long result = area_split(mm, area, cuts[i]);
+            if (result != 0) {
+                return result;
+            }
+        }
+    }
+    return 0;
+}
+
+static long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
+{
+    if (range_free(mm, start, length)) {
+        return 0;
+    }
+    long result = range_cut(mm, start, start + length);
+    if (result != 0) {
+        return result;
+    }
+    if (kernel_region_unmap(mm->space, start, length) != STATUS_OK) {
+        return -ENOMEM;
+    }
+    bool had_private = false;
+    struct vm_area *area;
+    while ((area = mm_area_from(mm, start)) != NULL && area->start < start + length) {
+        had_private = had_private || !(area->flags & MAP_SHARED);
+        mm->pages_mapped -= (area->end - area->start) >> PAGE_SHIFT;
+        tree_remove(&mm->areas, &area->node);
+        area_free(area);
+    }
+    if (had_private) {
+        (void)kernel_memory_discard(mm->memory, start, length);
+    }
+    return 0;
+}
+
+long mm_unmap(struct mm *mm, uint64_t address, uint64_t length)
+{
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (address % PAGE_SIZE != 0 || length == 0 || !user_range(address, length)) {
+        return -EINVAL;
+    }
+    mutex_lock(&mm->lock);
+    long result = unmap_locked(mm, address, length);
+    mutex_unlock(&mm->lock);
+    return result;
+}
+
+/* --- mapping --------------------------------------------------------------------------------- */
+
+static uint64_t region_rights(uint32_t protection)
+{
+    uint64_t rights = 0;
+    if (protection & PROT_READ) {
+        rights |= RIGHT_READ;
+    }
+    if (protection & PROT_WRITE) {
+        rights |= RIGHT_READ | RIGHT_WRITE;
+    }
+    if (protection & PROT_EXEC) {
+        rights |= RIGHT_READ | RIGHT_EXECUTE;
+    }
+    return rights;
+}
+
+static long shared_make(struct vm_area *area, uint64_t length)
+{
+    struct shared_pages *shared = heap_alloc(sizeof(*shared));
+    if (shared == NULL) {
+        return -ENOMEM;
+    }
+    shared->references = 1;
+    shared->memory = slot_alloc();
+    if (shared->memory == 0 || kernel_memory_create(CONTAINER_SLOT_APPLICATION, shared->memory,
+                                                    length) != STATUS_OK) {
+        slot_free(shared->memory);
+        heap_free(shared);
+        return -ENOMEM;
+    }
+    area->shared = shared;
+    area->offset = 0;
+    return 0;
+}
+
+/* The kernel's region for an area. */
+static long region_make(struct mm *mm, struct vm_area *area)
+{
+    uint64_t length = area->end - area->start;
+    uint64_t private_slot = mm->memory;
+    uint64_t private_offset = area->start;
+    uint64_t source_slot = 0;
+    uint64_t source_offset = 0;
+    bool shared = area->flags & MAP_SHARED;
+    if (area->file != NULL) {
+        struct file_mapping mapping;
+        long result = file_mapping(area->file, area->offset, length, shared, &mapping);
+        if (result != 0) {
+            return result;
+        }
+        if (shared && mapping.writable) {
+            private_slot = mapping.slot;
+            private_offset = mapping.offset;
+        } else {
+            private_slot = shared ? 0 : private_slot;
+            source_slot = mapping.slot;
+            source_offset = mapping.offset;
+        }
+    } else if (shared) {
+        private_slot = area->shared->memory;
+        private_offset = area->offset;
+    }
+    status_t status = kernel_region_map(mm->space, area->start | region_rights(area->protection),
+                                        length, private_slot | source_slot << 32, private_offset,
+                                        source_offset);
+    return status == STATUS_OK        ? 0
+           : status == STATUS_NO_RIGHT || status == STATUS_INVALID_ARGUMENT ? -EACCES
+                                                                            : -ENOMEM;
+}
+
+static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags)
+{
+    uint64_t length = area->end;
+    if (flags & MAP_FIXED) {
+        long result = unmap_locked(mm, address, length);
+        if (result != 0) {
+            return result;
+        }
+    } else if (flags & MAP_FIXED_NOREPLACE) {
+        if (!range_free(mm, address, length)) {
+            return -EEXIST;
+        }
+    } else if (address < MAP_BOTTOM || !range_free(mm, address, length)) {
+        address = place_find(mm, length);
+        if (address == 0) {
+            return -ENOMEM;
+        }
+    }
+    area->start = address;
+    area->end = address + length;
+    long result = 0;
+    if ((area->flags & MAP_SHARED) && area->file == NULL) {
+        result = shared_make(area, length);
+    }
+    if (result == 0) {
+        result = region_make(mm, area);
+    }
+    if (result != 0) {
+        return result;
+    }
+    tree_insert(&mm->areas, &area->node);
+    mm->pages_mapped += length >> PAGE_SHIFT;
+    return (long)address;
+}
+
+long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protection, uint32_t flags,
+            struct file *file, uint64_t offset, const char *name)
+{
+    struct vm_area *area = heap_alloc(sizeof(*area));
+    if (area == NULL) {
+        return -ENOMEM;
+    }
+    area->end = ALIGN_UP(length, PAGE_SIZE);
+    area->protection = protection;
+    area->flags = (flags & MAP_TYPE) == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+    area->file = file;
+    area->offset = offset;
+    area->name = name;
+    if (file != NULL) {
+        file_get(file);
+    }
+    mutex_lock(&mm->lock);
+    long result = map_locked(mm, area, address, flags);
+    mutex_unlock(&mm->lock);
+    if (result < 0) {
+        area_free(area);
+    }
+    return result;
+}
+
+/* --- system calls ---------------------------------------------------------------------------- */
+
+long linux_mmap(uint64_t address, uint64_t length, uint64_t protection, uint64_t flags, uint64_t fd,
+                uint64_t offset)
+{
+    struct mm *mm = task_current()->mm;
+    uint32_t type = flags & MAP_TYPE;
+    if (length == 0 || offset % PAGE_SIZE != 0 ||
+        (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)) {
+        return -EINVAL;
+    }
+    bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+    if (length > APPLICATION_END || (fixed && (address % PAGE_SIZE != 0 || address < PAGE_SIZE)) ||
+        (fixed && !user_range(address, ALIGN_UP(length, PAGE_SIZE)))) {
+        return fixed && address % PAGE_SIZE != 0 ? -EINVAL : -ENOMEM;
+    }
+    if (!user_range(address, ALIGN_UP(length, PAGE_SIZE))) {
+        address = 0;
+    }
+    struct file *file = NULL;
+    if (!(flags & MAP_ANONYMOUS)) {
+        file = descriptor_get((int)fd);
+        if (file == NULL) {
+            return -EBADF;
+        }
+    }
+    long result = mm_map(mm, ALIGN_DOWN(address, PAGE_SIZE), length, (uint32_t)protection & 7,
+                         (uint32_t)flags, file, offset, NULL);
+    if (file != NULL) {
+        file_put(file);
+    }
+    return result;
+}
+
+long linux_munmap(uint64_t address, uint64_t length, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    return mm_unmap(task_current()->mm, address, length);
+}
+
+/* Is every page of the range in some area? */
+static bool range_covered(const struct mm *mm, uint64_t start, uint64_t end)
+{
+    struct vm_area *area = mm_area_from(mm, start);
+    while (area != NULL && area->start <= start) {
+        start = area->end;
+        if (start >= end) {
+            return true;
+        }
+        area = mm_area_next(area);
+    }
+    return false;
+}
+
+static long protect_locked(struct mm *mm, uint64_t start, uint64_t end, uint32_t protection)
+{
+    if (!range_covered(mm, start, end)) {
+        return -ENOMEM;
+    }
+    long result = range_cut(mm, start, end);
+    for (struct vm_area *area = mm_area_from(mm, start);
+         result == 0 && area != NULL && area->start < end; area = mm_area_next(area)) {
+        status_t status = kernel_region_protect(mm->space, area->start, area->end - area->start,
+                                                region_rights(protection));
+        if (status != STATUS_OK) {
+            result = status == STATUS_NO_MEMORY ? -ENOMEM : -EACCES;
+        } else {
+            area->protection = protection;
+        }
+    }
+    return result;
+}
+
+long linux_mprotect(uint64_t address, uint64_t length, uint64_t protection, uint64_t d, uint64_t e,
+                    uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    struct mm *mm = task_current()->mm;
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (address % PAGE_SIZE != 0) {
+        return -EINVAL;
+    }
+    if (length == 0) {
+        return 0;
+    }
+    if (!user_range(address, length)) {
+        return -ENOMEM;
+    }
+    mutex_lock(&mm->lock);
+    long result = protect_locked(mm, address, address + length, (uint32_t)protection & 7);
+    mutex_unlock(&mm->lock);
+    return result;
+}
+
+long linux_brk(uint64_t address, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    struct mm *mm = task_current()->mm;
+    uint64_t old_end = ALIGN_UP(mm->brk_end, PAGE_SIZE);
+    uint64_t new_end = ALIGN_UP(address, PAGE_SIZE);
+    if (address < mm->brk_start || !user_range(address, PAGE_SIZE)) {
+        return (long)mm->brk_end;
+    }
+    long result = 0;
+    if (new_end > old_end) {
+        result = mm_map(mm, old_end, new_end - old_end, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NULL, 0, "[heap]");
+    } else if (new_end < old_end) {
+        result = mm_unmap(mm, new_end, old_end - new_end);
+    }
+    if (result >= 0) {
+        mm->brk_end = address;
+    }
+    return (long)mm->brk_end;
+}
+
+long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t d, uint64_t e,
+                   uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    struct mm *mm = task_current()->mm;
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (address % PAGE_SIZE != 0 || !user_range(address, length)) {
+        return -EINVAL;
+    }
+    if (advice != MADV_DONTNEED && advice != MADV_FREE) {
+        return 0;
+    }
+    mutex_lock(&mm->lock);
+    for (struct vm_area *area = mm_area_from(mm, address);
+         area != NULL && area->start < address + length; area = mm_area_next(area)) {
+        uint64_t start = MAX(area->start, address);
+        uint64_t end = MIN(area->end, address + length);
+        if (!(area->flags & MAP_SHARED)) {
+            (void)kernel_memory_discard(mm->memory, start, end - start);
+        }
+    }
+    mutex_unlock(&mm->lock);
+    return 0;
+}
+
+/* Shrinking in place, or growing in place into free room; moving is not offered. */
+long linux_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, uint64_t flags,
+                  uint64_t new_address, uint64_t f)
+{
+    (void)f, (void)new_address;
+    struct mm *mm = task_current()->mm;
+    old_length = ALIGN_UP(old_length, PAGE_SIZE);
+    new_length = ALIGN_UP(new_length, PAGE_SIZE);
+    if (address % PAGE_SIZE != 0 || new_length == 0 || !user_range(address, new_length)) {
+        return -EINVAL;
+    }
+    if (new_length <= old_length) {
+        long result = new_length == old_length
+                          ? 0
+                          : mm_unmap(mm, address + new_length, old_length - new_length);
+        return result == 0 ? (long)address : result;
+    }
+    mutex_lock(&mm->lock);
+    struct vm_area *area = mm_area_from(mm, address);
+    bool anonymous = area != NULL && area->start <= address && area->file == NULL &&
+                     area->shared == NULL && area->end >= address + old_length;
+    uint32_t protection = anonymous ? area->protection : 0;
+    mutex_unlock(&mm->lock);
+    if (!anonymous) {
+        return -EFAULT;
+    }
+    long result = mm_map(mm, address + old_length, new_length - old_length, protection,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NULL, 0, NULL);
+    if (result >= 0) {
+        return (long)address;
+    }
+    return flags & MREMAP_MAYMOVE ? -ENOMEM : result;
+}

@@ -1,0 +1,445 @@
+/*
+ * execve: a new mm from an ELF file (System V ABI, x86-64 supplement), its interpreter if it names
+ * one, scripts by #!, the initial stack, and the point of no return. The old mm is untouched until
+ * the new one is complete.
+ */
+#include "linux/proc/exec.h"
+
+#include "lib/base/string.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/file.h"
+#include "linux/file/path.h"
+#include "linux/mm/mm.h"
+#include "linux/proc/exit.h"
+#include "linux/proc/program.h"
+#include "linux/proc/task.h"
+#include "linux/vdso/vdso.h"
+
+#define STRINGS_MAX      131072 /* bytes of arguments and environment */
+#define STRING_COUNT_MAX 4096
+#define STACK_TOP        0x00007ffffffff000ull
+#define STACK_BYTES      (8ull << 20)
+#define SCRIPT_DEPTH     4
+#define SCRIPT_LINE      256
+
+#define AT_PHDR         3
+#define AT_PHENT        4
+#define AT_PHNUM        5
+#define AT_PAGESZ       6
+#define AT_BASE         7
+#define AT_FLAGS        8
+#define AT_ENTRY        9
+#define AT_UID          11
+#define AT_EUID         12
+#define AT_GID          13
+#define AT_EGID         14
+#define AT_PLATFORM     15
+#define AT_HWCAP        16
+#define AT_CLKTCK       17
+#define AT_SECURE       23
+#define AT_RANDOM       25
+#define AT_EXECFN       31
+#define AT_SYSINFO_EHDR 33
+
+/* --- strings --------------------------------------------------------------------------------- */
+
+void exec_strings_free(struct exec_strings *strings)
+{
+    heap_free(strings->bytes);
+    strings->bytes = NULL;
+}
+
+bool exec_strings_init(struct exec_strings *strings)
+{
+    *strings = (struct exec_strings){.capacity = 4096};
+    strings->bytes = heap_alloc(strings->capacity);
+    return strings->bytes != NULL;
+}
+
+static long strings_room(struct exec_strings *strings, uint32_t bytes)
+{
+    if (strings->used + bytes <= strings->capacity) {
+        return 0;
+    }
+    uint32_t capacity = strings->capacity;
+    while (strings->used + bytes > capacity) {
+        capacity *= 2;
+    }
+    if (capacity > 2 * STRINGS_MAX) {
+        return -E2BIG;
+    }
+    char *larger = heap_alloc(capacity);
+    if (larger == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(larger, strings->bytes, strings->used);
+    heap_free(strings->bytes);
+    strings->bytes = larger;
+    strings->capacity = capacity;
+    return 0;
+}
+
+long exec_strings_add(struct exec_strings *strings, const char *text, size_t length)
+{
+    if (strings->used + length + 1 > STRINGS_MAX || strings->count >= STRING_COUNT_MAX) {
+        return -E2BIG;
+    }
+    long result = strings_room(strings, (uint32_t)length + 1);
+    if (result == 0) {
+        memcpy(strings->bytes + strings->used, text, length);
+        strings->bytes[strings->used + length] = '\0';
+        strings->used += (uint32_t)length + 1;
+        strings->count++;
+    }
+    return result;
+}
+
+/* The strings of a user's argv or envp. */
+static long strings_from_user(struct exec_strings *strings, uint64_t user_pointers)
+{
+    for (uint64_t i = 0; user_pointers != 0; i++) {
+        uint64_t pointer;
+        if (copy_from_user(&pointer, user_pointers + i * 8, sizeof(pointer)) != 0) {
+            return -EFAULT;
+        }
+        if (pointer == 0) {
+            break;
+        }
+        if (strings->count >= STRING_COUNT_MAX) {
+            return -E2BIG;
+        }
+        /* Straight into the buffer, a part at a time. */
+        for (;;) {
+            long result = strings_room(strings, PAGE_SIZE);
+            if (result != 0) {
+                return result;
+            }
+            uint32_t room = strings->capacity - strings->used;
+            long length = copy_string_from_user(strings->bytes + strings->used, pointer, room);
+            if (length >= 0) {
+                strings->used += (uint32_t)length + 1;
+                break;
+            }
+            if (length != -ENAMETOOLONG || strings->capacity >= STRINGS_MAX) {
+                return length == -ENAMETOOLONG ? -E2BIG : length;
+            }
+            uint32_t used = strings->used;
+            strings->used = strings->capacity; /* ask for more room than there is */
+            result = strings_room(strings, 1);
+            strings->used = used;
+            if (result != 0) {
+                return result;
+            }
+        }
+        strings->count++;
+    }
+    return 0;
+}
+
+/* --- the stack ------------------------------------------------------------------------------- */
+
+#define AUXV_MAX 24
+
+struct auxv {
+    uint64_t word[AUXV_MAX * 2];
+    uint32_t count;
+};
+
+static void auxv_add(struct auxv *auxv, uint64_t type, uint64_t value)
+{
+    auxv->word[auxv->count * 2] = type;
+    auxv->word[auxv->count * 2 + 1] = value;
+    auxv->count++;
+}
+
+static void auxv_fill(struct auxv *auxv, const struct task *task, const struct program *program,
+                      uint64_t random, uint64_t platform, uint64_t name)
+{
+    const struct credentials *credentials = task->credentials;
+    auxv->count = 0;
+    if (program->vdso != 0) {
+        auxv_add(auxv, AT_SYSINFO_EHDR, program->vdso);
+    }
+    auxv_add(auxv, AT_HWCAP, 0x078bfbff);
+    auxv_add(auxv, AT_PAGESZ, PAGE_SIZE);
+    auxv_add(auxv, AT_CLKTCK, 100);
+    auxv_add(auxv, AT_PHDR, program->headers);
+    auxv_add(auxv, AT_PHENT, 56);
+    auxv_add(auxv, AT_PHNUM, program->header_count);
+    auxv_add(auxv, AT_BASE, program->interpreter_base);
+    auxv_add(auxv, AT_FLAGS, 0);
+    auxv_add(auxv, AT_ENTRY, program->entry);
+    auxv_add(auxv, AT_UID, credentials->uid);
+    auxv_add(auxv, AT_EUID, credentials->euid);
+    auxv_add(auxv, AT_GID, credentials->gid);
+    auxv_add(auxv, AT_EGID, credentials->egid);
+    auxv_add(auxv, AT_SECURE, 0);
+    auxv_add(auxv, AT_RANDOM, random);
+    auxv_add(auxv, AT_EXECFN, name);
+    auxv_add(auxv, AT_PLATFORM, platform);
+    auxv_add(auxv, 0, 0);
+}
+
+/* Pointers to the `count` strings that begin at `user`, which is where `bytes` were copied. */
+static long pointers_push(uint64_t place, uint64_t user, const char *bytes, uint32_t count)
+{
+    uint64_t batch[64];
+    uint32_t filled = 0;
+    for (uint32_t i = 0; i <= count; i++) {
+        batch[filled++] = i < count ? user : 0;
+        if (i < count) {
+            size_t length = strlen(bytes) + 1;
+            user += length;
+            bytes += length;
+        }
+        if (filled == ARRAY_LENGTH(batch) || i == count) {
+            if (copy_to_user(place, batch, filled * 8) != 0) {
+                return -EFAULT;
+            }
+            place += filled * 8;
+            filled = 0;
+        }
+    }
+    return 0;
+}
+
+/* In the new space. The stack pointer, or -errno. */
+static long stack_build(const struct task *task, struct mm *mm, const struct program *program,
+                        const struct exec_strings *arguments,
+                        const struct exec_strings *environment, const char *name)
+{
+    uint8_t random[16];
+    random_bytes(random, sizeof(random));
+    uint64_t top = STACK_TOP - 16;
+    uint64_t name_place = top - (strlen(name) + 1);
+    uint64_t platform = name_place - 7;
+    uint64_t random_place = ALIGN_DOWN(platform - 16, 16);
+    uint64_t environment_place = random_place - environment->used;
+    uint64_t argument_place = environment_place - arguments->used;
+    struct auxv auxv;
+    auxv_fill(&auxv, task, program, random_place, platform, name_place);
+    uint64_t words =
+        1 + arguments->count + 1 + environment->count + 1 + (uint64_t)auxv.count * 2;
+    uint64_t rsp = ALIGN_DOWN(argument_place - words * 8, 16);
+    uint64_t argument_count = arguments->count;
+    uint64_t pointers = rsp + 8;
+    uint64_t environment_pointers = pointers + (arguments->count + 1ull) * 8;
+    uint64_t auxv_place = environment_pointers + (environment->count + 1ull) * 8;
+    mm->argument_start = argument_place;
+    mm->argument_end = environment_place;
+    mm->environment_start = environment_place;
+    mm->environment_end = random_place;
+    bool good =
+        copy_to_user(name_place, name, strlen(name) + 1) == 0 &&
+        copy_to_user(platform, "x86_64", 7) == 0 &&
+        copy_to_user(random_place, random, sizeof(random)) == 0 &&
+        copy_to_user(environment_place, environment->bytes, environment->used) == 0 &&
+        copy_to_user(argument_place, arguments->bytes, arguments->used) == 0 &&
+        copy_to_user(rsp, &argument_count, 8) == 0 &&
+        pointers_push(pointers, argument_place, arguments->bytes, arguments->count) == 0 &&
+        pointers_push(environment_pointers, environment_place, environment->bytes,
+                      environment->count) == 0 &&
+        copy_to_user(auxv_place, auxv.word, auxv.count * 16ull) == 0;
+    return good ? (long)rsp : -EFAULT;
+}
+
+/* --- the switch ------------------------------------------------------------------------------ */
+
+static void name_set(struct thread_group *group, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    size_t length = MIN(strlen(name), NAME_BYTES - 1);
+    memset(group->name, 0, NAME_BYTES);
+    memcpy(group->name, name, length);
+    length = MIN(strlen(path), EXE_BYTES - 1);
+    memset(group->exe, 0, EXE_BYTES);
+    memcpy(group->exe, path, length);
+}
+
+/* Everything that belonged to the old program goes; from here on there is no way back. */
+static void task_renew(struct task *task, struct mm *mm)
+{
+    struct mm *old = task->mm;
+    task->mm = mm;
+    (void)kernel_thread_set_space(mm->space);
+    vfork_release(task);
+    if (old != NULL) {
+        mm_put(old);
+    }
+    if (__atomic_load_n(&task->handlers->references, __ATOMIC_ACQUIRE) != 1) {
+        struct signal_handlers *own = signal_handlers_copy(task->handlers);
+        if (own == NULL) {
+            group_exit(task, SIGKILL);
+        }
+        struct signal_handlers *shared = task->handlers;
+        mutex_lock(&tasks_lock);
+        task->handlers = own;
+        mutex_unlock(&tasks_lock);
+        signal_handlers_put(shared);
+    }
+    mutex_lock(&tasks_lock);
+    signal_handlers_reset(task->handlers);
+    mutex_unlock(&tasks_lock);
+    task->altstack_size = 0;
+    task->altstack_base = 0;
+    task->clear_tid = 0;
+    descriptors_close_on_exec(task->files);
+}
+
+static void registers_renew(struct task *task, uint64_t entry, uint64_t rsp)
+{
+    static const uint8_t fresh_fpu[576] __attribute__((aligned(64))) = {
+        [0] = 0x7f, [1] = 0x03, [24] = 0x80, [25] = 0x1f};
+    long user_xrstor(const void *area, uint64_t mask);
+    (void)user_xrstor(fresh_fpu, cpu_xsave_mask());
+    __asm__ volatile("wrfsbase %0" : : "r"(0ull));
+    memset(task->registers, 0, sizeof(*task->registers));
+    task->frame->application = (struct trap_words){
+        .rip = entry, .rsp = rsp, .rflags = 0x202, .cause = TRAP_INTERRUPT};
+    task->registers_replaced = true;
+}
+
+/* Load `file`, or the interpreter that its first line names; arguments change with it. */
+static long program_open(struct file *file, struct mm *mm, struct exec_strings *arguments,
+                         const char *name, struct program *program, uint32_t depth)
+{
+    char line[SCRIPT_LINE];
+    long length = file_read_kernel(file, line, sizeof(line) - 1, 0);
+    if (length < 0) {
+        return length;
+    }
+    if (length < 2 || line[0] != '#' || line[1] != '!') {
+        return program_load(file, mm, program);
+    }
+    line[length] = '\0';
+    char *interpreter;
+    char *argument;
+    if (depth == SCRIPT_DEPTH || !script_parse(line, &interpreter, &argument)) {
+        return depth == SCRIPT_DEPTH ? -ELOOP : -ENOEXEC;
+    }
+    /* argv: interpreter [argument] script old-argv[1..] */
+    struct exec_strings changed;
+    if (!exec_strings_init(&changed)) {
+        return -ENOMEM;
+    }
+    long result = exec_strings_add(&changed, interpreter, strlen(interpreter));
+    if (result == 0 && argument != NULL) {
+        result = exec_strings_add(&changed, argument, strlen(argument));
+    }
+    if (result == 0) {
+        result = exec_strings_add(&changed, name, strlen(name));
+    }
+    const char *next = arguments->bytes;
+    for (uint32_t i = 0; i < arguments->count && result == 0; i++) {
+        size_t bytes = strlen(next);
+        if (i > 0) {
+            result = exec_strings_add(&changed, next, bytes);
+        }
+        next += bytes + 1;
+    }
+    struct file *interpreter_file = NULL;
+    if (result == 0) {
+        result = exec_file_open(interpreter, &interpreter_file);
+    }
+    if (result != 0) {
+        exec_strings_free(&changed);
+        return result;
+    }
+    exec_strings_free(arguments);
+    *arguments = changed;
+    result = program_open(interpreter_file, mm, arguments, interpreter, program, depth + 1);
+    file_put(interpreter_file);
+    return result;
+}
+
+long exec_file_open(const char *path, struct file **out)
+{
+    long result = path_open(path, 0, 0, out);
+    if (result != 0) {
+        return result;
+    }
+    result = file_may_execute(*out);
+    if (result != 0) {
+        file_put(*out);
+    }
+    return result;
+}
+
+long exec_program(struct task *task, const char *path, struct exec_strings *arguments,
+                  struct exec_strings *environment)
+{
+    struct file *file;
+    long result = exec_file_open(path, &file);
+    if (result != 0) {
+        return result;
+    }
+    struct mm *mm = mm_new();
+    if (mm == NULL) {
+        file_put(file);
+        return -ENOMEM;
+    }
+    struct program program = {0};
+    result = program_open(file, mm, arguments, path, &program, 0);
+    file_put(file);
+    if (result == 0) {
+        result = mm_map(mm, STACK_TOP - STACK_BYTES, STACK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0, "[stack]");
+        result = result > 0 ? 0 : result;
+    }
+    if (result == 0) {
+        program.vdso = vdso_map(mm);
+        result = task->mm == NULL ? 0 : group_become_single(task);
+    }
+    if (result != 0) {
+        mm_put(mm);
+        return result;
+    }
+    task_renew(task, mm);
+    long rsp = stack_build(task, mm, &program, arguments, environment, path);
+    if (rsp < 0) {
+        group_exit(task, SIGKILL);
+    }
+    name_set(task->group, path);
+    registers_renew(task, program.start, (uint64_t)rsp);
+    return 0;
+}
+
+long linux_execve(uint64_t user_path, uint64_t user_arguments, uint64_t user_environment,
+                  uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    struct task *task = task_current();
+    char *path = heap_alloc(PAGE_SIZE);
+    struct exec_strings arguments;
+    struct exec_strings environment;
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    if (!exec_strings_init(&arguments) || !exec_strings_init(&environment)) {
+        heap_free(path);
+        return -ENOMEM;
+    }
+    long result = copy_string_from_user(path, user_path, PAGE_SIZE);
+    if (result >= 0) {
+        result = strings_from_user(&arguments, user_arguments);
+    }
+    if (result >= 0 && arguments.count == 0) {
+        result = exec_strings_add(&arguments, "", 0);
+    }
+    if (result >= 0) {
+        result = strings_from_user(&environment, user_environment);
+    }
+    if (result >= 0) {
+        result = exec_program(task, path, &arguments, &environment);
+    }
+    exec_strings_free(&arguments);
+    exec_strings_free(&environment);
+    heap_free(path);
+    return result;
+}

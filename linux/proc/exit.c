@@ -1,0 +1,342 @@
+/* The end of tasks and groups, and waiting for children. */
+#include "lib/base/string.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/core/window.h"
+#include "linux/event/futex.h"
+#include "linux/mm/mm.h"
+#include "linux/proc/exit.h"
+#include "linux/proc/table.h"
+
+#define WNOHANG    1
+#define WUNTRACED  2
+#define WCONTINUED 8
+#define STATUS_CONTINUED 0xffff
+
+void vfork_release(struct task *task)
+{
+    if (task->vfork_flag != NULL) {
+        struct wait_queue *queue = task->vfork_done;
+        bool *flag = task->vfork_flag;
+        task->vfork_done = NULL;
+        task->vfork_flag = NULL;
+        /* The flag is on the parent's stack: the parent returns only after it took the queue's
+           lock again to leave, so it is set under that lock. */
+        mutex_lock(&queue->lock);
+        __atomic_store_n(flag, true, __ATOMIC_RELEASE);
+        for (struct waiter *waiter = queue->first; waiter != NULL; waiter = waiter->next) {
+            (void)kernel_thread_unpark(waiter->thread);
+        }
+        mutex_unlock(&queue->lock);
+    }
+}
+
+static struct thread_group *adopter(const struct thread_group *group)
+{
+    struct thread_group *first = group_find(1);
+    return first == group || (first != NULL && first->state == GROUP_ZOMBIE) ? NULL : first;
+}
+
+static void group_free(struct thread_group *group)
+{
+    table_leave_group(group);
+    signal_queue_empty(&group->pending);
+    heap_free(group);
+}
+
+/* Children of a dead process go to the first process; without one they are nobody's. */
+static void children_give_away(struct thread_group *group)
+{
+    struct thread_group *heir = adopter(group);
+    while (group->children != NULL) {
+        struct thread_group *child = group->children;
+        group->children = child->next_sibling;
+        child->parent = heir;
+        child->next_sibling = NULL;
+        if (heir != NULL) {
+            child->next_sibling = heir->children;
+            heir->children = child;
+            if (child->state == GROUP_ZOMBIE) {
+                wait_queue_wake(&heir->child_wait, WAIT_CHANGE);
+            }
+        } else if (child->state == GROUP_ZOMBIE) {
+            group_free(child);
+        }
+    }
+}
+
+static void kill_visit(struct thread_group *group, void *context)
+{
+    const struct signal_info info = {.number = SIGKILL, .code = SI_KERNEL};
+    if (group != context) {
+        signal_send_group(group, &info);
+    }
+}
+
+static void child_unlink(struct thread_group *child)
+{
+    struct thread_group **link = &child->parent->children;
+    while (*link != child) {
+        link = &(*link)->next_sibling;
+    }
+    *link = child->next_sibling;
+}
+
+/* The group's last task is gone. True: nobody will ask for the status. Under tasks_lock. */
+static void group_end(struct thread_group *group)
+{
+    group->state = GROUP_ZOMBIE;
+    children_give_away(group);
+    if (group->pid == 1) {
+        task_for_each_group(kill_visit, group);
+    }
+    struct thread_group *parent = group->parent;
+    if (parent == NULL) {
+        group_free(group);
+        return;
+    }
+    int code = group->exit_status & 0x7f;
+    struct signal_info info = {.number = group->exit_signal,
+                               .code = code == 0 ? CLD_EXITED : CLD_KILLED,
+                               .pid = group->pid,
+                               .status = code == 0 ? group->exit_status >> 8 : code};
+    struct task *parent_task = parent->tasks;
+    const struct signal_action *action =
+        parent_task == NULL ? NULL : &parent_task->handlers->action[SIGCHLD - 1];
+    bool unwanted = action == NULL || (group->exit_signal == SIGCHLD &&
+                                       (action->handler == SIG_IGN ||
+                                        (action->flags & SA_NOCLDWAIT)));
+    if (group->exit_signal != 0) {
+        signal_send_group(parent, &info);
+    }
+    if (unwanted) {
+        child_unlink(group);
+        group_free(group);
+    }
+    wait_queue_wake(&parent->child_wait, WAIT_CHANGE);
+}
+
+static void task_unlink(struct task *task)
+{
+    struct thread_group *group = task->group;
+    struct task **link = &group->tasks;
+    while (*link != task) {
+        link = &(*link)->next_in_group;
+    }
+    *link = task->next_in_group;
+    group->task_count--;
+    if (group->leader == task) {
+        group->leader = NULL;
+    }
+    table_leave(task);
+}
+
+void task_exit(struct task *task, int status)
+{
+    struct thread_group *group = task->group;
+    if (task->clear_tid != 0 && task->mm != NULL) {
+        (void)put_user_u32(task->clear_tid, 0);
+        (void)futex_wake_address(task->mm, task->clear_tid, 1);
+    }
+    vfork_release(task);
+    /* Out of the application's space before it may be destroyed. */
+    (void)kernel_thread_set_space(SLOT_NONE);
+    uint32_t thread = task->thread;
+    struct thread_frame *frame = task->frame;
+    task_parts_put(task);
+
+    mutex_lock(&tasks_lock);
+    signal_queue_empty(&task->pending);
+    task_unlink(task);
+    bool last = group->tasks == NULL;
+    struct console *console = NULL;
+    bool out_of_memory = group->out_of_memory;
+    if (last) {
+        if (!group->exiting) {
+            group->exit_status = status;
+        }
+        status = group->exit_status;
+        console = group->is_console_main ? group->console : NULL;
+        group_end(group);
+    } else {
+        wait_queue_wake(&group->child_wait, WAIT_CHANGE);
+    }
+    mutex_unlock(&tasks_lock);
+    if (console != NULL) {
+        container_process_ended(console, status, out_of_memory);
+    }
+    heap_free(task);
+    thread_self()->task = NULL;
+    slot_free(thread);
+    thread_block_release(frame);
+    (void)kernel_object_destroy(thread);
+    personality_panic("exit: the thread lives on");
+}
+
+/* Tell every other task of the group to end; the first status counts. */
+static void group_stop_others(struct task *task, int status)
+{
+    struct thread_group *group = task->group;
+    mutex_lock(&tasks_lock);
+    if (!group->exiting) {
+        group->exiting = true;
+        group->exit_status = status;
+    }
+    for (struct task *other = group->tasks; other != NULL; other = other->next_in_group) {
+        if (other != task) {
+            task_poke(other, WORK_EXIT);
+        }
+    }
+    mutex_unlock(&tasks_lock);
+}
+
+void group_exit(struct task *task, int status)
+{
+    group_stop_others(task, status);
+    task_exit(task, status);
+}
+
+long linux_exit(uint64_t code, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    task_exit(task_current(), (int)(code & 0xff) << 8);
+}
+
+long linux_exit_group(uint64_t code, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    group_exit(task_current(), (int)(code & 0xff) << 8);
+}
+
+/* --- exec needs the group to itself ----------------------------------------------------------- */
+
+static bool is_alone(void *context)
+{
+    const struct thread_group *group = context;
+    return __atomic_load_n(&group->task_count, __ATOMIC_ACQUIRE) == 1;
+}
+
+long group_become_single(struct task *task)
+{
+    struct thread_group *group = task->group;
+    if (is_alone(group)) {
+        return 0;
+    }
+    mutex_lock(&tasks_lock);
+    if (group->exiting) {
+        mutex_unlock(&tasks_lock);
+        return -ERESTARTSYS;
+    }
+    group->exiting = true;
+    for (struct task *other = group->tasks; other != NULL; other = other->next_in_group) {
+        if (other != task) {
+            task_poke(other, WORK_EXIT);
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    struct waiter waiter = {.queue = NULL};
+    waiter_add(&waiter, &group->child_wait, WAIT_CHANGE);
+    while (!is_alone(group)) {
+        (void)kernel_thread_park(DEADLINE_NEVER, PARK_UNINTERRUPTIBLE);
+    }
+    waiter_remove(&waiter);
+    mutex_lock(&tasks_lock);
+    group->exiting = false;
+    table_leave(task);
+    table_take_tid(task, group->pid);
+    group->leader = task;
+    mutex_unlock(&tasks_lock);
+    return 0;
+}
+
+/* --- wait ------------------------------------------------------------------------------------ */
+
+struct wait_request {
+    struct thread_group *group;
+    int pid;
+    int options;
+    int result_pid; /* 0: nothing yet */
+    int status;
+    bool no_children;
+};
+
+static bool wanted(const struct wait_request *request, const struct thread_group *child)
+{
+    if (request->pid > 0) {
+        return child->pid == request->pid;
+    }
+    if (request->pid == -1) {
+        return true;
+    }
+    int process_group = request->pid == 0 ? request->group->process_group : -request->pid;
+    return child->process_group == process_group;
+}
+
+/* Does the child have something to report? Takes the report. */
+static bool report_take(struct wait_request *request, struct thread_group *child)
+{
+    if (child->state == GROUP_ZOMBIE) {
+        request->status = child->exit_status;
+    } else if (child->report_stop && (request->options & WUNTRACED)) {
+        child->report_stop = false;
+        request->status = child->stop_signal << 8 | 0x7f;
+    } else if (child->report_continue && (request->options & WCONTINUED)) {
+        child->report_continue = false;
+        request->status = STATUS_CONTINUED;
+    } else {
+        return false;
+    }
+    request->result_pid = child->pid;
+    if (child->state == GROUP_ZOMBIE) {
+        child_unlink(child);
+        group_free(child);
+    }
+    return true;
+}
+
+static bool wait_look(void *context)
+{
+    struct wait_request *request = context;
+    bool any = false;
+    bool found = false;
+    mutex_lock(&tasks_lock);
+    for (struct thread_group *child = request->group->children; child != NULL && !found;
+         child = child->next_sibling) {
+        if (wanted(request, child)) {
+            any = true;
+            found = report_take(request, child);
+            if (found) {
+                break;
+            }
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    request->no_children = !any;
+    return found || !any || (request->options & WNOHANG);
+}
+
+long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t user_usage,
+                 uint64_t e, uint64_t f)
+{
+    (void)e, (void)f;
+    struct task *task = task_current();
+    struct wait_request request = {
+        .group = task->group, .pid = (int)pid, .options = (int)options};
+    long result = wait_event(&task->group->child_wait, wait_look, &request);
+    if (result != 0) {
+        return result;
+    }
+    if (request.result_pid == 0) {
+        return request.no_children ? -ECHILD : 0;
+    }
+    if (user_status != 0 && put_user_u32(user_status, (uint32_t)request.status) != 0) {
+        return -EFAULT;
+    }
+    if (user_usage != 0 && clear_user(user_usage, 144) != 0) {
+        return -EFAULT;
+    }
+    return request.result_pid;
+}

@@ -1,0 +1,10 @@
+/* Ending, for exec. */
+#pragma once
+
+struct task;
+
+/* The parent that waits in vfork may go on. */
+void vfork_release(struct task *task);
+
+/* End every other task of the group; afterwards the caller is the leader. */
+long group_become_single(struct task *task);

@@ -1,0 +1,274 @@
+/* Mapping ELF programs. Every field comes from the image or from an application: all are checked. */
+#include "linux/proc/program.h"
+
+#include "abi/container.h"
+#include "lib/base/string.h"
+#include "lib/oak/kernel.h"
+#include "linux/core/errno.h"
+#include "linux/core/user.h"
+#include "linux/file/file.h"
+#include "linux/file/path.h"
+#include "linux/mm/mm.h"
+#include "linux/proc/exec.h"
+
+#define ET_EXEC   2
+#define ET_DYN    3
+#define EM_X86_64 62
+#define PT_LOAD   1
+#define PT_INTERP 3
+#define PT_PHDR   6
+#define PF_X      1
+#define PF_W      2
+#define PF_R      4
+
+#define HEADERS_MAX      64
+#define PROGRAM_BASE     0x0000555555554000ull
+#define INTERPRETER_BASE 0x00007f0000000000ull
+#define PATH_BYTES       256
+
+struct elf_header {
+    uint8_t ident[16];
+    uint16_t type;
+    uint16_t machine;
+    uint32_t version;
+    uint64_t entry;
+    uint64_t program_offset;
+    uint64_t section_offset;
+    uint32_t flags;
+    uint16_t header_size;
+    uint16_t program_entry_size;
+    uint16_t program_count;
+    uint16_t section_entry_size;
+    uint16_t section_count;
+    uint16_t section_names;
+};
+
+struct elf_program_header {
+    uint32_t type;
+    uint32_t flags;
+    uint64_t offset;
+    uint64_t address;
+    uint64_t physical;
+    uint64_t file_bytes;
+    uint64_t memory_bytes;
+    uint64_t alignment;
+};
+
+struct elf {
+    struct elf_header header;
+    struct elf_program_header program[HEADERS_MAX];
+    uint64_t first; /* address range of the loadable segments, page aligned */
+    uint64_t end;
+};
+
+static long elf_read(struct file *file, struct elf *elf)
+{
+    long length = file_read_kernel(file, &elf->header, sizeof(elf->header), 0);
+    const struct elf_header *header = &elf->header;
+    static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
+    if (length < 0) {
+        return length;
+    }
+    if (length != sizeof(*header) || memcmp(header->ident, ident, sizeof(ident)) != 0 ||
+        (header->type != ET_EXEC && header->type != ET_DYN) || header->machine != EM_X86_64 ||
+        header->program_entry_size != sizeof(struct elf_program_header) ||
+        header->program_count == 0 || header->program_count > HEADERS_MAX) {
+        return -ENOEXEC;
+    }
+    uint64_t bytes = header->program_count * sizeof(struct elf_program_header);
+    length = file_read_kernel(file, elf->program, bytes, header->program_offset);
+    if (length != (long)bytes) {
+        return length < 0 ? length : -ENOEXEC;
+    }
+    elf->first = UINT64_MAX;
+    elf->end = 0;
+    for (uint32_t i = 0; i < header->program_count; i++) {
+        const struct elf_program_header *program = &elf->program[i];
+        if (program->type != PT_LOAD || program->memory_bytes == 0) {
+            continue;
+        }
+        if (program->file_bytes > program->memory_bytes ||
+            !range_inside(program->address, program->memory_bytes, APPLICATION_END - PAGE_SIZE) ||
+            program->address % PAGE_SIZE != program->offset % PAGE_SIZE ||
+            program->offset > 1ull << 50) {
+            return -ENOEXEC;
+        }
+        elf->first = MIN(elf->first, ALIGN_DOWN(program->address, PAGE_SIZE));
+        elf->end = MAX(elf->end, ALIGN_UP(program->address + program->memory_bytes, PAGE_SIZE));
+    }
+    return elf->end == 0 ? -ENOEXEC : 0;
+}
+
+static uint32_t protection_of(uint32_t flags)
+{
+    return (flags & PF_R ? PROT_READ : 0) | (flags & PF_W ? PROT_WRITE : 0) |
+           (flags & PF_X ? PROT_EXEC : 0);
+}
+
+/* The end of a segment's last file page must read as zero: give the page a private copy now. */
+static long tail_clear(struct file *file, struct mm *mm, uint64_t address, uint64_t file_offset,
+                       uint64_t kept_bytes)
+{
+    /* The mm is not loaded yet: build the page through the window. */
+    uint8_t page[PAGE_SIZE];
+    memset(page, 0, sizeof(page));
+    long length = file_read_kernel(file, page, kept_bytes, file_offset);
+    return length < 0 ? length : mm_write_page(mm, address, page);
+}
+
+static long segment_map(struct file *file, struct mm *mm, const struct elf_program_header *program,
+                        uint64_t bias)
+{
+    uint64_t start = ALIGN_DOWN(program->address, PAGE_SIZE);
+    uint64_t offset = ALIGN_DOWN(program->offset, PAGE_SIZE);
+    uint64_t file_end = program->address + program->file_bytes;
+    uint64_t memory_end = program->address + program->memory_bytes;
+    uint64_t mapped_end = program->file_bytes == 0 ? start : ALIGN_UP(file_end, PAGE_SIZE);
+    uint32_t protection = protection_of(program->flags);
+    long result = 0;
+    if (mapped_end > start) {
+        result = mm_map(mm, start + bias, mapped_end - start, protection, MAP_PRIVATE | MAP_FIXED,
+                        file, offset, NULL);
+        if (result < 0) {
+            return result;
+        }
+    }
+    if (memory_end > file_end && file_end % PAGE_SIZE != 0 && (program->flags & PF_W) &&
+        mapped_end > start) {
+        uint64_t page = ALIGN_DOWN(file_end, PAGE_SIZE);
+        result = tail_clear(file, mm, page + bias, offset + (page - start), file_end - page);
+        if (result < 0) {
+            return result;
+        }
+    }
+    if (ALIGN_UP(memory_end, PAGE_SIZE) > mapped_end) {
+        result = mm_map(mm, mapped_end + bias, ALIGN_UP(memory_end, PAGE_SIZE) - mapped_end,
+                        protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0, NULL);
+    }
+    return result < 0 ? result : 0;
+}
+
+static long segments_map(struct file *file, struct mm *mm, const struct elf *elf, uint64_t bias)
+{
+    for (uint32_t i = 0; i < elf->header.program_count; i++) {
+        const struct elf_program_header *program = &elf->program[i];
+        if (program->type == PT_LOAD && program->memory_bytes > 0) {
+            long result = segment_map(file, mm, program, bias);
+            if (result != 0) {
+                return result;
+            }
+        }
+    }
+    return 0;
+}
+
+/* The path that PT_INTERP names; empty without one. */
+static long interpreter_path(struct file *file, const struct elf *elf, char *path)
+{
+    path[0] = '\0';
+    for (uint32_t i = 0; i < elf->header.program_count; i++) {
+        const struct elf_program_header *program = &elf->program[i];
+        if (program->type == PT_INTERP) {
+            if (program->file_bytes < 2 || program->file_bytes > PATH_BYTES) {
+                return -ENOEXEC;
+            }
+            long length = file_read_kernel(file, path, program->file_bytes, program->offset);
+            if (length != (long)program->file_bytes || path[length - 1] != '\0') {
+                return -ENOEXEC;
+            }
+        }
+    }
+    return 0;
+}
+
+static long interpreter_load(const char *path, struct mm *mm, struct program *out)
+{
+    struct file *file;
+    struct elf elf;
+    long result = exec_file_open(path, &file);
+    if (result != 0) {
+        return result;
+    }
+    result = elf_read(file, &elf);
+    if (result == 0 && elf.header.type != ET_DYN) {
+        result = -ENOEXEC;
+    }
+    if (result == 0) {
+        uint64_t bias = INTERPRETER_BASE - elf.first;
+        result = segments_map(file, mm, &elf, bias);
+        out->interpreter_base = bias;
+        out->start = elf.header.entry + bias;
+    }
+    file_put(file);
+    return result;
+}
+
+/* Where the program headers are in memory: inside the segment that maps their file offset. */
+static uint64_t headers_address(const struct elf *elf, uint64_t bias)
+{
+    for (uint32_t i = 0; i < elf->header.program_count; i++) {
+        const struct elf_program_header *program = &elf->program[i];
+        uint64_t offset = elf->header.program_offset;
+        if (program->type == PT_LOAD && offset - program->offset < program->file_bytes) {
+            return program->address + (offset - program->offset) + bias;
+        }
+    }
+    return 0;
+}
+
+long program_load(struct file *file, struct mm *mm, struct program *out)
+{
+    struct elf elf;
+    char interpreter[PATH_BYTES];
+    long result = elf_read(file, &elf);
+    if (result == 0) {
+        result = interpreter_path(file, &elf, interpreter);
+    }
+    if (result != 0) {
+        return result;
+    }
+    uint64_t bias = elf.header.type == ET_DYN ? PROGRAM_BASE - elf.first : 0;
+    result = segments_map(file, mm, &elf, bias);
+    if (result != 0) {
+        return result;
+    }
+    out->entry = elf.header.entry + bias;
+    out->start = out->entry;
+    out->headers = headers_address(&elf, bias);
+    out->header_count = elf.header.program_count;
+    mm->brk_start = elf.end + bias;
+    mm->brk_end = mm->brk_start;
+    return interpreter[0] != '\0' ? interpreter_load(interpreter, mm, out) : 0;
+}
+
+bool script_parse(char *line, char **interpreter, char **argument)
+{
+    char *end = strchr(line, '\n');
+    if (end == NULL) {
+        return false;
+    }
+    while (end > line && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r')) {
+        end--;
+    }
+    *end = '\0';
+    char *next = line + 2;
+    while (*next == ' ' || *next == '\t') {
+        next++;
+    }
+    if (*next == '\0') {
+        return false;
+    }
+    *interpreter = next;
+    *argument = NULL;
+    while (*next != '\0' && *next != ' ' && *next != '\t') {
+        next++;
+    }
+    if (*next != '\0') {
+        *next++ = '\0';
+        while (*next == ' ' || *next == '\t') {
+            next++;
+        }
+        *argument = *next != '\0' ? next : NULL;
+    }
+    return true;
+}

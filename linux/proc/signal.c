@@ -1,0 +1,630 @@
+#include "linux/proc/signal.h"
+
+#include "lib/base/string.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/proc/task.h"
+
+#define UNBLOCKABLE (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
+
+/* --- handlers and queues --------------------------------------------------------------------- */
+
+struct signal_handlers *signal_handlers_new(void)
+{
+    struct signal_handlers *handlers = heap_alloc(sizeof(*handlers));
+    if (handlers != NULL) {
+        handlers->references = 1;
+    }
+    return handlers;
+}
+
+struct signal_handlers *signal_handlers_copy(const struct signal_handlers *handlers)
+{
+    struct signal_handlers *copy = signal_handlers_new();
+    if (copy != NULL) {
+        memcpy(copy->action, handlers->action, sizeof(copy->action));
+    }
+    return copy;
+}
+
+void signal_handlers_get(struct signal_handlers *handlers)
+{
+    __atomic_fetch_add(&handlers->references, 1, __ATOMIC_RELAXED);
+}
+
+void signal_handlers_put(struct signal_handlers *handlers)
+{
+    if (handlers != NULL &&
+        __atomic_sub_fetch(&handlers->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        heap_free(handlers);
+    }
+}
+
+void signal_handlers_reset(struct signal_handlers *handlers)
+{
+    for (int i = 0; i < SIGNALS; i++) {
+        struct signal_action *action = &handlers->action[i];
+        if (action->handler != SIG_IGN) {
+            *action = (struct signal_action){.handler = SIG_DFL};
+        }
+    }
+}
+
+void signal_queue_empty(struct signal_queue *queue)
+{
+    while (queue->first != NULL) {
+        struct queued_signal *first = queue->first;
+        queue->first = first->next;
+        heap_free(first);
+    }
+    queue->set = 0;
+}
+
+#define QUEUE_MAX 128
+
+static void queue_add(struct signal_queue *queue, const struct signal_info *info)
+{
+    if (info->number < 32 && queue->set & signal_bit(info->number)) {
+        return;
+    }
+    queue->set |= signal_bit(info->number);
+    struct queued_signal **end = &queue->first;
+    uint32_t count = 0;
+    while (*end != NULL) {
+        end = &(*end)->next;
+        count++;
+    }
+    struct queued_signal *entry = count < QUEUE_MAX ? heap_alloc(sizeof(*entry)) : NULL;
+    if (entry != NULL) {
+        entry->info = *info;
+        *end = entry;
+    }
+}
+
+/* Take the first entry of that number out; the bit stays set while another is queued. */
+static void queue_take(struct signal_queue *queue, int number, struct signal_info *info)
+{
+    *info = (struct signal_info){.number = number};
+    struct queued_signal *found = NULL;
+    bool another = false;
+    for (struct queued_signal **link = &queue->first; *link != NULL;) {
+        struct queued_signal *entry = *link;
+        if (entry->info.number == number && found == NULL) {
+            found = entry;
+            *link = entry->next;
+            continue;
+        }
+        another = another || entry->info.number == number;
+        link = &entry->next;
+    }
+    if (found != NULL) {
+        *info = found->info;
+        heap_free(found);
+    }
+    if (!another) {
+        queue->set &= ~signal_bit(number);
+    }
+}
+
+static void queue_drop(struct signal_queue *queue, uint64_t set)
+{
+    for (int number = 1; number <= SIGNALS; number++) {
+        while (queue->set & set & signal_bit(number)) {
+            struct signal_info info;
+            queue_take(queue, number, &info);
+        }
+    }
+}
+
+/* --- what a signal does ---------------------------------------------------------------------- */
+
+static bool default_ignores(int number)
+{
+    return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT;
+}
+
+static bool default_stops(int number)
+{
+    return number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
+static bool default_dumps(int number)
+{
+    return number == SIGQUIT || number == SIGILL || number == SIGTRAP || number == SIGABRT ||
+           number == SIGBUS || number == SIGFPE || number == SIGSEGV || number == SIGSYS;
+}
+
+/* The container's first process gets only what it handles, as a namespace's init on Linux. */
+static bool is_protected(const struct thread_group *group, int number)
+{
+    return group->pid == 1 && number != SIGKILL && number != SIGSTOP;
+}
+
+static bool is_ignored(const struct task *task, int number)
+{
+    uint64_t handler = task->handlers->action[number - 1].handler;
+    if (handler == SIG_IGN) {
+        return number != SIGKILL && number != SIGSTOP;
+    }
+    return handler == SIG_DFL && (default_ignores(number) || is_protected(task->group, number));
+}
+
+void signal_recalculate(struct task *task)
+{
+    uint64_t pending = task->pending.set | task->group->pending.set;
+    if (pending & ~task->blocked) {
+        __atomic_fetch_or(&task->work, WORK_SIGNAL, __ATOMIC_ACQ_REL);
+    } else {
+        __atomic_fetch_and(&task->work, ~(uint32_t)WORK_SIGNAL, __ATOMIC_ACQ_REL);
+    }
+}
+
+static void group_continue(struct thread_group *group)
+{
+    if (group->state == GROUP_STOPPED) {
+        group->state = GROUP_RUNNING;
+        group->report_stop = false;
+        group->report_continue = true;
+        wait_queue_wake(&group->stop_wait, WAIT_CHANGE);
+        if (group->parent != NULL) {
+            wait_queue_wake(&group->parent->child_wait, WAIT_CHANGE);
+        }
+    }
+}
+
+/* SIGCONT and the stop signals cancel each other, whether they are handled or not. */
+static void side_effects(struct thread_group *group, int number)
+{
+    uint64_t stops = signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) |
+                     signal_bit(SIGTTOU);
+    if (number == SIGCONT) {
+        queue_drop(&group->pending, stops);
+        group_continue(group);
+    } else if (number == SIGKILL) {
+        group_continue(group);
+    } else if (default_stops(number)) {
+        queue_drop(&group->pending, signal_bit(SIGCONT));
+    }
+}
+
+void signal_send_task(struct task *task, const struct signal_info *info)
+{
+    side_effects(task->group, info->number);
+    bool blocked = task->blocked & signal_bit(info->number);
+    if (is_ignored(task, info->number) && !blocked) {
+        return;
+    }
+    queue_add(&task->pending, info);
+    if (!blocked) {
+        task_poke(task, WORK_SIGNAL);
+    }
+}
+
+void signal_send_group(struct thread_group *group, const struct signal_info *info)
+{
+    if (group->state == GROUP_ZOMBIE || group->tasks == NULL) {
+        return;
+    }
+    side_effects(group, info->number);
+    struct task *willing = NULL;
+    for (struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
+        if (!(task->blocked & signal_bit(info->number)) && willing == NULL) {
+            willing = task;
+        }
+    }
+    if (willing != NULL && is_ignored(willing, info->number)) {
+        return;
+    }
+    queue_add(&group->pending, info);
+    if (willing != NULL) {
+        task_poke(willing, WORK_SIGNAL);
+    }
+}
+
+struct broadcast {
+    int process_group;
+    const struct signal_info *info;
+    bool found;
+};
+
+static void broadcast_visit(struct thread_group *group, void *context)
+{
+    struct broadcast *broadcast = context;
+    if (group->process_group == broadcast->process_group) {
+        broadcast->found = true;
+        signal_send_group(group, broadcast->info);
+    }
+}
+
+bool signal_send_process_group(int process_group, const struct signal_info *info)
+{
+    struct broadcast broadcast = {process_group, info, false};
+    task_for_each_group(broadcast_visit, &broadcast);
+    return broadcast.found;
+}
+
+void signal_process_group(int process_group, int number)
+{
+    struct signal_info info = {.number = number, .code = SI_KERNEL};
+    mutex_lock(&tasks_lock);
+    (void)signal_send_process_group(process_group, &info);
+    mutex_unlock(&tasks_lock);
+}
+
+bool signal_group_by_pid(int pid, int number)
+{
+    struct signal_info info = {.number = number, .code = SI_USER};
+    mutex_lock(&tasks_lock);
+    struct thread_group *group = group_find(pid);
+    if (group != NULL) {
+        signal_send_group(group, &info);
+    }
+    mutex_unlock(&tasks_lock);
+    return group != NULL;
+}
+
+void signal_force(struct task *task, int number, int code, uint64_t address)
+{
+    struct signal_info info = {.number = number, .code = code, .address = address};
+    mutex_lock(&tasks_lock);
+    struct signal_action *action = &task->handlers->action[number - 1];
+    if (action->handler == SIG_IGN || task->blocked & signal_bit(number)) {
+        *action = (struct signal_action){.handler = SIG_DFL};
+        task->blocked &= ~signal_bit(number);
+    }
+    if (action->handler == SIG_DFL) {
+        /* Even the first process dies of its own fault. */
+        mutex_unlock(&tasks_lock);
+        group_exit(task, number | (default_dumps(number) ? 0x80 : 0));
+    }
+    queue_add(&task->pending, &info);
+    __atomic_fetch_or(&task->work, WORK_SIGNAL, __ATOMIC_ACQ_REL);
+    mutex_unlock(&tasks_lock);
+}
+
+/* --- delivery -------------------------------------------------------------------------------- */
+
+/* Take the next deliverable signal; false: none. Under tasks_lock. */
+static bool signal_next(struct task *task, struct signal_info *info)
+{
+    uint64_t own = task->pending.set & ~task->blocked;
+    uint64_t shared = task->group->pending.set & ~task->blocked;
+    if ((own | shared) == 0) {
+        return false;
+    }
+    uint64_t all = own | shared;
+    int number = all & signal_bit(SIGKILL) ? SIGKILL : __builtin_ctzll(all) + 1;
+    queue_take(own & signal_bit(number) ? &task->pending : &task->group->pending, number, info);
+    return true;
+}
+
+static bool is_running(void *context)
+{
+    const struct thread_group *group = context;
+    return __atomic_load_n(&group->state, __ATOMIC_ACQUIRE) != GROUP_STOPPED;
+}
+
+/* Stop the whole group until SIGCONT or SIGKILL. */
+static void group_stop(struct task *task, int number)
+{
+    struct thread_group *group = task->group;
+    mutex_lock(&tasks_lock);
+    group->state = GROUP_STOPPED;
+    group->stop_signal = number;
+    group->report_stop = true;
+    for (struct task *other = group->tasks; other != NULL; other = other->next_in_group) {
+        if (other != task) {
+            task_poke(other, WORK_SIGNAL);
+        }
+    }
+    if (group->parent != NULL && group->parent->tasks != NULL) {
+        struct signal_info info = {
+            .number = SIGCHLD, .code = CLD_STOPPED, .pid = group->pid, .status = number};
+        if (!(group->parent->tasks->handlers->action[SIGCHLD - 1].flags & SA_NOCLDSTOP)) {
+            signal_send_group(group->parent, &info);
+        }
+        wait_queue_wake(&group->parent->child_wait, WAIT_CHANGE);
+    }
+    mutex_unlock(&tasks_lock);
+}
+
+static void stop_wait(struct task *task)
+{
+    struct thread_group *group = task->group;
+    struct waiter waiter = {.queue = NULL};
+    waiter_add(&waiter, &group->stop_wait, WAIT_CHANGE);
+    while (!is_running(group) && !group->exiting) {
+        (void)kernel_thread_park(DEADLINE_NEVER, PARK_UNINTERRUPTIBLE);
+    }
+    waiter_remove(&waiter);
+}
+
+/* The call that the signal interrupted: again after the handler, or EINTR. */
+static void call_finish(struct task *task, struct thread_frame *frame,
+                        const struct signal_action *action)
+{
+    long result = (long)frame->application.rax;
+    if (task->call_number < 0 || (result != -ERESTARTSYS && result != -ERESTARTNOHAND)) {
+        return;
+    }
+    bool again = action == NULL || (result == -ERESTARTSYS && action->flags & SA_RESTART);
+    if (again) {
+        frame->application.rax = (uint64_t)task->call_number;
+        frame->application.rip -= 2;
+    } else {
+        frame->application.rax = (uint64_t)-EINTR;
+    }
+    task->call_number = -1;
+}
+
+static void handler_run(struct task *task, struct thread_frame *frame,
+                        const struct signal_action *action, const struct signal_info *info)
+{
+    call_finish(task, frame, action);
+    uint64_t saved = task->restore_blocked ? task->saved_blocked : task->blocked;
+    task->restore_blocked = false;
+    if (!signal_frame_push(task, frame, action, info, saved)) {
+        group_exit(task, SIGSEGV | 0x80);
+    }
+    mutex_lock(&tasks_lock);
+    task->blocked |= action->mask;
+    if (!(action->flags & SA_NODEFER)) {
+        task->blocked |= signal_bit(info->number);
+    }
+    task->blocked &= ~UNBLOCKABLE;
+    if (action->flags & SA_RESETHAND) {
+        task->handlers->action[info->number - 1] = (struct signal_action){.handler = SIG_DFL};
+    }
+    signal_recalculate(task);
+    mutex_unlock(&tasks_lock);
+}
+
+void signal_deliver(struct task *task, struct thread_frame *frame)
+{
+    for (;;) {
+        if (!is_running(task->group)) {
+            stop_wait(task);
+        }
+        if (task->group->exiting) {
+            return;
+        }
+        struct signal_info info;
+        mutex_lock(&tasks_lock);
+        bool any = signal_next(task, &info);
+        struct signal_action action = {0};
+        if (any) {
+            action = task->handlers->action[info.number - 1];
+        }
+        bool ignored = any && is_ignored(task, info.number);
+        signal_recalculate(task);
+        mutex_unlock(&tasks_lock);
+        if (!any) {
+            break;
+        }
+        if (ignored) {
+            continue;
+        }
+        if (action.handler != SIG_DFL && action.handler != SIG_IGN) {
+            handler_run(task, frame, &action, &info);
+            return;
+        }
+        if (default_stops(info.number)) {
+            group_stop(task, info.number);
+            continue;
+        }
+        group_exit(task, info.number | (default_dumps(info.number) ? 0x80 : 0));
+    }
+    call_finish(task, frame, NULL);
+    if (task->restore_blocked) {
+        task->restore_blocked = false;
+        mutex_lock(&tasks_lock);
+        task->blocked = task->saved_blocked;
+        signal_recalculate(task);
+        mutex_unlock(&tasks_lock);
+    }
+}
+
+/* --- system calls ---------------------------------------------------------------------------- */
+
+long linux_rt_sigaction(uint64_t number, uint64_t user_new, uint64_t user_old, uint64_t size,
+                        uint64_t e, uint64_t f)
+{
+    (void)e, (void)f;
+    struct task *task = task_current();
+    struct signal_action action;
+    if (size != 8 || number == 0 || number > SIGNALS ||
+        (user_new != 0 && (number == SIGKILL || number == SIGSTOP))) {
+        return -EINVAL;
+    }
+    if (user_new != 0 && copy_from_user(&action, user_new, sizeof(action)) != 0) {
+        return -EFAULT;
+    }
+    mutex_lock(&tasks_lock);
+    struct signal_action old = task->handlers->action[number - 1];
+    if (user_new != 0) {
+        action.mask &= ~UNBLOCKABLE;
+        task->handlers->action[number - 1] = action;
+        if (is_ignored(task, (int)number)) {
+            queue_drop(&task->pending, signal_bit((int)number));
+            queue_drop(&task->group->pending, signal_bit((int)number));
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    return user_old != 0 ? copy_to_user(user_old, &old, sizeof(old)) : 0;
+}
+
+static void mask_set(struct task *task, uint64_t mask)
+{
+    mutex_lock(&tasks_lock);
+    task->blocked = mask & ~UNBLOCKABLE;
+    signal_recalculate(task);
+    mutex_unlock(&tasks_lock);
+}
+
+long linux_rt_sigprocmask(uint64_t how, uint64_t user_set, uint64_t user_old, uint64_t size,
+                          uint64_t e, uint64_t f)
+{
+    (void)e, (void)f;
+    struct task *task = task_current();
+    uint64_t old = task->blocked;
+    uint64_t set;
+    if (size != 8) {
+        return -EINVAL;
+    }
+    if (user_set != 0) {
+        if (copy_from_user(&set, user_set, sizeof(set)) != 0) {
+            return -EFAULT;
+        }
+        if (how > 2) {
+            return -EINVAL;
+        }
+        mask_set(task, how == 0 ? old | set : how == 1 ? old & ~set : set);
+    }
+    return user_old != 0 ? copy_to_user(user_old, &old, sizeof(old)) : 0;
+}
+
+long linux_rt_sigpending(uint64_t user_set, uint64_t size, uint64_t c, uint64_t d, uint64_t e,
+                         uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    struct task *task = task_current();
+    uint64_t set = (task->pending.set | task->group->pending.set) & task->blocked;
+    return size > 8 ? -EINVAL : copy_to_user(user_set, &set, sizeof(set));
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static long pause_with(struct task *task)
+{
+    (void)task;
+    struct wait_queue nothing;
+    wait_queue_init(&nothing);
+    (void)wait_event(&nothing, never, NULL);
+    return -ERESTARTNOHAND;
+}
+
+long linux_rt_sigsuspend(uint64_t user_set, uint64_t size, uint64_t c, uint64_t d, uint64_t e,
+                         uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    struct task *task = task_current();
+    uint64_t set;
+    if (size != 8) {
+        return -EINVAL;
+    }
+    if (copy_from_user(&set, user_set, sizeof(set)) != 0) {
+        return -EFAULT;
+    }
+    task->saved_blocked = task->blocked;
+    task->restore_blocked = true;
+    mask_set(task, set);
+    return pause_with(task);
+}
+
+long linux_pause(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+    return pause_with(task_current());
+}
+
+static void info_user(struct signal_info *info, struct task *task, int number, int code)
+{
+    *info = (struct signal_info){.number = number,
+                                 .code = code,
+                                 .pid = task->group->pid,
+                                 .uid = task->credentials->uid};
+}
+
+struct everyone {
+    const struct signal_info *info;
+    const struct thread_group *except;
+    bool found;
+};
+
+static void everyone_visit(struct thread_group *group, void *context)
+{
+    struct everyone *everyone = context;
+    if (group->pid != 1 && group != everyone->except) {
+        everyone->found = true;
+        if (everyone->info != NULL) {
+            signal_send_group(group, everyone->info);
+        }
+    }
+}
+
+long linux_kill(uint64_t pid_argument, uint64_t number, uint64_t c, uint64_t d, uint64_t e,
+                uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    struct task *task = task_current();
+    int pid = (int)pid_argument;
+    if (number > SIGNALS) {
+        return -EINVAL;
+    }
+    struct signal_info info;
+    info_user(&info, task, (int)number, SI_USER);
+    long result = 0;
+    mutex_lock(&tasks_lock);
+    if (pid > 0) {
+        struct thread_group *group = group_find(pid);
+        if (group == NULL) {
+            result = -ESRCH;
+        } else if (number != 0) {
+            signal_send_group(group, &info);
+        }
+    } else if (pid == -1) {
+        struct everyone everyone = {number != 0 ? &info : NULL, task->group, false};
+        task_for_each_group(everyone_visit, &everyone);
+        result = everyone.found ? 0 : -ESRCH;
+    } else {
+        int process_group = pid == 0 ? task->group->process_group : -pid;
+        struct signal_info none = {0};
+        if (number == 0) {
+            result = group_find(process_group) != NULL ? 0 : -ESRCH;
+            (void)none;
+        } else if (!signal_send_process_group(process_group, &info)) {
+            result = -ESRCH;
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    return result;
+}
+
+static long thread_kill(int group_pid, int tid, uint64_t number)
+{
+    struct task *task = task_current();
+    if (number > SIGNALS || tid <= 0) {
+        return -EINVAL;
+    }
+    struct signal_info info;
+    info_user(&info, task, (int)number, SI_TKILL);
+    mutex_lock(&tasks_lock);
+    struct task *target = task_find(tid);
+    long result = -ESRCH;
+    if (target != NULL && (group_pid == 0 || target->group->pid == group_pid)) {
+        result = 0;
+        if (number != 0) {
+            signal_send_task(target, &info);
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    return result;
+}
+
+long linux_tkill(uint64_t tid, uint64_t number, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    return thread_kill(0, (int)tid, number);
+}
+
+long linux_tgkill(uint64_t pid, uint64_t tid, uint64_t number, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    return (int)pid <= 0 ? -EINVAL : thread_kill((int)pid, (int)tid, number);
+}

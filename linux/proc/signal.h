@@ -1,0 +1,133 @@
+/*
+ * Signals: actions, pending queues, masks, and how one is delivered (signal_frame.c). Numbers and
+ * structures: the Linux x86-64 ABI (asm/signal.h, asm-generic/siginfo.h).
+ */
+#pragma once
+
+#include "linux/core/lock.h"
+
+struct task;
+struct thread_group;
+struct thread_frame;
+
+#define SIGNALS 64
+
+#define SIGHUP    1
+#define SIGINT    2
+#define SIGQUIT   3
+#define SIGILL    4
+#define SIGTRAP   5
+#define SIGABRT   6
+#define SIGBUS    7
+#define SIGFPE    8
+#define SIGKILL   9
+#define SIGUSR1   10
+#define SIGSEGV   11
+#define SIGUSR2   12
+#define SIGPIPE   13
+#define SIGALRM   14
+#define SIGTERM   15
+#define SIGCHLD   17
+#define SIGCONT   18
+#define SIGSTOP   19
+#define SIGTSTP   20
+#define SIGTTIN   21
+#define SIGTTOU   22
+#define SIGURG    23
+#define SIGXFSZ   25
+#define SIGWINCH  28
+#define SIGSYS    31
+
+#define SI_USER     0
+#define SI_KERNEL   0x80
+#define SI_TKILL    (-6)
+#define SI_TIMER    (-2)
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define BUS_ADRERR  2
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_STOPPED   5
+#define CLD_CONTINUED 6
+
+#define SA_NOCLDSTOP 1u
+#define SA_NOCLDWAIT 2u
+#define SA_SIGINFO   4u
+#define SA_RESTORER  0x04000000u
+#define SA_ONSTACK   0x08000000u
+#define SA_RESTART   0x10000000u
+#define SA_NODEFER   0x40000000u
+#define SA_RESETHAND 0x80000000u
+
+#define SIG_DFL 0
+#define SIG_IGN 1
+
+static inline uint64_t signal_bit(int number)
+{
+    return 1ull << (number - 1);
+}
+
+/* struct sigaction of the system call. */
+struct signal_action {
+    uint64_t handler;
+    uint64_t flags;
+    uint64_t restorer;
+    uint64_t mask;
+};
+
+struct signal_handlers {
+    uint32_t references; /* atomic */
+    struct signal_action action[SIGNALS];
+};
+
+struct signal_info {
+    int number;
+    int code;
+    int pid; /* or status's owner */
+    uint32_t uid;
+    int status;       /* SIGCHLD */
+    uint64_t address; /* faults */
+};
+
+struct queued_signal {
+    struct queued_signal *next;
+    struct signal_info info;
+};
+
+/* Under tasks_lock. Standard signals are in it once; without memory only the bit is. */
+struct signal_queue {
+    uint64_t set;
+    struct queued_signal *first;
+};
+
+struct signal_handlers *signal_handlers_new(void);
+struct signal_handlers *signal_handlers_copy(const struct signal_handlers *handlers);
+void signal_handlers_get(struct signal_handlers *handlers);
+void signal_handlers_put(struct signal_handlers *handlers);
+/* exec: what was handled takes its default. */
+void signal_handlers_reset(struct signal_handlers *handlers);
+void signal_queue_empty(struct signal_queue *queue);
+
+/* Under tasks_lock. */
+void signal_send_task(struct task *task, const struct signal_info *info);
+void signal_send_group(struct thread_group *group, const struct signal_info *info);
+/* Everyone in a process group; false when it is empty. */
+bool signal_send_process_group(int process_group, const struct signal_info *info);
+
+/* For tty and engine: takes tasks_lock. */
+void signal_process_group(int process_group, int number);
+bool signal_group_by_pid(int pid, int number);
+
+/* A fault of the task itself: delivered whatever is blocked or ignored. */
+void signal_force(struct task *task, int number, int code, uint64_t address);
+
+/* Recompute WORK_SIGNAL after the mask or the queues changed. Under tasks_lock. */
+void signal_recalculate(struct task *task);
+
+/* Deliver what is pending: run handlers, stop, or end. On the way to the application. */
+void signal_deliver(struct task *task, struct thread_frame *frame);
+
+/* Put a handler's frame on the user's stack; false when there is no room. */
+bool signal_frame_push(struct task *task, struct thread_frame *frame,
+                       const struct signal_action *action, const struct signal_info *info,
+                       uint64_t saved_mask);

@@ -1,0 +1,18 @@
+/* The table of tasks and the parts of a task, for the files of linux/proc. Under tasks_lock. */
+#pragma once
+
+#include "linux/proc/task.h"
+
+int table_highest(void);
+/* Gives the task its tid; -EAGAIN when there are too many. */
+int table_enter(struct task *task);
+void table_leave(struct task *task);
+/* Exec by a thread: it takes over the leader's number. */
+void table_take_tid(struct task *task, int tid);
+void table_enter_group(struct thread_group *group);
+void table_leave_group(struct thread_group *group);
+
+struct thread_group *group_new(void);
+
+/* Drop the counted parts: files, fs, handlers, credentials, mm. Without tasks_lock. */
+void task_parts_put(struct task *task);

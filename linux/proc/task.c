@@ -1,0 +1,270 @@
+/* The table of tasks and groups, making the first task, credentials, and the work between calls. */
+#include "linux/proc/task.h"
+
+#include "lib/base/string.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/user.h"
+#include "linux/core/window.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/path.h"
+#include "linux/mm/mm.h"
+#include "linux/proc/table.h"
+
+struct mutex tasks_lock;
+
+static struct task *table[PID_MAX];
+static int last_tid;
+static uint32_t tasks_alive;
+static struct thread_group *groups_by_pid[PID_MAX]; /* zombies too */
+
+struct task *task_find(int tid)
+{
+    return tid > 0 && tid < PID_MAX ? table[tid] : NULL;
+}
+
+struct thread_group *group_find(int pid)
+{
+    return pid > 0 && pid < PID_MAX ? groups_by_pid[pid] : NULL;
+}
+
+uint32_t task_count(void)
+{
+    return tasks_alive;
+}
+
+void task_for_each_group(void (*visit)(struct thread_group *group, void *context), void *context)
+{
+    for (int pid = 1; pid <= table_highest(); pid++) {
+        if (groups_by_pid[pid] != NULL) {
+            visit(groups_by_pid[pid], context);
+        }
+    }
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+static int highest;
+
+int table_highest(void)
+{
+    return highest;
+}
+
+int table_enter(struct task *task)
+{
+    for (int tries = 0; tries < PID_MAX; tries++) {
+        last_tid = last_tid + 1 >= PID_MAX ? (tries > 0 ? 300 : 1) : last_tid + 1;
+        if (table[last_tid] == NULL && groups_by_pid[last_tid] == NULL) {
+            table[last_tid] = task;
+            task->tid = last_tid;
+            highest = MAX(highest, last_tid);
+            tasks_alive++;
+            return 0;
+        }
+    }
+    return -EAGAIN;
+}
+
+void table_leave(struct task *task)
+{
+    table[task->tid] = NULL;
+    tasks_alive--;
+}
+
+void table_take_tid(struct task *task, int tid)
+{
+    table[tid] = task;
+    task->tid = tid;
+    tasks_alive++;
+}
+
+void table_enter_group(struct thread_group *group)
+{
+    groups_by_pid[group->pid] = group;
+}
+
+void table_leave_group(struct thread_group *group)
+{
+    groups_by_pid[group->pid] = NULL;
+}
+
+/* --- credentials ----------------------------------------------------------------------------- */
+
+struct credentials *credentials_copy(const struct credentials *credentials)
+{
+    struct credentials *copy = heap_alloc(sizeof(*copy));
+    if (copy != NULL) {
+        *copy = *credentials;
+        copy->references = 1;
+    }
+    return copy;
+}
+
+void credentials_put(struct credentials *credentials)
+{
+    if (credentials != NULL &&
+        __atomic_sub_fetch(&credentials->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        heap_free(credentials);
+    }
+}
+
+/* --- the first task -------------------------------------------------------------------------- */
+
+#define RLIMIT_DATA   2
+#define RLIMIT_STACK  3
+#define RLIMIT_CORE   4
+#define RLIMIT_NPROC  6
+#define RLIMIT_NOFILE 7
+#define RLIMIT_MEMLOCK 8
+
+static void limits_default(struct resource_limit *limits)
+{
+    for (int i = 0; i < RLIMITS; i++) {
+        limits[i] = (struct resource_limit){UINT64_MAX, UINT64_MAX};
+    }
+    limits[RLIMIT_STACK].soft = 8ull << 20;
+    limits[RLIMIT_CORE].soft = 0;
+    limits[RLIMIT_NPROC] = (struct resource_limit){PID_MAX, PID_MAX};
+    limits[RLIMIT_NOFILE] = (struct resource_limit){1024, 65536};
+    limits[RLIMIT_MEMLOCK] = (struct resource_limit){8ull << 20, 8ull << 20};
+}
+
+struct thread_group *group_new(void)
+{
+    struct thread_group *group = heap_alloc(sizeof(*group));
+    if (group != NULL) {
+        wait_queue_init(&group->child_wait);
+        wait_queue_init(&group->stop_wait);
+        group->start_ns = clock_now_ns();
+    }
+    return group;
+}
+
+void task_parts_put(struct task *task)
+{
+    if (task->files != NULL) {
+        file_table_put(task->files);
+    }
+    if (task->fs != NULL) {
+        fs_context_put(task->fs);
+    }
+    signal_handlers_put(task->handlers);
+    credentials_put(task->credentials);
+    if (task->mm != NULL) {
+        mm_put(task->mm);
+    }
+    task->files = NULL;
+    task->fs = NULL;
+    task->handlers = NULL;
+    task->credentials = NULL;
+    task->mm = NULL;
+}
+
+void task_discard(struct task *task)
+{
+    mutex_lock(&tasks_lock);
+    table_leave(task);
+    table_leave_group(task->group);
+    mutex_unlock(&tasks_lock);
+    task_parts_put(task);
+    if (task->thread != 0) {
+        (void)kernel_object_destroy(task->thread);
+        slot_free(task->thread);
+        thread_block_release(task->frame);
+    }
+    heap_free(task->group);
+    heap_free(task);
+}
+
+struct task *task_create_first(struct console *console, long *error)
+{
+    struct task *task = heap_alloc(sizeof(*task));
+    struct thread_group *group = group_new();
+    *error = -ENOMEM;
+    if (task == NULL || group == NULL) {
+        heap_free(task);
+        heap_free(group);
+        return NULL;
+    }
+    task->group = group;
+    group->tasks = task;
+    group->task_count = 1;
+    group->leader = task;
+    group->console = console;
+    group->is_console_main = true;
+    limits_default(group->limits);
+    mutex_lock(&tasks_lock);
+    long result = table_enter(task);
+    group->pid = task->tid;
+    group->process_group = task->tid;
+    group->session = task->tid;
+    if (result == 0) {
+        table_enter_group(group);
+        struct thread_group *first = group_find(1);
+        if (first != NULL && first != group) {
+            /* A process that the engine adds later: a child of nobody, adopted by none. */
+            group->parent = NULL;
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    task->files = file_table_new();
+    task->fs = fs_context_new();
+    task->handlers = signal_handlers_new();
+    task->credentials = heap_alloc(sizeof(*task->credentials));
+    if (task->credentials != NULL) {
+        task->credentials->references = 1;
+    }
+    if (result == 0 && task->files != NULL && task->fs != NULL && task->handlers != NULL &&
+        task->credentials != NULL) {
+        result = thread_new(task, 0, &task->thread, &task->frame);
+    } else if (result == 0) {
+        result = -ENOMEM;
+    }
+    if (result != 0) {
+        task_discard(task);
+        *error = result;
+        return NULL;
+    }
+    return task;
+}
+
+/* --- work ------------------------------------------------------------------------------------ */
+
+void task_poke(struct task *task, uint32_t work)
+{
+    __atomic_fetch_or(&task->work, work, __ATOMIC_ACQ_REL);
+    (void)kernel_thread_interrupt(task->thread); /* out of the application */
+    (void)kernel_thread_unpark(task->thread);    /* out of a wait */
+}
+
+void task_begin(struct task *task)
+{
+    if (task->set_fs_base) {
+        __asm__ volatile("wrfsbase %0" : : "r"(task->new_fs_base));
+        task->set_fs_base = false;
+    }
+    if (task->set_tid != 0) {
+        (void)put_user_u32(task->set_tid, (uint32_t)task->tid);
+        task->set_tid = 0;
+    }
+}
+
+void task_work(struct task *task, struct thread_frame *frame)
+{
+    __atomic_fetch_and(&task->work, ~(uint32_t)WORK_RESTART, __ATOMIC_ACQ_REL);
+    if (task->group->exiting) {
+        task_exit(task, task->group->exit_status);
+    }
+    signal_deliver(task, frame);
+    if (task->group->exiting) {
+        task_exit(task, task->group->exit_status);
+    }
+}
+
+void task_out_of_memory(struct task *task)
+{
+    task->group->out_of_memory = true;
+    group_exit(task, SIGKILL);
+}

@@ -1,0 +1,163 @@
+/*
+ * Tasks (Linux threads) and thread groups (processes). A task refers to separately counted mm,
+ * descriptor table, fs context, signal handlers and credentials.
+ *
+ * container.tasks_lock guards the tree of groups, the table of tasks, process groups and sessions,
+ * group states and pending signals. A task ends by itself only: others set work bits and wake it.
+ */
+#pragma once
+
+#include "linux/core/lock.h"
+#include "linux/core/thread.h"
+#include "linux/core/trap.h"
+#include "linux/event/wait.h"
+#include "linux/proc/signal.h"
+
+struct file_table;
+struct fs_context;
+struct mm;
+struct tty;
+struct console;
+
+#define PID_MAX      32768
+#define RLIMITS      16
+#define GROUPS_MAX   64
+#define NAME_BYTES   16
+#define EXE_BYTES    256
+
+struct credentials {
+    uint32_t references; /* atomic */
+    uint32_t uid, euid, suid, fsuid;
+    uint32_t gid, egid, sgid, fsgid;
+    uint32_t group_count;
+    uint32_t groups[GROUPS_MAX];
+};
+
+enum task_work {
+    WORK_SIGNAL = 1,  /* look for a signal to deliver */
+    WORK_EXIT = 2,    /* the group is exiting */
+    WORK_RESTART = 4, /* the call wants to be restarted */
+};
+
+struct task {
+    struct task *next_in_group;
+    struct thread_group *group;
+    struct mm *mm;
+    struct file_table *files;
+    struct fs_context *fs;
+    struct signal_handlers *handlers;
+    struct credentials *credentials;
+
+    int tid;
+    uint32_t thread; /* slot */
+    uint32_t work;   /* enum task_work; atomic */
+    struct thread_frame *frame;
+    struct application_registers *registers; /* while in the personality */
+    long call_number;                        /* of the call in progress; -1: none */
+    bool registers_replaced;                 /* the call has set RAX itself (sigreturn, exec) */
+
+    uint64_t blocked;       /* signal mask, bit n-1 for signal n */
+    uint64_t saved_blocked; /* to restore after sigsuspend and its like */
+    bool restore_blocked;
+    struct signal_queue pending; /* for this task alone */
+    uint64_t altstack_base;
+    uint64_t altstack_size;
+    uint32_t altstack_flags;
+
+    uint64_t clear_tid; /* user address; 0: none */
+    uint64_t set_tid;
+    uint64_t new_fs_base; /* for the first instruction of a clone */
+    bool set_fs_base;
+    struct wait_queue *vfork_done; /* the parent waits here until we exec or exit */
+    bool *vfork_flag;
+    bool exiting;
+    bool out_of_memory;
+};
+
+enum group_state {
+    GROUP_RUNNING,
+    GROUP_STOPPED,
+    GROUP_ZOMBIE,
+};
+
+struct resource_limit {
+    uint64_t soft;
+    uint64_t hard;
+};
+
+struct thread_group {
+    int pid;
+    struct thread_group *parent;
+    struct thread_group *children;
+    struct thread_group *next_sibling;
+    struct task *tasks;
+    uint32_t task_count;
+    struct task *leader; /* NULL after it ended */
+
+    int process_group;
+    int session;
+    struct tty *terminal; /* the session's controlling terminal */
+
+    enum group_state state;
+    bool exiting;
+    int exit_status; /* as wait4 reports it */
+    int exit_signal; /* what the parent gets; 0: nothing */
+    int stop_signal;
+    bool report_stop;
+    bool report_continue;
+    bool out_of_memory;
+    struct signal_queue pending; /* for any task of the group */
+    struct wait_queue child_wait; /* something about a child changed */
+    struct wait_queue stop_wait;  /* stopped tasks sleep here */
+
+    struct resource_limit limits[RLIMITS];
+    char name[NAME_BYTES]; /* comm */
+    char exe[EXE_BYTES];
+    struct console *console; /* of the process that the engine started; its descendants share it */
+    bool is_console_main;    /* its end is reported to the engine */
+    uint64_t start_ns;
+    uint64_t alarm_ns; /* 0: none */
+};
+
+static inline struct task *task_current(void)
+{
+    return thread_self()->task;
+}
+
+/* The table. Under tasks_lock. */
+extern struct mutex tasks_lock;
+struct task *task_find(int tid);
+struct thread_group *group_find(int pid);
+void task_for_each_group(void (*visit)(struct thread_group *group, void *context), void *context);
+uint32_t task_count(void);
+
+/* The first task of a container process: no mm yet, standard streams on the console. */
+struct task *task_create_first(struct console *console, long *error);
+
+/* Undo it before it ever ran. */
+void task_discard(struct task *task);
+
+/* What a new thread does first, on its own stack. */
+void task_begin(struct task *task);
+
+/* Signals, stops and the end, on the way back to the application. */
+void task_work(struct task *task, struct thread_frame *frame);
+
+/* Set a work bit and make the task look at it soon. */
+void task_poke(struct task *task, uint32_t work);
+
+/* End the current task; the last of a group ends the group with `status`. Never returns. */
+_Noreturn void task_exit(struct task *task, int status);
+/* End every task of the current group. */
+_Noreturn void group_exit(struct task *task, int status);
+
+/* The account is exhausted and this task needs a page: its process is killed. */
+void task_out_of_memory(struct task *task);
+
+static inline bool task_signal_pending(const struct task *task)
+{
+    return (__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) & (WORK_SIGNAL | WORK_EXIT)) != 0;
+}
+
+struct credentials *credentials_copy(const struct credentials *credentials);
+void credentials_put(struct credentials *credentials);

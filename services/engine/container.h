@@ -1,0 +1,133 @@
+/*
+ * Containers: OCI's states, the names they are found by, and what the personality has yet to be
+ * told. A container is in the table from CREATE to REMOVE.
+ *
+ *     CREATED --START--> CREATED, its process LAUNCHING --launched--> RUNNING --ended--> STOPPED
+ *
+ * A container that could not be launched, was killed or whose personality faulted is STOPPED, too;
+ * there is no way back from there. The personality is never called: requests wait in a queue that
+ * it empties (abi/container.idl).
+ */
+#pragma once
+
+#include "abi/control.h"
+#include "lib/base/record.h"
+#include "lib/base/tree.h"
+#include "services/engine/process.h"
+
+#define CONTAINERS_MAX         4096
+#define CONTAINER_ID_DIGITS    64
+#define CONTAINER_NAME_MAX     63
+#define CONTAINER_LABEL_MAX    65536
+#define CONTAINERS_LABEL_BYTES (32u << 20) /* of all together */
+#define CONTAINER_QUEUE        32          /* requests that the personality did not fetch yet */
+#define CONTAINER_EXECS_MAX    64
+#define CONTAINER_MISSING_MAX  32
+#define MISSING_NAME_MAX       64
+#define WATCH_BITS             48 /* domains share this many bits of the engine's signal */
+
+enum container_state {
+    CONTAINER_CREATED,
+    CONTAINER_RUNNING,
+    CONTAINER_STOPPED,
+};
+
+struct queued_request {
+    uint32_t kind; /* enum container_request */
+    uint32_t process;
+    uint64_t value;
+};
+
+/* What the engine itself needs of a specification; the personality reads the rest. */
+struct container_specification {
+    char id[CONTAINER_ID_DIGITS + 1];
+    char name[CONTAINER_NAME_MAX + 1];
+    uint8_t blob[32];
+    uint64_t memory_limit_bytes;
+    bool terminal;
+    bool open_stdin;
+    bool auto_remove;
+    const uint8_t *label;
+    uint32_t label_bytes;
+};
+
+struct blob; /* blobs.h */
+
+struct missing_call {
+    struct missing_call *next;
+    char name[MISSING_NAME_MAX + 1];
+};
+
+struct container {
+    struct tree_node by_id;
+    struct tree_node by_name;
+    uint32_t index; /* in the table */
+    uint32_t generation;
+    enum container_state state;
+    char id[CONTAINER_ID_DIGITS + 1];
+    char name[CONTAINER_NAME_MAX + 1];
+    bool auto_remove;
+    bool removing;
+    uint64_t memory_limit_bytes;
+    uint8_t *label;
+    uint32_t label_bytes;
+    uint64_t created_ns;
+    uint64_t started_ns;
+    uint64_t ended_ns;
+
+    struct container_objects objects;
+    struct blob *blob;
+    struct process process; /* its own: number 0 */
+    struct process *execs;
+    uint32_t exec_count;
+    uint32_t exec_last;
+    struct queued_request queue[CONTAINER_QUEUE];
+    uint32_t queue_first;
+    uint32_t queue_count;
+    struct missing_call *missing;
+    uint32_t missing_count;
+};
+
+void containers_init(void);
+uint32_t container_count(void);
+/* The containers in no particular order: index from 0 to CONTAINERS_MAX - 1, NULL for a gap. */
+struct container *container_at(uint32_t index);
+
+/* The one whose gate has the badge; NULL without. */
+struct container *container_by_badge(uint64_t badge);
+
+/* By id, name or the beginning of an id. NOT_FOUND; EXISTS: several ids begin so. */
+MUST_USE status_t container_find(const char *text, uint32_t length_bytes, struct container **out);
+
+/*
+ * Check and take apart. INVALID_ARGUMENT with *why set: it is not one. The records' form is checked
+ * to the end, so that nobody finds the rest cut off.
+ */
+MUST_USE status_t specification_read(const void *bytes, uint32_t length_bytes,
+                                     struct container_specification *out, const char **why);
+
+/* A new container without objects. EXISTS (id or name), LIMIT_REACHED, NO_MEMORY. */
+MUST_USE status_t container_new(const struct container_specification *specification,
+                                struct container **out);
+/* Whatever its state: end it, cut off who is attached, forget it. */
+void container_delete(struct container *container);
+
+/* A process by number; NULL without. */
+struct process *container_process(struct container *container, uint32_t number);
+MUST_USE status_t container_exec_new(struct container *container, struct process **out);
+void container_exec_delete(struct process *process);
+/* Delete it if it has ended and nobody is interested. */
+void container_exec_check(struct process *process);
+
+/* Tell the personality something. BUSY: it does not fetch what it was told before. */
+MUST_USE status_t container_tell(struct container *container, enum container_request kind,
+                                 uint32_t process, uint64_t value);
+
+/* Its process ended, or it is to end: everything is given back, but log and record stay. */
+void container_end(struct container *container, uint32_t exit_code, bool oom_killed);
+
+/* Delete it if it is to be removed by itself and nobody waits for anything of it. */
+void container_auto_remove(struct container *container);
+
+/* Domains whose bits of the signal are these: end those that faulted. */
+void containers_faulted(uint64_t watch_bits);

@@ -1,0 +1,83 @@
+/*
+ * Processes that the engine knows: each container's own (number 0) and its EXECs. Streams run
+ * through a channel's rings; what the personality writes there is moved into the process's log,
+ * from which attached sessions are served, each at its own pace.
+ *
+ * A process is held up (its rings stay full) only by sessions that were attached to follow it, when
+ * the slowest is behind by half the log; LOGS readers are overtaken instead. The personality may
+ * write anything into the rings; lib/ring checks.
+ */
+#pragma once
+
+#include "lib/ring/byte_ring.h"
+#include "services/engine/log_ring.h"
+#include "services/engine/objects.h"
+
+#define CONTAINER_LOG_BYTES (256u << 10)
+#define EXEC_LOG_BYTES      (64u << 10)
+#define PROCESS_MESSAGE     256
+#define PROCESS_PUMP_BYTES  (64u << 10) /* moved in one turn */
+
+struct container;
+struct session;
+struct wait;
+
+enum process_state {
+    PROCESS_CREATED,
+    PROCESS_LAUNCHING, /* the personality was asked */
+    PROCESS_RUNNING,
+    PROCESS_ENDED, /* all it wrote is in the log */
+};
+
+struct process {
+    struct container *container;
+    struct process *next; /* the container's EXECs */
+    uint32_t number;
+    enum process_state state;
+    bool terminal;
+    bool open_stdin;
+    bool stdin_closed;
+    bool oom_killed;
+    uint32_t exit_code;
+    uint64_t pid;
+    uint32_t specification_bytes;
+    char message[PROCESS_MESSAGE]; /* one line for the user, or empty */
+
+    struct channel_memory channel;
+    struct byte_ring ring[3];
+    bool ring_over[3];
+    struct log_memory log_memory;
+    struct log_ring log;
+
+    struct session *sessions; /* attached */
+    struct wait *waits;
+    struct session *launcher; /* whose START or EXEC waits, or NULL */
+    uint16_t launcher_tag;
+
+    struct process *active_next;
+    bool active; /* in the list of those to be pumped */
+    bool held_up; /* by a slow session */
+};
+
+/* Make its channel; the specification was checked. The rings are ready to be used. */
+MUST_USE status_t process_open(struct process *process, const void *specification,
+                               uint32_t specification_bytes);
+
+/* Something may have moved: pump it soon. */
+void process_activate(struct process *process);
+/* Pump everything that is active, each once. True when some of it has more to do. */
+bool processes_pump(void);
+
+/* It has ended: take the rest of its output, give up its channel, tell whoever waits. */
+void process_ended(struct process *process, uint32_t exit_code, bool oom_killed);
+
+/* No session and no WAIT holds it any more after this. */
+void process_release(struct process *process);
+
+/* A session took from the log, or left: go on if that was what held the process up. */
+void process_unhold(struct process *process);
+
+void process_stdin_close(struct process *process);
+
+/* Answer the START or EXEC that made it. */
+void process_launch_answer(struct process *process, status_t status);
