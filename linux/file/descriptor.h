@@ -1,0 +1,30 @@
+/* Descriptor tables: small numbers for open files. Counted; shared by threads. */
+#pragma once
+
+#include "linux/core/lock.h"
+
+struct file;
+
+#define DESCRIPTORS_MAX 65536
+
+struct file_table; /* descriptor.c */
+
+struct file_table *file_table_new(void);
+struct file_table *file_table_clone(struct file_table *table);
+void file_table_get(struct file_table *table);
+/* The last one closes all files. */
+void file_table_put(struct file_table *table);
+
+/* Of the current task, with a reference; NULL: no such descriptor. */
+struct file *descriptor_get(int fd);
+/* The same of another table, for /proc; and the lowest descriptor in use from fd on, or -1. */
+struct file *file_table_file(struct file_table *table, int fd);
+int file_table_next(struct file_table *table, int fd);
+
+/* The lowest free number; takes over the file's reference, also on failure. -EMFILE, -ENOMEM. */
+long descriptor_add(struct file *file, bool close_on_exec);
+/* The same in a table that no task runs with yet, at that number. */
+long file_table_put_at(struct file_table *table, int fd, struct file *file);
+
+/* exec: closes what is marked so. */
+void descriptors_close_on_exec(struct file_table *table);

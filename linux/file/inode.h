@@ -1,0 +1,138 @@
+/*
+ * Inodes: one per identity, whatever its names. A file system embeds struct inode in its own node
+ * and fills the tables of operations; everything else sees only this. Operations lock what they
+ * need by themselves, may block, and answer 0 or -errno. Names come as pointer and length, are
+ * never empty, "." or "..", hold no '/' and are at most NAME_MAX bytes.
+ */
+#pragma once
+
+#include "linux/core/lock.h"
+
+struct file;
+struct inode;
+struct mount;
+struct path;
+
+#define NAME_MAX 255
+#define PATH_MAX 4096
+
+#define S_IFMT   0170000u
+#define S_IFSOCK 0140000u
+#define S_IFLNK  0120000u
+#define S_IFREG  0100000u
+#define S_IFBLK  0060000u
+#define S_IFDIR  0040000u
+#define S_IFCHR  0020000u
+#define S_IFIFO  0010000u
+#define S_ISUID  0004000u
+#define S_ISGID  0002000u
+#define S_ISVTX  0001000u
+
+/* makedev of the system calls for small numbers. */
+#define DEVICE(major, minor) ((uint64_t)(major) << 8 | (uint64_t)(minor))
+
+enum attribute_mask {
+    ATTRIBUTE_MODE = 1,
+    ATTRIBUTE_UID = 2,
+    ATTRIBUTE_GID = 4,
+    ATTRIBUTE_SIZE = 8,
+    ATTRIBUTE_ACCESS_TIME = 16,
+    ATTRIBUTE_MODIFY_TIME = 32,
+};
+
+struct attributes {
+    uint32_t mode; /* permission bits */
+    uint32_t uid;
+    uint32_t gid;
+    uint64_t size_bytes;
+    int64_t access_ns; /* since 1970 */
+    int64_t modify_ns;
+};
+
+/* What a new inode is to be. */
+struct creation {
+    uint32_t mode; /* with the type */
+    uint32_t uid;
+    uint32_t gid;
+    uint64_t device;    /* S_IFCHR, S_IFBLK */
+    const char *target; /* S_IFLNK */
+};
+
+/* Gets one entry of a directory; false: no more room, this one comes again. */
+typedef bool (*list_emit)(void *context, const char *name, uint32_t length_bytes, uint64_t number,
+                          uint32_t type, uint64_t next_cursor);
+
+struct inode_operations {
+    /* --- directories; NULL: not this file system */
+    long (*lookup)(struct inode *directory, const char *name, uint32_t length_bytes,
+                   struct inode **out);
+    /* -EEXIST when the name is there. */
+    long (*create)(struct inode *directory, const char *name, uint32_t length_bytes,
+                   const struct creation *creation, struct inode **out);
+    long (*link)(struct inode *directory, const char *name, uint32_t length_bytes,
+                 struct inode *target);
+    /* Removes anything but a directory, or (directory_only) an empty directory. */
+    long (*unlink)(struct inode *directory, const char *name, uint32_t length_bytes,
+                   bool directory_only);
+    /* Within one mount; flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
+    long (*rename)(struct inode *from, const char *from_name, uint32_t from_bytes, struct inode *to,
+                   const char *to_name, uint32_t to_bytes, uint32_t flags);
+    /* Entries from the cursor on, without "." and ".."; cursor 0 is the first. */
+    long (*list)(struct inode *directory, uint64_t cursor, list_emit emit, void *context);
+    /* The directory above within the mount; the mount's root is its own parent. -ENOENT: removed.
+     */
+    long (*parent)(struct inode *directory, struct inode **out);
+    /* A directory's own name in its parent; the length, -ENOENT: removed. */
+    long (*name)(struct inode *directory, char *out, uint32_t capacity_bytes);
+
+    /* --- symbolic links */
+    long (*readlink)(struct inode *link, char *out, uint32_t capacity_bytes);
+    /* Links of /proc that lead to an object; NULL: by readlink. Fills a path with references. */
+    long (*follow)(struct inode *link, struct path *out);
+
+    /* --- all */
+    /* Give the new open file its operations and data. NULL: it cannot be opened (-ENXIO). */
+    long (*open)(struct inode *inode, struct file *file);
+    /* NULL: -EPERM. */
+    long (*set_attributes)(struct inode *inode, uint32_t mask, const struct attributes *attributes);
+    /* Bring size and the like up to date before they are read; may be NULL. */
+    void (*refresh)(struct inode *inode);
+    /* The last reference is gone. */
+    void (*release)(struct inode *inode);
+};
+
+struct inode {
+    uint32_t references; /* atomic */
+    uint32_t mode;
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t links;
+    uint64_t number;
+    uint64_t device_number; /* S_IFCHR, S_IFBLK: what it is; otherwise 0 */
+    uint64_t size_bytes;    /* of a file whose pages are mapped: also what faults beyond it see */
+    uint64_t blocks;        /* of 512 bytes */
+    int64_t access_ns;
+    int64_t modify_ns;
+    int64_t change_ns;
+    struct mutex lock;
+    const struct inode_operations *operations;
+    uint32_t mounts;   /* how many mounts stand on it (path.c) */
+    struct pipe *fifo; /* S_IFIFO: while it is open (pipe.c) */
+};
+
+static inline void inode_get(struct inode *inode)
+{
+    __atomic_fetch_add(&inode->references, 1, __ATOMIC_RELAXED);
+}
+
+static inline void inode_put(struct inode *inode)
+{
+    if (inode != NULL && __atomic_sub_fetch(&inode->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        inode->operations->release(inode);
+    }
+}
+
+static inline bool inode_is(const struct inode *inode, uint32_t type)
+{
+    return (inode->mode & S_IFMT) == type;
+}

@@ -1,0 +1,102 @@
+/*
+ * Paths and mounts: from names to inodes. A path is an inode under a mount; the table of mounts
+ * says what stands on which directory.
+ */
+#pragma once
+
+#include "linux/file/inode.h"
+
+struct file;
+struct task;
+
+struct mount {
+    struct mount *next;   /* all mounts, oldest first; never removed while the container lives */
+    struct mount *parent; /* NULL: the root */
+    struct inode *place;  /* in the parent */
+    struct inode *root;
+    const char *type; /* as /proc/mounts shows it */
+    const char *source;
+    char *where;     /* path in the container, for /proc/mounts */
+    uint64_t device; /* st_dev */
+    uint32_t magic;  /* f_type of statfs */
+    bool read_only;
+};
+
+struct path {
+    struct mount *mount; /* NULL: an inode of no file system, as a pipe's */
+    struct inode *inode;
+};
+
+static inline void path_get(const struct path *path)
+{
+    inode_get(path->inode);
+}
+
+static inline void path_put(struct path *path)
+{
+    inode_put(path->inode);
+    path->inode = NULL;
+}
+
+/* A task's root, current directory and umask; counted. */
+struct fs_context {
+    uint32_t references; /* atomic */
+    struct mutex lock;
+    struct path root;
+    struct path current;
+    uint32_t mask;
+};
+
+/* At the root of the container. NULL: no memory. */
+struct fs_context *fs_context_new(void);
+struct fs_context *fs_context_clone(struct fs_context *context);
+static inline void fs_context_get(struct fs_context *context)
+{
+    __atomic_fetch_add(&context->references, 1, __ATOMIC_RELAXED);
+}
+void fs_context_put(struct fs_context *context);
+
+/* The first mount; then more of them on existing directories. Take over the reference to root. */
+long mount_root(struct inode *root, const char *type, const char *source, uint32_t magic,
+                bool read_only);
+long mount_at(const char *where, struct inode *root, const char *type, const char *source,
+              uint32_t magic, bool read_only);
+struct mount *mount_first(void);
+struct inode *mount_root_inode(void);
+
+enum walk_flags {
+    WALK_NO_FOLLOW = 1, /* the last component may be a symbolic link */
+    WALK_DIRECTORY = 2, /* it must be a directory */
+    WALK_EMPTY = 4,     /* "" means the start itself (AT_EMPTY_PATH) */
+};
+
+#define AT_FDCWD (-100)
+
+/* An existing object, by a path relative to the directory descriptor. Fills *out with references.
+ * Permissions of the current task are checked on the way. */
+long path_find(int directory_fd, const char *path, uint32_t walk_flags, struct path *out);
+
+/* The directory of the last component, and that component; -EEXIST for "/", "." and "..". */
+struct last_name {
+    char name[NAME_MAX + 1];
+    uint32_t length_bytes;
+    bool slash; /* a '/' followed it */
+};
+long path_find_parent(int directory_fd, const char *path, struct path *directory,
+                      struct last_name *last);
+
+/* Open as the open call does, relative to the current directory: a file with one reference. */
+long path_open(const char *path, uint32_t flags, uint32_t mode, struct file **out);
+long path_open_at(int directory_fd, const char *path, uint32_t flags, uint32_t mode,
+                  struct file **out);
+
+/* Write the absolute path of a directory as the current task sees it: its length, -ENOENT when it
+ * was removed, -ERANGE. */
+long path_text(const struct path *directory, char *out, uint32_t capacity_bytes);
+/* The same for an open file, of whatever kind ("pipe:[5]"); as /proc/self/fd shows it. */
+long file_path_text(struct file *file, char *out, uint32_t capacity_bytes);
+
+/* access(2)'s question for the current task: mode of 4 read, 2 write, 1 execute; 0 or -EACCES. */
+long inode_permission(const struct inode *inode, uint32_t wanted);
+/* The current task owns the inode, or is root. */
+bool inode_owner_or_root(const struct inode *inode);

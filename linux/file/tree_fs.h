@@ -1,0 +1,28 @@
+/*
+ * The file system of the container's root and of every tmpfs: a tree of nodes in the personality's
+ * memory. A tree may have an EROFS image below it; then a directory's entries are read from the
+ * image when they are first wanted, and a regular file's content is the image's until the first
+ * write, which copies it up in place: the inode, its number, open files and names stay.
+ */
+#pragma once
+
+#include "linux/file/inode.h"
+
+/* A tree over the image (linux/core/image.h; -EUCLEAN when it is no EROFS image). */
+long tree_fs_over_image(bool read_only, struct inode **out_root);
+/* An empty tree; limit_bytes of content, 0: only the account's. */
+long tree_fs_empty(uint32_t mode, uint64_t limit_bytes, struct inode **out_root);
+
+/* What the trees of inode's file system use and may use, for statfs. */
+struct tree_usage {
+    uint64_t used_bytes;
+    uint64_t limit_bytes; /* 0: none */
+    uint64_t files;
+};
+void tree_fs_usage(const struct inode *inode, struct tree_usage *out);
+/* The inode belongs to a tree_fs. */
+bool tree_fs_is(const struct inode *inode);
+
+#define TMPFS_MAGIC     0x01021994u
+#define OVERLAYFS_MAGIC 0x794c7630u
+#define PROC_MAGIC      0x9fa0u

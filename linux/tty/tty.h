@@ -1,0 +1,46 @@
+/*
+ * Terminals: the line discipline (termios), echo, signals from the keyboard, job control. What is
+ * on the other end is a driver: a container's console, later the masters of pseudo terminals.
+ *
+ * Counted: files, sessions (thread_group.terminal) and the driver hold references. tty->lock guards
+ * everything in it; it is never held while signals are sent.
+ */
+#pragma once
+
+#include "linux/core/lock.h"
+#include "linux/event/wait.h"
+
+struct file;
+struct tty;
+struct task;
+
+struct tty_driver {
+    /* Take output; the bytes taken, 0 when there is no room now. Never blocks. */
+    uint32_t (*output)(void *data, const uint8_t *bytes, uint32_t length_bytes);
+    /* tty_input had no room for all; there is some now. */
+    void (*input_wanted)(void *data);
+    /* The last reference is gone. */
+    void (*release)(void *data);
+};
+
+/* With one reference; NULL: no memory. */
+struct tty *tty_new(const struct tty_driver *driver, void *data);
+void tty_get(struct tty *tty);
+void tty_put(struct tty *tty);
+
+/* Bytes typed: how many were taken (the rest when input_wanted is called). */
+uint32_t tty_input(struct tty *tty, const uint8_t *bytes, uint32_t length_bytes);
+/* The driver has room for output again. */
+void tty_output_ready(struct tty *tty);
+/* The window's size; SIGWINCH to the foreground. */
+void tty_resize(struct tty *tty, uint32_t rows, uint32_t columns);
+/* The other end is gone: reads see end of file, writes -EIO, the session SIGHUP. */
+void tty_hangup(struct tty *tty);
+
+/* Make the file one of this tty (sets operations and data, takes a reference). */
+void tty_file_open(struct tty *tty, struct file *file);
+/* The session of the task gets the tty as controlling terminal, its group the foreground. */
+void tty_control(struct tty *tty, struct task *task);
+/* A session leader ends: SIGHUP and SIGCONT to the foreground. Without locks. */
+void tty_session_end(struct tty *tty, int session);
+int tty_foreground(const struct tty *tty);
