@@ -3,7 +3,6 @@
 LINUX_SOURCES := $(wildcard linux/*/*.c linux/*/*.S) lib/oak/heap_core.c lib/oak/log.c \
     lib/ring/byte_ring.c lib/base/string.c lib/base/format.c lib/base/tree.c lib/base/record.c
 
-USER_PROGRAMS += $(B)/user/linux.elf
 $(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) lib/oak/program.ld
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
