@@ -11,6 +11,7 @@
 #pragma once
 
 #include "abi/control.h"
+#include "abi/engine.h"
 #include "lib/base/record.h"
 #include "lib/base/tree.h"
 #include "services/engine/process.h"
@@ -25,6 +26,7 @@
 #define CONTAINER_MISSING_MAX  32
 #define MISSING_NAME_MAX       64
 #define WATCH_BITS             48 /* domains share this many bits of the engine's signal */
+#define CONTAINER_WATCH_BITS   (((1ull << WATCH_BITS) - 1) << ENGINE_EVENT_OWN)
 
 enum container_state {
     CONTAINER_CREATED,

@@ -5,6 +5,8 @@
  * turns: replies first, then returned credit, then the output of the process it is attached to,
  * then the answers to its WAITs. A session without credit makes nothing and holds up nobody. What
  * waits here is bounded for each session; who lets more pile up is closed.
+ *
+ * The loop calls none of this: services/engine/engine.h.
  */
 #pragma once
 
