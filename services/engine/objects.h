@@ -8,8 +8,9 @@
  */
 #pragma once
 
-#include "abi/container.h"
 #include "lib/base/types.h"
+
+#include "abi/container.h"
 
 #define PERSONALITY_GUARANTEE_BYTES (256ull << 10)
 #define LOG_RESERVE_BYTES           (64ull << 10) /* of a limit, kept from the applications */
@@ -45,7 +46,7 @@ MUST_USE status_t objects_make(const struct container_plan *plan,
 /* Fill the table and run the first thread. */
 MUST_USE status_t objects_start(const struct container_objects *objects,
                                 const struct template_image *template, uint32_t channel_view,
-                                uint32_t image_memory, uint32_t image_gate, uint64_t image_bytes);
+                                uint32_t image_memory, uint32_t image_gate);
 
 /* Raise enum container_event. */
 void objects_raise(const struct container_objects *objects, uint64_t events);
@@ -72,7 +73,8 @@ struct capability_found objects_capability(const struct container_objects *objec
 /*
  * A channel's memory, mapped here. The container gets a view of it, so that it can neither discard
  * nor move its pages; the engine touches a page only after channel_ready said that it is there:
- * absent ones are charged to the container, whose account may be exhausted.
+ * absent ones are charged to the container's personality, whose account may be exhausted. It must
+ * be forgotten before objects_end: the pages go with the account, and the mapping with them.
  */
 struct channel_memory {
     uint32_t memory;
@@ -93,7 +95,8 @@ void channel_forget(struct channel_memory *channel);
 /* A capability to the view for a container, to be dropped after it was sent. */
 MUST_USE status_t channel_send(const struct channel_memory *channel, uint32_t *out_slot);
 
-/* A log's memory: charged to the container's account, mapped here, backed by log_memory_ready. */
+/* A log's memory: charged to the container's account, mapped here, backed by log_memory_ready. To
+ * be forgotten before objects_forget. */
 struct log_memory {
     uint32_t memory;
     void *bytes;

@@ -1,0 +1,365 @@
+#include "services/engine/objects.h"
+
+#include "abi/engine.h"
+#include "abi/init.idl.h"
+#include "lib/base/string.h"
+#include "lib/oak/kernel.h"
+#include "lib/oak/slots.h"
+#include "lib/oak/window.h"
+#include "services/engine/template.h"
+
+#define PERSONALITY_THREADS_MAX 64
+#define RINGS_PAGES             (CHANNEL_SPECIFICATION / PAGE_SIZE)
+#define READ_WRITE              (RIGHT_READ | RIGHT_WRITE)
+
+_Static_assert(RINGS_PAGES <= 64, "ready_pages has a bit for each");
+
+/* --- Containers ------------------------------------------------------------------------------- */
+
+static status_t slots_take(struct container_objects *objects)
+{
+    uint32_t *const slots[] = {&objects->account, &objects->personality, &objects->application,
+                               &objects->domain,  &objects->memory,      &objects->gate,
+                               &objects->events,  &objects->thread};
+    for (size_t i = 0; i < ARRAY_LENGTH(slots); i++) {
+        status_t status = slot_allocate(slots[i]);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+static status_t accounts_make(uint64_t memory_limit_bytes, const struct container_objects *objects)
+{
+    uint64_t limit_bytes = UINT64_MAX;
+    uint64_t application_bytes = UINT64_MAX;
+    if (memory_limit_bytes != 0) {
+        limit_bytes = MAX(memory_limit_bytes, (uint64_t)MEMORY_LIMIT_MIN_BYTES);
+        application_bytes = limit_bytes - PERSONALITY_GUARANTEE_BYTES - LOG_RESERVE_BYTES;
+    }
+    status_t status = kernel_account_create(ENGINE_SLOT_CONTAINERS, objects->account, 0,
+                                            limit_bytes, CONTAINER_THREADS_MAX);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status =
+        kernel_account_create(objects->account, objects->personality, PERSONALITY_GUARANTEE_BYTES,
+                              UINT64_MAX, PERSONALITY_THREADS_MAX);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return kernel_account_create(objects->account, objects->application, 0, application_bytes,
+                                 CONTAINER_THREADS_MAX);
+}
+
+/* A domain whose window is the template's. */
+static status_t window_make(const struct template_image *template,
+                            const struct container_plan *plan,
+                            const struct container_objects *objects)
+{
+    status_t status = kernel_domain_create(objects->personality, objects->domain, 0);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = kernel_domain_watch(objects->domain, ENGINE_SLOT_SIGNAL, plan->watch_bits);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = kernel_memory_clone(objects->personality, objects->memory, template->memory, 0,
+                                 template->memory_bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status =
+        kernel_regions_copy(objects->domain, template->domain, objects->memory, template->memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return kernel_thread_create(objects->personality, objects->thread, objects->domain,
+                                WINDOW_THREADS + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0);
+}
+
+static status_t handles_make(const struct container_plan *plan,
+                             const struct container_objects *objects)
+{
+    status_t status =
+        kernel_gate_create(objects->personality, objects->gate, ENGINE_SLOT_ENDPOINT, plan->badge);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return kernel_signal_create(objects->personality, objects->events);
+}
+
+status_t objects_make(const struct container_plan *plan, const struct template_image *template,
+                      struct container_objects *out)
+{
+    struct container_objects objects = {0};
+    status_t status = slots_take(&objects);
+    if (status == STATUS_OK) {
+        status = accounts_make(plan->memory_limit_bytes, &objects);
+    }
+    if (status == STATUS_OK) {
+        status = window_make(template, plan, &objects);
+    }
+    if (status == STATUS_OK) {
+        status = handles_make(plan, &objects);
+    }
+    if (status != STATUS_OK) {
+        objects_end(&objects);
+        objects_forget(&objects);
+        return status;
+    }
+    *out = objects;
+    return STATUS_OK;
+}
+
+status_t objects_start(const struct container_objects *objects,
+                       const struct template_image *template, uint32_t channel_view,
+                       uint32_t image_memory, uint32_t image_gate)
+{
+    const struct program_capability table[] = {
+        {SLOT_DOMAIN, objects->domain, RIGHT_READ | RIGHT_CONTROL},
+        {SLOT_ACCOUNT, objects->personality, RIGHT_READ | RIGHT_PAY},
+        {SLOT_LOG, SLOT_LOG, RIGHT_WRITE},
+        {SLOT_TIME, SLOT_TIME, RIGHT_READ},
+        {SLOT_MEMORY, objects->memory, RIGHTS_ALL & ~RIGHT_DESTROY},
+        {SLOT_THREAD, objects->thread, RIGHTS_ALL},
+        {CONTAINER_SLOT_ENGINE, objects->gate, RIGHT_CALL},
+        {CONTAINER_SLOT_STORAGE, image_gate, RIGHT_CALL},
+        {CONTAINER_SLOT_IMAGE, image_memory, RIGHT_READ | RIGHT_EXECUTE},
+        {CONTAINER_SLOT_EVENTS, objects->events, RIGHT_READ},
+        {CONTAINER_SLOT_CHANNEL, channel_view, READ_WRITE},
+        {CONTAINER_SLOT_APPLICATION, objects->application, RIGHT_READ | RIGHT_PAY},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
+        status_t status = kernel_capability_copy(objects->domain, table[i].slot_there,
+                                                 table[i].slot_here, table[i].rights);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return kernel_thread_start(objects->thread, SLOT_NONE, template->entry, 0);
+}
+
+void objects_raise(const struct container_objects *objects, uint64_t events)
+{
+    (void)kernel_signal_raise(objects->events, events);
+}
+
+void objects_end(struct container_objects *objects)
+{
+    slot_destroy(objects->application);
+    slot_destroy(objects->personality);
+    /* What these named was paid for by the personality and is gone. */
+    slot_release(objects->domain);
+    slot_release(objects->memory);
+    slot_release(objects->gate);
+    slot_release(objects->events);
+    slot_release(objects->thread);
+    *objects = (struct container_objects){.account = objects->account};
+}
+
+void objects_forget(struct container_objects *objects)
+{
+    objects_end(objects);
+    slot_destroy(objects->account);
+    objects->account = SLOT_NONE;
+}
+
+/* --- Looking ---------------------------------------------------------------------------------- */
+
+struct account_usage objects_usage(uint32_t account)
+{
+    struct account_usage usage = {0};
+    if (account != SLOT_NONE && kernel_account_read(account) == STATUS_OK) {
+        memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+    }
+    return usage;
+}
+
+struct account_usage objects_containers_usage(void)
+{
+    return objects_usage(ENGINE_SLOT_CONTAINERS);
+}
+
+struct domain_report objects_report(const struct container_objects *objects)
+{
+    struct domain_report report = {0};
+    if (objects->domain != SLOT_NONE && kernel_domain_report(objects->domain) == STATUS_OK) {
+        memcpy(&report, thread_frame_self()->message, sizeof(report));
+    }
+    return report;
+}
+
+struct capability_found objects_capability(const struct container_objects *objects, uint32_t slot)
+{
+    struct kernel_results results;
+    if (objects->domain == SLOT_NONE ||
+        kernel_capability_read(objects->domain, slot, &results) != STATUS_OK) {
+        return (struct capability_found){0};
+    }
+    return (struct capability_found){.type = (uint32_t)(results.value[0] & 0xff),
+                                     .rights = (uint32_t)(results.value[0] >> 8),
+                                     .number = results.value[1]};
+}
+
+struct platform_state objects_machine(void)
+{
+    struct platform_state state = {0};
+    if (kernel_platform_read(ENGINE_SLOT_PLATFORM) == STATUS_OK) {
+        memcpy(&state, thread_frame_self()->message, sizeof(state));
+    }
+    return state;
+}
+
+void objects_clock_set(uint64_t wall_ns)
+{
+    /* Without init's answer the clock stays as it is; nothing depends on it. */
+    if (init_clock_set(ENGINE_SLOT_INIT, wall_ns) != STATUS_OK) {
+        return;
+    }
+}
+
+uint64_t objects_tsc(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+
+/* --- Channels --------------------------------------------------------------------------------- */
+
+static status_t channel_fill(struct channel_memory *channel, const void *specification,
+                             uint32_t specification_bytes)
+{
+    if (specification_bytes > 0) {
+        status_t status =
+            kernel_memory_populate(channel->memory, CHANNEL_SPECIFICATION,
+                                   ALIGN_UP((uint64_t)specification_bytes, PAGE_SIZE));
+        if (status != STATUS_OK) {
+            return status;
+        }
+        memcpy(channel->bytes + CHANNEL_SPECIFICATION, specification, specification_bytes);
+    }
+    return channel_ready(channel, 0, sizeof(struct channel_control));
+}
+
+static status_t channel_build(const struct container_objects *objects,
+                              struct channel_memory *channel)
+{
+    status_t status = slot_allocate(&channel->memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = slot_allocate(&channel->view);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = kernel_memory_create(objects->personality, channel->memory, channel->mapped_bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = kernel_memory_view(objects->personality, channel->view, channel->memory, 0,
+                                channel->mapped_bytes, READ_WRITE);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    void *bytes;
+    status = window_map(channel->memory, 0, channel->mapped_bytes, READ_WRITE, &bytes);
+    if (status == STATUS_OK) {
+        channel->bytes = bytes;
+    }
+    return status;
+}
+
+status_t channel_make(const struct container_objects *objects, const void *specification,
+                      uint32_t specification_bytes, struct channel_memory *out)
+{
+    if (specification_bytes > CHANNEL_SPECIFICATION_MAX) {
+        return STATUS_TOO_LARGE;
+    }
+    struct channel_memory channel = {
+        .mapped_bytes = CHANNEL_SPECIFICATION + ALIGN_UP((uint64_t)specification_bytes, PAGE_SIZE)};
+    status_t status = channel_build(objects, &channel);
+    if (status == STATUS_OK) {
+        status = channel_fill(&channel, specification, specification_bytes);
+    }
+    if (status != STATUS_OK) {
+        channel_forget(&channel);
+        return status;
+    }
+    *out = channel;
+    return STATUS_OK;
+}
+
+status_t channel_ready(struct channel_memory *channel, uint64_t offset, uint64_t size)
+{
+    if (size == 0) {
+        return STATUS_OK;
+    }
+    if (offset >= CHANNEL_SPECIFICATION || size > CHANNEL_SPECIFICATION - offset) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    uint64_t last = (offset + size - 1) >> PAGE_SHIFT;
+    for (uint64_t page = offset >> PAGE_SHIFT; page <= last; page++) {
+        if ((channel->ready_pages >> page & 1) != 0) {
+            continue;
+        }
+        status_t status = kernel_memory_populate(channel->memory, page << PAGE_SHIFT, PAGE_SIZE);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        channel->ready_pages |= 1ull << page;
+    }
+    return STATUS_OK;
+}
+
+void channel_forget(struct channel_memory *channel)
+{
+    window_unmap(channel->bytes, channel->mapped_bytes);
+    slot_destroy(channel->view);
+    slot_destroy(channel->memory);
+    *channel = (struct channel_memory){0};
+}
+
+status_t channel_send(const struct channel_memory *channel, uint32_t *out_slot)
+{
+    return slot_copy(channel->view, READ_WRITE, out_slot);
+}
+
+/* --- Logs ------------------------------------------------------------------------------------- */
+
+status_t log_memory_make(uint32_t account, uint32_t size_bytes, struct log_memory *out)
+{
+    struct log_memory log = {.size_bytes = size_bytes};
+    status_t status = slot_allocate(&log.memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = kernel_memory_create(account, log.memory, ALIGN_UP((uint64_t)size_bytes, PAGE_SIZE));
+    if (status == STATUS_OK) {
+        status = window_map(log.memory, 0, size_bytes, READ_WRITE, &log.bytes);
+    }
+    if (status != STATUS_OK) {
+        log_memory_forget(&log);
+        return status;
+    }
+    *out = log;
+    return STATUS_OK;
+}
+
+status_t log_memory_ready(struct log_memory *memory, uint32_t from_bytes, uint32_t size_bytes)
+{
+    if (from_bytes > memory->size_bytes || size_bytes > memory->size_bytes - from_bytes) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    uint64_t first = ALIGN_DOWN((uint64_t)from_bytes, PAGE_SIZE);
+    uint64_t end = ALIGN_UP((uint64_t)from_bytes + size_bytes, PAGE_SIZE);
+    return kernel_memory_populate(memory->memory, first, end - first);
+}
+
+void log_memory_forget(struct log_memory *memory)
+{
+    window_unmap(memory->bytes, memory->size_bytes);
+    slot_destroy(memory->memory);
+    *memory = (struct log_memory){0};
+}

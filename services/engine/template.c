@@ -1,0 +1,113 @@
+#include "services/engine/template.h"
+
+#include "abi/container.h"
+#include "abi/engine.h"
+#include "lib/oak/clock.h"
+#include "lib/oak/kernel.h"
+#include "lib/oak/log.h"
+#include "lib/oak/slots.h"
+
+#define TEMPLATE_LIMIT_BYTES (32ull << 20)
+#define TEMPLATE_BYTES       (WINDOW_MAPS - WINDOW_BASE)
+
+static struct {
+    enum template_state state;
+    struct program program;
+    uint32_t gate;
+    uint64_t started_ns;
+    struct template_image image;
+} template;
+
+static void template_fail(const char *what, status_t status)
+{
+    log_line("no container can be started: %s: %s", what, status_name(status));
+    slot_destroy(template.gate);
+    template.gate = SLOT_NONE;
+    template.state = TEMPLATE_FAILED;
+}
+
+static status_t template_load(const struct bundle *bundle, uint64_t fault_bits)
+{
+    status_t status = slot_allocate(&template.gate);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = kernel_gate_create(SLOT_ACCOUNT, template.gate, ENGINE_SLOT_ENDPOINT,
+                                ENGINE_BADGE_TEMPLATE);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const struct program_capability gate = {CONTAINER_SLOT_ENGINE, template.gate, RIGHT_CALL};
+    const struct program_specification specification = {
+        .bundle = bundle,
+        .name = TEMPLATE_PROGRAM,
+        .account = SLOT_ACCOUNT,
+        .limit_bytes = TEMPLATE_LIMIT_BYTES,
+        .limit_threads = 1,
+        .band = BAND_CONTAINER,
+        .private_bytes = TEMPLATE_BYTES,
+        .capabilities = &gate,
+        .capability_count = 1,
+        .watch_signal = ENGINE_SLOT_SIGNAL,
+        .watch_bits = fault_bits,
+    };
+    status = program_load(&specification, &template.program);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = program_start(&template.program);
+    if (status != STATUS_OK) {
+        program_destroy(&template.program);
+    }
+    return status;
+}
+
+void template_start(const struct bundle *bundle, uint64_t fault_bits)
+{
+    template.state = TEMPLATE_STARTING;
+    template.started_ns = clock_now_ns();
+    status_t status = template_load(bundle, fault_bits);
+    if (status != STATUS_OK) {
+        template_fail("loading " TEMPLATE_PROGRAM, status);
+    }
+}
+
+status_t template_freeze(struct service_call *call, uint64_t entry)
+{
+    (void)call;
+    if (template.state != TEMPLATE_STARTING || entry - WINDOW_BASE >= WINDOW_SIZE) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    /* With the thread goes the call, which is never answered, and the pin on its frame: so a clone
+     * shares that page, too. */
+    slot_destroy(template.program.thread);
+    template.program.thread = SLOT_NONE;
+    slot_destroy(template.gate);
+    template.gate = SLOT_NONE;
+    template.image = (struct template_image){.domain = template.program.domain,
+                                             .memory = template.program.memory,
+                                             .memory_bytes = TEMPLATE_BYTES,
+                                             .entry = entry};
+    template.state = TEMPLATE_READY;
+    log_line("personality ready after %llu us",
+             (unsigned long long)((clock_now_ns() - template.started_ns) / 1000));
+    return STATUS_DEFERRED;
+}
+
+void template_faulted(void)
+{
+    if (template.state == TEMPLATE_STARTING) {
+        program_destroy(&template.program);
+        template_fail("the personality ended by a fault", STATUS_CLOSED);
+    }
+}
+
+enum template_state template_state(void)
+{
+    return template.state;
+}
+
+const struct template_image *template_get(void)
+{
+    return template.state == TEMPLATE_READY ? &template.image : NULL;
+}
