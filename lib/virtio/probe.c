@@ -343,6 +343,20 @@ status_t virtio_grant_make(struct virtio_machine *machine, struct virtio_found *
     return STATUS_OK;
 }
 
+status_t virtio_device_silence(struct virtio_machine *machine, struct virtio_found *found)
+{
+    struct making making = {.machine = machine, .found = found, .account = machine->account};
+    if (found->transport == VIRTIO_TRANSPORT_PCI) {
+        pci_address_t address = found->bus_device_function;
+        status_t status = pci_virtio_read(machine->ioport, address, &making.pci);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        pci_virtio_enable(machine->ioport, address, &making.pci, false);
+    }
+    return device_reset(&making);
+}
+
 void virtio_grant_destroy(uint32_t slots[VIRTIO_GRANT_SLOTS])
 {
     for (uint32_t i = 0; i < VIRTIO_GRANT_SLOTS; i++) {

@@ -46,5 +46,9 @@ MUST_USE status_t virtio_grant_make(struct virtio_machine *machine, struct virti
                                     uint32_t account, uint32_t signal, uint64_t irq_bits,
                                     uint64_t dma_bytes, uint32_t slots[VIRTIO_GRANT_SLOTS]);
 
+/* Take bus mastering away and reset the device: from then on it writes to nobody's memory. For one
+ * whose service has died, before the grant is destroyed. IO_ERROR: it does not obey. */
+MUST_USE status_t virtio_device_silence(struct virtio_machine *machine, struct virtio_found *found);
+
 /* Destroy what a grant consists of. */
 void virtio_grant_destroy(uint32_t slots[VIRTIO_GRANT_SLOTS]);
