@@ -57,6 +57,7 @@ struct blob; /* blobs.h */
 
 struct missing_call {
     struct missing_call *next;
+    uint64_t count;
     char name[MISSING_NAME_MAX + 1];
 };
 
@@ -69,16 +70,16 @@ struct container {
     char id[CONTAINER_ID_DIGITS + 1];
     char name[CONTAINER_NAME_MAX + 1];
     bool auto_remove;
-    bool removing;
     uint64_t memory_limit_bytes;
     uint8_t *label;
     uint32_t label_bytes;
+    uint8_t blob_name[32];
     uint64_t created_ns;
     uint64_t started_ns;
     uint64_t ended_ns;
 
     struct container_objects objects;
-    struct blob *blob;
+    struct blob *blob; /* NULL until it is opened */
     struct process process; /* its own: number 0 */
     struct process *execs;
     uint32_t exec_count;
@@ -97,14 +98,18 @@ struct container *container_at(uint32_t index);
 
 /* The one whose gate has the badge; NULL without. */
 struct container *container_by_badge(uint64_t badge);
+uint64_t container_badge(const struct container *container);
+/* What its domain's end raises; other containers may share it. */
+uint64_t container_watch_bits(const struct container *container);
 
 /* By id, name or the beginning of an id. NOT_FOUND; EXISTS: several ids begin so. */
 MUST_USE status_t container_find(const char *text, uint32_t length_bytes, struct container **out);
 
 /*
- * Check and take apart. INVALID_ARGUMENT with *why set: it is not one. The records' form is checked
- * to the end, so that nobody finds the rest cut off.
+ * Check the records of a CREATE or EXEC to the end (their form: nobody finds the rest cut off), and
+ * take a CREATE's apart; the label stays where it is. INVALID_ARGUMENT with *why set: it is none.
  */
+MUST_USE status_t specification_check(const void *bytes, uint32_t length_bytes, const char **why);
 MUST_USE status_t specification_read(const void *bytes, uint32_t length_bytes,
                                      struct container_specification *out, const char **why);
 
@@ -115,7 +120,7 @@ MUST_USE status_t container_new(const struct container_specification *specificat
 void container_delete(struct container *container);
 
 /* A process by number; NULL without. */
-struct process *container_process(struct container *container, uint32_t number);
+struct process *container_process(struct container *container, uint64_t number);
 MUST_USE status_t container_exec_new(struct container *container, struct process **out);
 void container_exec_delete(struct process *process);
 /* Delete it if it has ended and nobody is interested. */
@@ -124,11 +129,19 @@ void container_exec_check(struct process *process);
 /* Tell the personality something. BUSY: it does not fetch what it was told before. */
 MUST_USE status_t container_tell(struct container *container, enum container_request kind,
                                  uint32_t process, uint64_t value);
+/* Take what it was told first; false: there is nothing. */
+bool container_told(struct container *container, struct queued_request *out);
 
-/* Its process ended, or it is to end: everything is given back, but log and record stay. */
+/* A Linux call that does not exist was used. */
+void container_missing(struct container *container, const char *name, uint32_t length_bytes);
+
+/*
+ * Its process ended, or it is to end: everything is given back, but log and record stay. One that is
+ * to be removed by itself may be gone after this.
+ */
 void container_end(struct container *container, uint32_t exit_code, bool oom_killed);
 
-/* Delete it if it is to be removed by itself and nobody waits for anything of it. */
+/* Delete it if it has ended, is to be removed by itself, and nobody waits for anything of it. */
 void container_auto_remove(struct container *container);
 
 /* Domains whose bits of the signal are these: end those that faulted. */

@@ -14,7 +14,7 @@
 #include "services/engine/objects.h"
 
 #define CONTAINER_LOG_BYTES (256u << 10)
-#define EXEC_LOG_BYTES      (64u << 10)
+#define EXEC_LOG_BYTES      (128u << 10) /* half of it takes what the rings hold at the end */
 #define PROCESS_MESSAGE     256
 #define PROCESS_PUMP_BYTES  (64u << 10) /* moved in one turn */
 
@@ -41,15 +41,16 @@ struct process {
     uint32_t exit_code;
     uint64_t pid;
     uint32_t specification_bytes;
+    uint32_t window; /* RESIZE that came before it ran, or 0 */
     char message[PROCESS_MESSAGE]; /* one line for the user, or empty */
 
     struct channel_memory channel;
     struct byte_ring ring[3];
-    bool ring_over[3];
+    bool ring_open[3];
     struct log_memory log_memory;
     struct log_ring log;
 
-    struct session *sessions; /* attached */
+    struct session *sessions; /* attached, and of an EXEC the one that made it */
     struct wait *waits;
     struct session *launcher; /* whose START or EXEC waits, or NULL */
     uint16_t launcher_tag;
@@ -59,7 +60,10 @@ struct process {
     bool held_up; /* by a slow session */
 };
 
-/* Make its channel; the specification was checked. The rings are ready to be used. */
+/*
+ * Make its channel and log; the specification was checked. The rings are ready to be used. Its log
+ * may be missing when there is no memory: then its output is counted as dropped.
+ */
 MUST_USE status_t process_open(struct process *process, const void *specification,
                                uint32_t specification_bytes);
 
@@ -68,16 +72,29 @@ void process_activate(struct process *process);
 /* Pump everything that is active, each once. True when some of it has more to do. */
 bool processes_pump(void);
 
+/* Put bytes into its stdin; returns how many were taken. What nobody will read is thrown away. */
+uint32_t process_input(struct process *process, const uint8_t *bytes, uint32_t length_bytes);
+void process_stdin_close(struct process *process);
+
+/* It runs now. */
+void process_launched(struct process *process, uint64_t pid);
+/* RESIZE of its terminal: rows << 16 | columns. */
+void process_resize(struct process *process, uint32_t window);
+
 /* It has ended: take the rest of its output, give up its channel, tell whoever waits. */
 void process_ended(struct process *process, uint32_t exit_code, bool oom_killed);
 
-/* No session and no WAIT holds it any more after this. */
+/* No session and no WAIT holds it any more after this, and its log is gone. */
 void process_release(struct process *process);
 
 /* A session took from the log, or left: go on if that was what held the process up. */
 void process_unhold(struct process *process);
 
-void process_stdin_close(struct process *process);
-
-/* Answer the START or EXEC that made it. */
+/* Answer the START or EXEC that made it, if somebody still waits for that. */
 void process_launch_answer(struct process *process, status_t status);
+
+/*
+ * Text from outside, fit for a user's terminal: cut to what fits and at the first NUL, control
+ * characters replaced. Returns its length.
+ */
+uint32_t text_keep(char *to, uint32_t capacity_bytes, const char *text, uint32_t length_bytes);

@@ -23,6 +23,8 @@
 #define SESSION_DATA_BYTES     16384       /* one frame of output at most, so that turns are short */
 #define SESSION_CREDIT_RETURN  (CONTROL_WINDOW / 4)
 
+#define WAIT_MESSAGE           256
+
 struct process;
 
 /* A result on its way. */
@@ -44,12 +46,20 @@ struct pending_request {
     uint8_t bytes[];
 };
 
-/* A WAIT: in its session's list and its process's. */
+/* What a WAIT is answered with. */
+struct wait_result {
+    uint32_t exit_code;
+    bool oom_killed;
+    char message[WAIT_MESSAGE];
+};
+
+/* A WAIT: in its session's list and, while the process exists, in that one's. */
 struct wait {
     struct wait *session_next;
     struct wait *process_next;
     struct session *session;
-    struct process *process;
+    struct process *process; /* NULL: it is gone, and this was the result */
+    struct wait_result result;
     uint16_t tag;
 };
 
@@ -63,9 +73,11 @@ struct session {
     uint32_t number;
     struct session *hash_next;
     struct session *ready_next;
-    bool ready;   /* in the ready list */
-    bool closing; /* CLOSE is to be sent; then it is freed */
-    bool busy;    /* a START or EXEC is under way */
+    struct session *attend_next;
+    bool ready;    /* in the ready list */
+    bool attended; /* in the list of those that sessions_attend looks at */
+    bool closing;  /* CLOSE is to be sent; then it is freed */
+    struct process *launching; /* its START or EXEC is under way */
 
     uint8_t *more; /* the beginning of the next request */
     uint32_t more_bytes;
@@ -84,7 +96,7 @@ struct session {
     bool input_closed;
 
     enum attachment attachment;
-    struct process *process;
+    struct process *process; /* NULL after session_detach */
     struct session *process_next; /* in the process's list */
     struct log_cursor cursor;
     uint64_t until;  /* LOGS without FOLLOW ends at this position */
@@ -110,18 +122,28 @@ void session_request(struct session *session, uint16_t tag, uint32_t type, const
 void session_data(struct session *session, const uint8_t *payload, uint32_t length_bytes);
 void session_eof(struct session *session);
 void session_credit(struct session *session, uint32_t stream, uint32_t bytes);
+void session_resize(struct session *session, uint32_t window);
 
 /* Free it: the client closed it, or is gone. */
 void session_end(struct session *session);
 void session_end_all(void);
-/* We end it: the client sees CLOSE. Why goes to the log. */
+/* We end it, soon: the client sees CLOSE. Why goes to the log. */
 void session_refuse(struct session *session, const char *why);
+/* A session that could not be opened: the client sees CLOSE. */
+void session_refuse_number(uint32_t number);
 
-/* Queue a result. Records may be NULL. */
+/* Queue a result; the bytes are copied. */
 void session_reply(struct session *session, uint16_t tag, status_t status, const void *records,
                    uint32_t length_bytes);
-/* The START or EXEC that it waited for is answered: carry out what came after it. */
+/* The same for a large one that is made in place; NULL: no memory. The queue owns what it is given. */
+struct reply *reply_make(uint32_t capacity_bytes);
+void session_reply_queue(struct session *session, uint16_t tag, status_t status,
+                         struct reply *reply, uint32_t length_bytes);
+
+/* The START or EXEC that it waited for is answered: carry out, soon, what came after it. */
 void session_resume(struct session *session);
+/* Do what was put off: requests after a START or EXEC, the end of sessions that were refused. */
+void sessions_attend(void);
 
 /* There may be something to send. */
 void session_wake(struct session *session);
@@ -129,9 +151,15 @@ void session_wake(struct session *session);
 /* Attach to a process; BUSY when it is attached to one already. */
 MUST_USE status_t session_attach(struct session *session, struct process *process,
                                  enum attachment attachment, struct log_cursor cursor);
+/* Leave the process, which is not looked at any more: the caller says that it may be deleted. */
 void session_detach(struct session *session);
+/* The process goes away: its streams end here. */
+void session_cut(struct session *session);
 
+/* LIMIT_REACHED, NO_MEMORY; otherwise answered when the process has ended. */
 MUST_USE status_t session_wait(struct session *session, uint16_t tag, struct process *process);
+/* The process goes away: what it says now is the answer. */
+void wait_settle(struct wait *wait);
 
 /* Bytes of stdin that wait for its process. */
 static inline uint32_t session_input_bytes(const struct session *session)
@@ -140,6 +168,8 @@ static inline uint32_t session_input_bytes(const struct session *session)
 }
 /* That many of them are taken. */
 void session_input_taken(struct session *session, uint32_t bytes);
+/* Close the process's stdin if this session's was all that it is to read. */
+void session_input_check(struct session *session);
 
 /*
  * Make the next frame of the session whose turn it is, at most FRAME_BYTES_MAX bytes. False: no

@@ -1,0 +1,385 @@
+/*
+ * Invariants: every container stands in the table and in both trees; `generation` is never used
+ * twice, so no badge of a former life names a container of now. What a personality says never
+ * changes another container.
+ */
+#include "services/engine/container.h"
+
+#include "lib/base/string.h"
+#include "lib/oak/clock.h"
+#include "lib/oak/heap.h"
+#include "lib/oak/log.h"
+#include "services/engine/blobs.h"
+
+#define EXIT_KILLED  137 /* 128 + SIGKILL */
+#define EXIT_FAULTED 255
+
+static struct container *table[CONTAINERS_MAX];
+static uint32_t count;
+static uint32_t generations;
+static uint32_t label_total_bytes;
+static struct tree ids;
+static struct tree names;
+
+static int id_compare(const struct tree_node *a, const struct tree_node *b)
+{
+    return strcmp(CONTAINER_OF(a, struct container, by_id)->id,
+                  CONTAINER_OF(b, struct container, by_id)->id);
+}
+
+static int name_compare(const struct tree_node *a, const struct tree_node *b)
+{
+    return strcmp(CONTAINER_OF(a, struct container, by_name)->name,
+                  CONTAINER_OF(b, struct container, by_name)->name);
+}
+
+void containers_init(void)
+{
+    tree_init(&ids, id_compare);
+    tree_init(&names, name_compare);
+}
+
+uint32_t container_count(void)
+{
+    return count;
+}
+
+struct container *container_at(uint32_t index)
+{
+    return table[index];
+}
+
+uint64_t container_badge(const struct container *container)
+{
+    return (uint64_t)container->generation << 32 | container->index;
+}
+
+struct container *container_by_badge(uint64_t badge)
+{
+    uint32_t index = (uint32_t)badge;
+    if (index >= CONTAINERS_MAX || table[index] == NULL ||
+        table[index]->generation != badge >> 32) {
+        return NULL;
+    }
+    return table[index];
+}
+
+uint64_t container_watch_bits(const struct container *container)
+{
+    return 1ull << (ENGINE_EVENT_OWN + container->index % WATCH_BITS);
+}
+
+/* --- Names --- */
+
+static struct container *name_find(const char *text)
+{
+    struct tree_node *node = names.root;
+    while (node != NULL) {
+        struct container *container = CONTAINER_OF(node, struct container, by_name);
+        int order = strcmp(text, container->name);
+        if (order == 0) {
+            return container;
+        }
+        node = order < 0 ? node->left : node->right;
+    }
+    return NULL;
+}
+
+/* The first id that is not before the text. */
+static struct container *id_find(const char *text)
+{
+    struct container *found = NULL;
+    struct tree_node *node = ids.root;
+    while (node != NULL) {
+        struct container *container = CONTAINER_OF(node, struct container, by_id);
+        bool before = strcmp(container->id, text) < 0;
+        found = before ? found : container;
+        node = before ? node->right : node->left;
+    }
+    return found;
+}
+
+status_t container_find(const char *text, uint32_t length_bytes, struct container **out)
+{
+    char copy[CONTAINER_ID_DIGITS + 1] = {0};
+    if (length_bytes == 0 || length_bytes > CONTAINER_ID_DIGITS) {
+        return STATUS_NOT_FOUND;
+    }
+    memcpy(copy, text, length_bytes);
+    struct container *container = name_find(copy);
+    if (container == NULL) {
+        container = id_find(copy);
+        if (container == NULL || strncmp(container->id, copy, strlen(copy)) != 0) {
+            return STATUS_NOT_FOUND;
+        }
+        struct tree_node *next = tree_next(&container->by_id);
+        if (next != NULL &&
+            strncmp(CONTAINER_OF(next, struct container, by_id)->id, copy, strlen(copy)) == 0) {
+            return STATUS_EXISTS;
+        }
+    }
+    *out = container;
+    return STATUS_OK;
+}
+
+/* --- Life --- */
+
+static status_t new_check(const struct container_specification *specification)
+{
+    struct container *container = id_find(specification->id);
+    if (name_find(specification->name) != NULL ||
+        (container != NULL && strcmp(container->id, specification->id) == 0)) {
+        return STATUS_EXISTS;
+    }
+    if (count == CONTAINERS_MAX || generations == UINT32_MAX ||
+        specification->label_bytes > CONTAINERS_LABEL_BYTES - label_total_bytes) {
+        return STATUS_LIMIT_REACHED;
+    }
+    return STATUS_OK;
+}
+
+static void table_insert(struct container *container)
+{
+    uint32_t index = generations % CONTAINERS_MAX;
+    while (table[index] != NULL) {
+        index = (index + 1) % CONTAINERS_MAX;
+    }
+    table[index] = container;
+    count++;
+    container->index = index;
+    container->generation = ++generations;
+    tree_insert(&ids, &container->by_id);
+    tree_insert(&names, &container->by_name);
+}
+
+status_t container_new(const struct container_specification *specification, struct container **out)
+{
+    status_t status = new_check(specification);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct container *container = heap_allocate_zeroed(sizeof(*container));
+    uint8_t *label = heap_allocate(MAX(specification->label_bytes, 1u));
+    if (container == NULL || label == NULL) {
+        heap_free(container);
+        heap_free(label);
+        return STATUS_NO_MEMORY;
+    }
+    if (specification->label_bytes > 0) {
+        memcpy(label, specification->label, specification->label_bytes);
+    }
+    container->label = label;
+    container->label_bytes = specification->label_bytes;
+    label_total_bytes += specification->label_bytes;
+    memcpy(container->id, specification->id, sizeof(container->id));
+    memcpy(container->name, specification->name, sizeof(container->name));
+    memcpy(container->blob_name, specification->blob, sizeof(container->blob_name));
+    container->auto_remove = specification->auto_remove;
+    container->memory_limit_bytes = specification->memory_limit_bytes;
+    container->created_ns = clock_wall_ns();
+    container->process.container = container;
+    container->process.terminal = specification->terminal;
+    container->process.open_stdin = specification->open_stdin;
+    table_insert(container);
+    *out = container;
+    return STATUS_OK;
+}
+
+static void container_stop(struct container *container, uint32_t exit_code, bool oom_killed)
+{
+    if (container->state == CONTAINER_STOPPED) {
+        return;
+    }
+    container->state = CONTAINER_STOPPED;
+    container->ended_ns = clock_wall_ns();
+    container->queue_count = 0;
+    for (struct process *next, *exec = container->execs; exec != NULL; exec = next) {
+        next = exec->next;
+        process_ended(exec, EXIT_KILLED, false);
+        container_exec_check(exec);
+    }
+    process_ended(&container->process, exit_code, oom_killed);
+    objects_end(&container->objects);
+}
+
+void container_end(struct container *container, uint32_t exit_code, bool oom_killed)
+{
+    container_stop(container, exit_code, oom_killed);
+    container_auto_remove(container);
+}
+
+void container_delete(struct container *container)
+{
+    container_stop(container, EXIT_KILLED, false);
+    while (container->execs != NULL) {
+        container_exec_delete(container->execs);
+    }
+    process_release(&container->process);
+    objects_forget(&container->objects);
+    blob_release(container->blob);
+    while (container->missing != NULL) {
+        struct missing_call *missing = container->missing;
+        container->missing = missing->next;
+        heap_free(missing);
+    }
+    tree_remove(&ids, &container->by_id);
+    tree_remove(&names, &container->by_name);
+    table[container->index] = NULL;
+    count--;
+    label_total_bytes -= container->label_bytes;
+    heap_free(container->label);
+    heap_free(container);
+}
+
+void container_auto_remove(struct container *container)
+{
+    if (container->auto_remove && container->state == CONTAINER_STOPPED &&
+        container->execs == NULL && container->process.sessions == NULL &&
+        container->process.waits == NULL) {
+        container_delete(container);
+    }
+}
+
+/* --- Processes --- */
+
+struct process *container_process(struct container *container, uint64_t number)
+{
+    struct process *process = number == 0 ? &container->process : container->execs;
+    while (process != NULL && process->number != number) {
+        process = process->next;
+    }
+    return process;
+}
+
+status_t container_exec_new(struct container *container, struct process **out)
+{
+    if (container->exec_count == CONTAINER_EXECS_MAX) {
+        return STATUS_LIMIT_REACHED;
+    }
+    struct process *process = heap_allocate_zeroed(sizeof(*process));
+    if (process == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    do {
+        container->exec_last = container->exec_last == UINT32_MAX ? 1 : container->exec_last + 1;
+    } while (container_process(container, container->exec_last) != NULL);
+    process->container = container;
+    process->number = container->exec_last;
+    process->next = container->execs;
+    container->execs = process;
+    container->exec_count++;
+    *out = process;
+    return STATUS_OK;
+}
+
+void container_exec_delete(struct process *process)
+{
+    struct container *container = process->container;
+    struct process **link = &container->execs;
+    while (*link != process) {
+        link = &(*link)->next;
+    }
+    *link = process->next;
+    container->exec_count--;
+    process_release(process);
+    heap_free(process);
+}
+
+void container_exec_check(struct process *process)
+{
+    if (process->number != 0 && process->state == PROCESS_ENDED && process->sessions == NULL &&
+        process->waits == NULL) {
+        container_exec_delete(process);
+    }
+}
+
+/* --- What the personality is told --- */
+
+status_t container_tell(struct container *container, enum container_request kind, uint32_t process,
+                        uint64_t value)
+{
+    for (uint32_t i = 0; kind == CONTAINER_REQUEST_RESIZE && i < container->queue_count; i++) {
+        struct queued_request *queued =
+            &container->queue[(container->queue_first + i) % CONTAINER_QUEUE];
+        if (queued->kind == (uint32_t)kind && queued->process == process) {
+            queued->value = value;
+            return STATUS_OK;
+        }
+    }
+    if (container->queue_count == CONTAINER_QUEUE) {
+        return STATUS_BUSY;
+    }
+    uint32_t last = (container->queue_first + container->queue_count) % CONTAINER_QUEUE;
+    container->queue[last] = (struct queued_request){(uint32_t)kind, process, value};
+    container->queue_count++;
+    objects_raise(&container->objects, EVENT_REQUEST);
+    return STATUS_OK;
+}
+
+bool container_told(struct container *container, struct queued_request *out)
+{
+    if (container->queue_count == 0) {
+        return false;
+    }
+    *out = container->queue[container->queue_first];
+    container->queue_first = (container->queue_first + 1) % CONTAINER_QUEUE;
+    container->queue_count--;
+    return true;
+}
+
+void container_missing(struct container *container, const char *name, uint32_t length_bytes)
+{
+    char text[MISSING_NAME_MAX + 1];
+    uint32_t length = text_keep(text, sizeof(text), name, length_bytes);
+    for (struct missing_call *known = container->missing; known != NULL; known = known->next) {
+        if (strcmp(known->name, text) == 0) {
+            known->count++;
+            return;
+        }
+    }
+    struct missing_call *missing = NULL;
+    if (length > 0 && container->missing_count < CONTAINER_MISSING_MAX) {
+        missing = heap_allocate(sizeof(*missing));
+    }
+    if (missing == NULL) {
+        return;
+    }
+    *missing = (struct missing_call){.next = container->missing, .count = 1};
+    memcpy(missing->name, text, length + 1);
+    container->missing = missing;
+    container->missing_count++;
+    log_line("container %.12s: %s is missing", container->id, missing->name);
+}
+
+/* --- Faults --- */
+
+static void container_faulted(struct container *container, const struct domain_report *report)
+{
+    log_line("container %.12s: its personality failed: cause %llu vector %llu error %llx "
+             "address %llx rip %llx",
+             container->id, (unsigned long long)report->cause, (unsigned long long)report->vector,
+             (unsigned long long)report->error, (unsigned long long)report->address,
+             (unsigned long long)report->rip);
+    for (uint64_t i = 0; i < MIN(report->calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
+        log_line("container %.12s:   from %llx", container->id,
+                 (unsigned long long)report->return_address[i]);
+    }
+    static const char text[] = "the container's Linux personality failed; the machine's log says how";
+    memcpy(container->process.message, text, sizeof(text));
+    container_end(container, EXIT_FAULTED, false);
+}
+
+void containers_faulted(uint64_t watch_bits)
+{
+    for (uint32_t i = 0; i < CONTAINERS_MAX; i++) {
+        struct container *container = table[i];
+        if (container == NULL || container->state == CONTAINER_STOPPED ||
+            (container_watch_bits(container) & watch_bits) == 0) {
+            continue;
+        }
+        struct domain_report report = objects_report(&container->objects);
+        if (report.cause != 0) {
+            container_faulted(container, &report);
+        }
+    }
+}
