@@ -1,0 +1,149 @@
+/*
+ * A container's accounts, window, table and channel. Everything is paid for by its account, so
+ * destroying that undoes it all; the slots here are given back with it.
+ */
+#include "lib/base/string.h"
+#include "lib/oak/kernel.h"
+#include "lib/oak/log.h"
+#include "lib/oak/slots.h"
+#include "lib/oak/window.h"
+#include "tests/linux/bringup.h"
+
+#define THREADS_MAX 4096
+#define READ_WRITE  (RIGHT_READ | RIGHT_WRITE)
+
+static void slots_take(struct container *container)
+{
+    uint32_t *const slots[] = {
+        &container->account, &container->personality, &container->application,
+        &container->domain,  &container->memory,      &container->gate,
+        &container->events,  &container->thread,      &container->channel};
+    for (size_t i = 0; i < ARRAY_LENGTH(slots); i++) {
+        *slots[i] = slot_new();
+    }
+}
+
+static void accounts_make(const struct plan *plan, const struct container *container)
+{
+    must(kernel_account_create(SLOT_ACCOUNT, container->account, 0, plan->memory_limit_bytes,
+                               THREADS_MAX),
+         "container account");
+    must(kernel_account_create(container->account, container->personality, 256 << 10, UINT64_MAX,
+                               THREADS_MAX),
+         "personality account");
+    must(kernel_account_create(container->account, container->application, 0, UINT64_MAX,
+                               THREADS_MAX),
+         "application account");
+}
+
+/* A window that repeats the template's, over a copy-on-write clone of its private memory. */
+static void window_clone(const struct template *template, const struct container_handles *handles,
+                         const struct container *container)
+{
+    must(kernel_domain_create(container->personality, container->domain, 0), "domain");
+    must(kernel_domain_watch(container->domain, handles->watch_signal, handles->watch_bits),
+         "watch the domain");
+    must(kernel_memory_clone(container->personality, container->memory, template->program.memory, 0,
+                             WINDOW_MAPS - WINDOW_BASE),
+         "clone the window's memory");
+    must(kernel_regions_copy(container->domain, template->program.domain, container->memory,
+                             template->program.memory),
+         "copy the window's regions");
+    must(kernel_thread_create(container->personality, container->thread, container->domain,
+                              WINDOW_THREADS + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0),
+         "thread");
+}
+
+static void channel_make(const struct plan *plan, struct container *container)
+{
+    must(kernel_memory_create(container->personality, container->channel, CHANNEL_BYTES),
+         "channel");
+    must(kernel_memory_populate(container->channel, 0,
+                                CHANNEL_SPECIFICATION +
+                                    ALIGN_UP((uint64_t)plan->specification_bytes, PAGE_SIZE)),
+         "populate the channel");
+    void *mapped;
+    must(window_map(container->channel, 0, CHANNEL_BYTES, READ_WRITE, &mapped), "map the channel");
+    container->channel_bytes = mapped;
+    memcpy(container->channel_bytes + CHANNEL_SPECIFICATION, plan->specification,
+           plan->specification_bytes);
+}
+
+static void table_fill(const struct container_handles *handles, const struct container *container)
+{
+    const struct program_capability table[] = {
+        {SLOT_DOMAIN, container->domain, RIGHT_READ | RIGHT_CONTROL},
+        {SLOT_ACCOUNT, container->personality, RIGHT_READ | RIGHT_PAY},
+        {SLOT_LOG, SLOT_LOG, RIGHT_WRITE},
+        {SLOT_TIME, SLOT_TIME, RIGHT_READ},
+        {SLOT_MEMORY, container->memory, RIGHTS_ALL & ~RIGHT_DESTROY},
+        {SLOT_THREAD, container->thread, RIGHTS_ALL},
+        {CONTAINER_SLOT_ENGINE, container->gate, RIGHT_CALL},
+        {CONTAINER_SLOT_STORAGE, handles->storage_gate, RIGHT_CALL},
+        {CONTAINER_SLOT_IMAGE, handles->image, RIGHT_READ | RIGHT_EXECUTE},
+        {CONTAINER_SLOT_EVENTS, container->events, RIGHT_READ},
+        {CONTAINER_SLOT_CHANNEL, container->channel, READ_WRITE},
+        {CONTAINER_SLOT_APPLICATION, container->application, RIGHT_READ | RIGHT_PAY},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
+        must(kernel_capability_copy(container->domain, table[i].slot_there, table[i].slot_here,
+                                    table[i].rights),
+             "fill the container's table");
+    }
+}
+
+void container_make(const struct plan *plan, const struct template *template,
+                    const struct container_handles *handles, struct container *out)
+{
+    struct container container = {0};
+    slots_take(&container);
+    accounts_make(plan, &container);
+    window_clone(template, handles, &container);
+    must(kernel_gate_create(container.personality, container.gate, handles->endpoint,
+                            handles->badge),
+         "gate");
+    must(kernel_signal_create(container.personality, container.events), "event signal");
+    channel_make(plan, &container);
+    table_fill(handles, &container);
+    *out = container;
+}
+
+void container_start(const struct container *container, const struct template *template)
+{
+    must(kernel_thread_start(container->thread, SLOT_NONE, template->entry, 0),
+         "start the container");
+}
+
+void container_destroy(struct container *container)
+{
+    window_unmap(container->channel_bytes, CHANNEL_BYTES);
+    slot_destroy(container->account);
+    slot_release(container->personality);
+    slot_release(container->application);
+    slot_release(container->domain);
+    slot_release(container->memory);
+    slot_release(container->gate);
+    slot_release(container->events);
+    slot_release(container->thread);
+    slot_release(container->channel);
+    *container = (struct container){0};
+}
+
+void domain_report_log(const char *who, uint32_t domain)
+{
+    if (kernel_domain_report(domain) != STATUS_OK) {
+        return;
+    }
+    struct domain_report report;
+    memcpy(&report, thread_frame_self()->message, sizeof(report));
+    if (report.cause == 0) {
+        return;
+    }
+    log_line("%s faulted: cause %llu vector %llu error %llx address %llx rip %llx rsp %llx", who,
+             (unsigned long long)report.cause, (unsigned long long)report.vector,
+             (unsigned long long)report.error, (unsigned long long)report.address,
+             (unsigned long long)report.rip, (unsigned long long)report.rsp);
+    for (uint64_t i = 0; i < MIN(report.calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
+        log_line("%s called from %llx", who, (unsigned long long)report.return_address[i]);
+    }
+}
