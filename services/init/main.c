@@ -184,12 +184,12 @@ static void process_report(const char *name, const struct program *program)
     }
     struct domain_report report;
     memcpy(&report, thread_frame_self()->message, sizeof(report));
-    log_line("%s ended by a fault: cause %llu vector %llu error %#llx address %#llx rip %#llx",
+    log_line("%s ended by a fault: cause %llu vector %llu error 0x%llx address 0x%llx rip 0x%llx",
              name, (unsigned long long)report.cause, (unsigned long long)report.vector,
              (unsigned long long)report.error, (unsigned long long)report.address,
              (unsigned long long)report.rip);
     for (uint64_t i = 0; i < MIN(report.calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
-        log_line("%s: called from %#llx", name, (unsigned long long)report.return_address[i]);
+        log_line("%s: called from 0x%llx", name, (unsigned long long)report.return_address[i]);
     }
 }
 
