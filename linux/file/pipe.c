@@ -1,0 +1,500 @@
+/*
+ * Owns: struct pipe, which belongs to its inode (inode->fifo) while any end is open, and the inodes
+ * of pipes without a name.
+ *
+ * Bytes move between the ring and the caller without a bounce: whoever reads holds read_turn,
+ * whoever writes holds write_turn, and the ring's bytes lie still for that time. Faults of the
+ * caller's memory are handled with a turn held; nothing that handles one ever moves bytes through a
+ * pipe. `lock` guards the counters alone and is held for a few instructions.
+ *
+ * Invariants: bytes [start, start + used) of the ring, modulo its size, are to be read; only the
+ * owner of read_turn moves start, only the owner of write_turn writes behind start + used. An empty
+ * pipe nobody writes to begins at 0 again, so that small messages stay within one page.
+ *
+ * Locks: inode->lock (the life of the pipe), the turns, lock, wait queues. Nobody waits for the
+ * other end with any of them held.
+ */
+#include "linux/file/pipe.h"
+
+#include "lib/base/types.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/file.h"
+#include "linux/proc/task.h"
+
+#define FIONREAD   0x541bu
+#define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
+
+struct pipe {
+    struct mutex read_turn;
+    struct mutex write_turn;
+    struct mutex lock;
+    uint32_t start;
+    uint32_t used;
+    bool writing; /* bytes are being placed behind start + used */
+    uint32_t readers;
+    uint32_t writers;
+    uint32_t reader_opens; /* ever, for opens that wait for the other end */
+    uint32_t writer_opens;
+    uint32_t users; /* files and opens in progress; under the inode's lock */
+    struct wait_queue read_wait;
+    struct wait_queue write_wait;
+    struct wait_queue open_wait;
+    uint8_t *page[PIPE_PAGES]; /* allocated when first written to */
+};
+
+static uint64_t last_number;
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static struct pipe *pipe_enter(struct inode *inode)
+{
+    mutex_lock(&inode->lock);
+    if (inode->fifo == NULL) {
+        inode->fifo = heap_alloc(sizeof(*inode->fifo));
+    }
+    struct pipe *pipe = inode->fifo;
+    if (pipe != NULL) {
+        pipe->users++;
+    }
+    mutex_unlock(&inode->lock);
+    return pipe;
+}
+
+static void pipe_leave(struct inode *inode, struct pipe *pipe)
+{
+    mutex_lock(&inode->lock);
+    bool last = --pipe->users == 0;
+    if (last) {
+        inode->fifo = NULL;
+    }
+    mutex_unlock(&inode->lock);
+    if (last) {
+        for (uint32_t i = 0; i < PIPE_PAGES; i++) {
+            heap_free(pipe->page[i]);
+        }
+        heap_free(pipe);
+    }
+}
+
+/* Under the lock. */
+static void ends_open(struct pipe *pipe, const struct file *file)
+{
+    if (file_readable(file)) {
+        pipe->readers++;
+        pipe->reader_opens++;
+    }
+    if (file_writable(file)) {
+        pipe->writers++;
+        pipe->writer_opens++;
+    }
+}
+
+static void ends_close(struct pipe *pipe, const struct file *file)
+{
+    mutex_lock(&pipe->lock);
+    bool last_reader = file_readable(file) && --pipe->readers == 0;
+    bool last_writer = file_writable(file) && --pipe->writers == 0;
+    mutex_unlock(&pipe->lock);
+    if (last_reader) {
+        wait_queue_wake(&pipe->write_wait, WAIT_CHANGE);
+    }
+    if (last_writer) {
+        wait_queue_wake(&pipe->read_wait, WAIT_CHANGE);
+    }
+}
+
+static void pipe_release(struct file *file)
+{
+    struct pipe *pipe = file->data;
+    ends_close(pipe, file);
+    pipe_leave(file->path.inode, pipe);
+}
+
+/* --- moving bytes ---------------------------------------------------------------------------- */
+
+/* The longest piece of [at, at + length) of the ring that lies in one page. */
+static uint32_t piece_bytes(uint32_t at, uint32_t length_bytes)
+{
+    return MIN(length_bytes, (uint32_t)PAGE_SIZE - at % (uint32_t)PAGE_SIZE);
+}
+
+/* Take what there is: the bytes moved, 0: none, -EFAULT. *ended: and none will come. */
+static long ring_read(struct pipe *pipe, struct io *io, bool *ended)
+{
+    mutex_lock(&pipe->read_turn);
+    mutex_lock(&pipe->lock);
+    uint32_t start = pipe->start;
+    uint32_t wanted = (uint32_t)MIN((uint64_t)pipe->used, io->left_bytes);
+    *ended = pipe->used == 0 && pipe->writers == 0;
+    mutex_unlock(&pipe->lock);
+    uint32_t moved = 0;
+    long result = 0;
+    while (moved < wanted && result == 0) {
+        uint32_t at = (start + moved) % PIPE_BYTES;
+        uint32_t piece = piece_bytes(at, wanted - moved);
+        result = io_put(io, pipe->page[at / PAGE_SIZE] + at % PAGE_SIZE, piece);
+        moved += result == 0 ? piece : 0;
+    }
+    mutex_lock(&pipe->lock);
+    pipe->used -= moved;
+    pipe->start = pipe->used == 0 && !pipe->writing ? 0 : (start + moved) % PIPE_BYTES;
+    bool room = PIPE_BYTES - pipe->used >= PIPE_BUF;
+    mutex_unlock(&pipe->lock);
+    mutex_unlock(&pipe->read_turn);
+    if (moved > 0 && room) {
+        wait_queue_wake(&pipe->write_wait, WAIT_POLLOUT);
+    }
+    return moved > 0 ? (long)moved : result;
+}
+
+static long ring_fill(struct pipe *pipe, struct io *io, uint32_t end, uint32_t length_bytes,
+                      uint32_t *placed)
+{
+    while (*placed < length_bytes) {
+        uint32_t at = (end + *placed) % PIPE_BYTES;
+        uint32_t piece = piece_bytes(at, length_bytes - *placed);
+        uint8_t **page = &pipe->page[at / PAGE_SIZE];
+        if (*page == NULL && (*page = heap_alloc(PAGE_SIZE)) == NULL) {
+            return -ENOMEM;
+        }
+        long result = io_take(io, *page + at % PAGE_SIZE, piece);
+        if (result != 0) {
+            return result;
+        }
+        *placed += piece;
+    }
+    return 0;
+}
+
+/*
+ * Place what there is room for, or nothing when it is to stay together and there is not enough:
+ * the bytes moved, 0: no room, -EPIPE, -EFAULT, -ENOMEM.
+ */
+static long ring_write(struct pipe *pipe, struct io *io, bool together)
+{
+    mutex_lock(&pipe->write_turn);
+    mutex_lock(&pipe->lock);
+    uint32_t end = (pipe->start + pipe->used) % PIPE_BYTES;
+    uint32_t wanted = (uint32_t)MIN((uint64_t)(PIPE_BYTES - pipe->used), io->left_bytes);
+    if (together && wanted < io->left_bytes) {
+        wanted = 0;
+    }
+    bool broken = pipe->readers == 0;
+    pipe->writing = wanted > 0 && !broken;
+    mutex_unlock(&pipe->lock);
+    if (wanted == 0 || broken) {
+        mutex_unlock(&pipe->write_turn);
+        return broken ? -EPIPE : 0;
+    }
+    uint32_t placed = 0;
+    long result = ring_fill(pipe, io, end, wanted, &placed);
+    if (together && result != 0) {
+        placed = 0;
+    }
+    mutex_lock(&pipe->lock);
+    pipe->used += placed;
+    pipe->writing = false;
+    mutex_unlock(&pipe->lock);
+    mutex_unlock(&pipe->write_turn);
+    return placed > 0 ? (long)placed : result;
+}
+
+static bool can_read(void *context)
+{
+    struct pipe *pipe = context;
+    mutex_lock(&pipe->lock);
+    bool can = pipe->used > 0 || pipe->writers == 0;
+    mutex_unlock(&pipe->lock);
+    return can;
+}
+
+static long pipe_read(struct file *file, struct io *io, uint64_t *position)
+{
+    (void)position;
+    struct pipe *pipe = file->data;
+    if (io->left_bytes == 0) {
+        return 0;
+    }
+    for (;;) {
+        bool ended;
+        long moved = ring_read(pipe, io, &ended);
+        if (moved != 0 || ended) {
+            return moved;
+        }
+        if (__atomic_load_n(&file->flags, __ATOMIC_RELAXED) & O_NONBLOCK) {
+            return -EAGAIN;
+        }
+        long result = wait_event(&pipe->read_wait, can_read, pipe);
+        if (result != 0) {
+            return result;
+        }
+    }
+}
+
+static bool can_write(void *context)
+{
+    struct pipe *pipe = context;
+    mutex_lock(&pipe->lock);
+    bool can = PIPE_BYTES - pipe->used >= PIPE_BUF || pipe->readers == 0;
+    mutex_unlock(&pipe->lock);
+    return can;
+}
+
+static void broken_pipe(void)
+{
+    struct task *task = task_current();
+    const struct signal_info info = {.number = SIGPIPE, .code = SI_KERNEL};
+    mutex_lock(&tasks_lock);
+    signal_send_task(task, &info);
+    mutex_unlock(&tasks_lock);
+}
+
+static long write_all(struct pipe *pipe, struct file *file, struct io *io, uint64_t *total)
+{
+    bool together = io->left_bytes <= PIPE_BUF;
+    while (io->left_bytes > 0) {
+        long moved = ring_write(pipe, io, together);
+        if (moved < 0) {
+            return moved;
+        }
+        *total += (uint64_t)moved;
+        if (moved > 0) {
+            wait_queue_wake(&pipe->read_wait, WAIT_POLLIN);
+            continue;
+        }
+        if (__atomic_load_n(&file->flags, __ATOMIC_RELAXED) & O_NONBLOCK) {
+            return -EAGAIN;
+        }
+        long result = wait_event(&pipe->write_wait, can_write, pipe);
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+static long pipe_write(struct file *file, struct io *io, uint64_t *position)
+{
+    (void)position;
+    uint64_t total = 0;
+    long result = write_all(file->data, file, io, &total);
+    if (result == -EPIPE) {
+        broken_pipe();
+    }
+    return total > 0 ? (long)total : result;
+}
+
+static uint32_t pipe_poll(struct file *file, struct poll_table *table)
+{
+    struct pipe *pipe = file->data;
+    uint32_t events = 0;
+    if (file_readable(file)) {
+        poll_add(table, &pipe->read_wait);
+    }
+    if (file_writable(file)) {
+        poll_add(table, &pipe->write_wait);
+    }
+    mutex_lock(&pipe->lock);
+    if (file_readable(file)) {
+        events |= pipe->used > 0 ? WAIT_POLLIN : 0;
+        /* A reader that came before any writer (position says how many there were) waits for it. */
+        bool ended = pipe->writers == 0 && pipe->writer_opens != (uint32_t)file->position;
+        events |= ended ? WAIT_POLLHUP : 0;
+    }
+    if (file_writable(file)) {
+        events |= PIPE_BYTES - pipe->used >= PIPE_BUF ? WAIT_POLLOUT : 0;
+        events |= pipe->readers == 0 ? WAIT_POLLERR : 0;
+    }
+    mutex_unlock(&pipe->lock);
+    return events;
+}
+
+static long pipe_ioctl(struct file *file, uint32_t request, uint64_t argument)
+{
+    struct pipe *pipe = file->data;
+    if (request != FIONREAD) {
+        return -ENOTTY;
+    }
+    mutex_lock(&pipe->lock);
+    uint32_t used = pipe->used;
+    mutex_unlock(&pipe->lock);
+    return put_user_u32(argument, used);
+}
+
+static const struct file_operations pipe_operations = {
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .release = pipe_release,
+};
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+/* The other end that an open waits for. */
+struct partner {
+    uint32_t *opens;
+    uint32_t seen;
+    bool missing;
+};
+
+static bool partner_came(void *context)
+{
+    const struct partner *partner = context;
+    return __atomic_load_n(partner->opens, __ATOMIC_ACQUIRE) != partner->seen;
+}
+
+/* In one moment with ends_open, so that a partner that comes and goes at once counts. */
+static struct partner partner_look(struct pipe *pipe, struct file *file)
+{
+    struct partner partner = {.opens = NULL};
+    if ((file->flags & O_ACCMODE) == O_RDONLY) {
+        partner.opens = &pipe->writer_opens;
+        partner.missing = pipe->writers == 0;
+        if (partner.missing && file->flags & O_NONBLOCK) {
+            file->position = pipe->writer_opens;
+        }
+    } else if ((file->flags & O_ACCMODE) == O_WRONLY) {
+        partner.opens = &pipe->reader_opens;
+        partner.missing = pipe->readers == 0;
+    }
+    partner.seen = partner.opens == NULL ? 0 : *partner.opens;
+    return partner;
+}
+
+static long pipe_open(struct inode *inode, struct file *file, bool named)
+{
+    struct pipe *pipe = pipe_enter(inode);
+    if (pipe == NULL) {
+        return -ENOMEM;
+    }
+    file->position = UINT64_MAX;
+    mutex_lock(&pipe->lock);
+    ends_open(pipe, file);
+    struct partner partner = partner_look(pipe, file);
+    mutex_unlock(&pipe->lock);
+    wait_queue_wake(&pipe->open_wait, WAIT_CHANGE);
+    long result = 0;
+    if (named && partner.missing && !(file->flags & O_NONBLOCK)) {
+        result = wait_event(&pipe->open_wait, partner_came, &partner);
+    } else if (named && partner.missing && file_writable(file)) {
+        result = -ENXIO;
+    }
+    if (result != 0) {
+        ends_close(pipe, file);
+        pipe_leave(inode, pipe);
+        return result;
+    }
+    file->operations = &pipe_operations;
+    file->data = pipe;
+    return 0;
+}
+
+long fifo_open(struct inode *inode, struct file *file)
+{
+    return pipe_open(inode, file, true);
+}
+
+/* --- pipes without a name -------------------------------------------------------------------- */
+
+static long nameless_open(struct inode *inode, struct file *file)
+{
+    return pipe_open(inode, file, false);
+}
+
+static void nameless_release(struct inode *inode)
+{
+    heap_free(inode);
+}
+
+static const struct inode_operations nameless_operations = {
+    .open = nameless_open,
+    .release = nameless_release,
+};
+
+static struct inode *nameless_new(void)
+{
+    struct inode *inode = heap_alloc(sizeof(*inode));
+    if (inode != NULL) {
+        const struct credentials *credentials = task_current()->credentials;
+        inode->references = 1;
+        inode->mode = S_IFIFO | 0600;
+        inode->uid = credentials->fsuid;
+        inode->gid = credentials->fsgid;
+        inode->links = 1;
+        inode->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
+        inode->access_ns = inode->modify_ns = inode->change_ns = (int64_t)clock_wall_ns();
+        inode->operations = &nameless_operations;
+    }
+    return inode;
+}
+
+/* One end: takes over a reference to the inode. NULL: no memory. */
+static struct file *end_new(struct inode *inode, uint32_t flags)
+{
+    inode_get(inode);
+    struct file *file = file_new(inode, flags, NULL, NULL);
+    if (file != NULL && nameless_open(inode, file) != 0) {
+        file_put(file);
+        return NULL;
+    }
+    return file;
+}
+
+static long pipe_make(uint64_t user_descriptors, uint32_t flags)
+{
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK)) {
+        return -EINVAL;
+    }
+    if (clear_user(user_descriptors, 2 * sizeof(int)) != 0) {
+        return -EFAULT;
+    }
+    struct inode *inode = nameless_new();
+    struct file *reader = inode == NULL ? NULL : end_new(inode, O_RDONLY | (flags & O_NONBLOCK));
+    struct file *writer = reader == NULL ? NULL : end_new(inode, O_WRONLY | (flags & O_NONBLOCK));
+    inode_put(inode);
+    if (writer == NULL) {
+        if (reader != NULL) {
+            file_put(reader);
+        }
+        return -ENOMEM;
+    }
+    int descriptors[2];
+    long first = descriptor_add(reader, flags & O_CLOEXEC);
+    if (first < 0) {
+        file_put(writer);
+        return first;
+    }
+    long second = descriptor_add(writer, flags & O_CLOEXEC);
+    if (second < 0) {
+        (void)linux_close((uint64_t)first, 0, 0, 0, 0, 0);
+        return second;
+    }
+    descriptors[0] = (int)first;
+    descriptors[1] = (int)second;
+    if (copy_to_user(user_descriptors, descriptors, sizeof(descriptors)) != 0) {
+        (void)linux_close((uint64_t)first, 0, 0, 0, 0, 0);
+        (void)linux_close((uint64_t)second, 0, 0, 0, 0, 0);
+        return -EFAULT;
+    }
+    return 0;
+}
+
+long linux_pipe(uint64_t user_descriptors, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    return pipe_make(user_descriptors, 0);
+}
+
+long linux_pipe2(uint64_t user_descriptors, uint64_t flags, uint64_t c, uint64_t d, uint64_t e,
+                 uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    return pipe_make(user_descriptors, (uint32_t)flags);
+}
