@@ -88,6 +88,9 @@ void file_put(struct file *file);
 struct file *file_new(struct inode *inode, uint32_t flags, const struct file_operations *operations,
                       void *data);
 
+/* What a directory is when its file system does not say: it only has a position. */
+extern const struct file_operations directory_file_operations;
+
 /* Read at an offset into our own memory: the bytes read, or -errno. */
 long file_read_kernel(struct file *file, void *to, uint64_t length_bytes, uint64_t offset);
 

@@ -68,6 +68,7 @@ enum walk_flags {
     WALK_NO_FOLLOW = 1, /* the last component may be a symbolic link */
     WALK_DIRECTORY = 2, /* it must be a directory */
     WALK_EMPTY = 4,     /* "" means the start itself (AT_EMPTY_PATH) */
+    WALK_REAL = 8,      /* permissions are those of the real user (access) */
 };
 
 #define AT_FDCWD (-100)
@@ -76,7 +77,8 @@ enum walk_flags {
  * Permissions of the current task are checked on the way. */
 long path_find(int directory_fd, const char *path, uint32_t walk_flags, struct path *out);
 
-/* The directory of the last component, and that component; -EEXIST for "/", "." and "..". */
+/* The directory of the last component, and that component; -EEXIST for "/", "." and "..", with
+ * the name (for "/" an empty one) in *last alone. */
 struct last_name {
     char name[NAME_MAX + 1];
     uint32_t length_bytes;
@@ -98,5 +100,11 @@ long file_path_text(struct file *file, char *out, uint32_t capacity_bytes);
 
 /* access(2)'s question for the current task: mode of 4 read, 2 write, 1 execute; 0 or -EACCES. */
 long inode_permission(const struct inode *inode, uint32_t wanted);
+/* The same for the real user and group. */
+long inode_permission_real(const struct inode *inode, uint32_t wanted);
+/* The current task is in that group (fsgid or a supplementary one). */
+bool task_in_group(uint32_t gid);
+/* The current task may do what only root may. */
+bool task_is_root(void);
 /* The current task owns the inode, or is root. */
 bool inode_owner_or_root(const struct inode *inode);

@@ -1,0 +1,109 @@
+/*
+ * The table of mounts. It only grows: a mount that is in it never changes or goes away, so it is
+ * read without a lock. mounts_lock orders those who add to it; inode->mounts lets a walk skip the
+ * table for all directories but those that something stands on.
+ */
+#include "lib/base/string.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/file/walk.h"
+
+/* Minor numbers of st_dev below this are those of the personality's own pseudo file systems. */
+#define DEVICE_FIRST 32
+
+static struct mutex mounts_lock;
+static struct mount *first_mount;
+static struct mount *last_mount;
+static uint64_t mount_count;
+
+struct mount *mount_first(void)
+{
+    return __atomic_load_n(&first_mount, __ATOMIC_ACQUIRE);
+}
+
+struct inode *mount_root_inode(void)
+{
+    struct mount *mount = mount_first();
+    return mount == NULL ? NULL : mount->root;
+}
+
+/* What was mounted last on the directory. */
+static struct mount *mount_on(const struct path *path)
+{
+    struct mount *found = NULL;
+    for (struct mount *mount = mount_first(); mount != NULL;
+         mount = __atomic_load_n(&mount->next, __ATOMIC_ACQUIRE)) {
+        if (mount->parent == path->mount && mount->place == path->inode) {
+            found = mount;
+        }
+    }
+    return found;
+}
+
+void mount_cross(struct path *path)
+{
+    while (__atomic_load_n(&path->inode->mounts, __ATOMIC_ACQUIRE) != 0) {
+        struct mount *mount = mount_on(path);
+        if (mount == NULL) {
+            return;
+        }
+        inode_get(mount->root);
+        path_put(path);
+        *path = (struct path){mount, mount->root};
+    }
+}
+
+/* Takes over the references to place and root. */
+static long mount_add(const char *where, const struct path *place, struct inode *root,
+                      const struct mount *facts)
+{
+    size_t length = strlen(where);
+    struct mount *mount = heap_alloc(sizeof(*mount) + length + 1);
+    if (mount == NULL) {
+        inode_put(place->inode);
+        inode_put(root);
+        return -ENOMEM;
+    }
+    *mount = *facts;
+    mount->parent = place->mount;
+    mount->place = place->inode;
+    mount->root = root;
+    mount->where = (char *)(mount + 1);
+    memcpy(mount->where, where, length);
+    mutex_lock(&mounts_lock);
+    mount->device = DEVICE(0, DEVICE_FIRST + mount_count++);
+    if (last_mount == NULL) {
+        __atomic_store_n(&first_mount, mount, __ATOMIC_RELEASE);
+    } else {
+        __atomic_store_n(&last_mount->next, mount, __ATOMIC_RELEASE);
+    }
+    last_mount = mount;
+    mutex_unlock(&mounts_lock);
+    if (mount->place != NULL) {
+        __atomic_fetch_add(&mount->place->mounts, 1, __ATOMIC_RELEASE);
+    }
+    return 0;
+}
+
+long mount_root(struct inode *root, const char *type, const char *source, uint32_t magic,
+                bool read_only)
+{
+    const struct mount facts = {
+        .type = type, .source = source, .magic = magic, .read_only = read_only};
+    const struct path nowhere = {.inode = NULL};
+    return mount_add("/", &nowhere, root, &facts);
+}
+
+long mount_at(const char *where, struct inode *root, const char *type, const char *source,
+              uint32_t magic, bool read_only)
+{
+    const struct mount facts = {
+        .type = type, .source = source, .magic = magic, .read_only = read_only};
+    struct path place;
+    long result = path_find(AT_FDCWD, where, WALK_DIRECTORY, &place);
+    if (result != 0) {
+        inode_put(root);
+        return result;
+    }
+    return mount_add(where, &place, root, &facts);
+}

@@ -1,0 +1,46 @@
+/*
+ * A walk from a start along a path, component by component: for path.c and open.c, which has to
+ * create what the last symbolic link leads to.
+ */
+#pragma once
+
+#include "linux/file/path.h"
+
+struct walk {
+    struct path root; /* of the task */
+    struct path at;   /* where the walk is */
+    const char *rest; /* what is still to walk */
+    char *buffer;     /* holds `rest` after the first symbolic link */
+    uint32_t links;   /* followed */
+    bool real;        /* permissions of the real user */
+};
+
+/* "" is the start itself when WALK_EMPTY is set, otherwise -ENOENT. Whatever it returns, walk_end
+ * comes at the end. */
+long walk_start(struct walk *walk, int directory_fd, const char *path, uint32_t walk_flags);
+void walk_end(struct walk *walk);
+
+/* Up to the directory of the last component, which goes to *last: an empty name at the end of the
+ * path. The directory may be searched. */
+long walk_parents(struct walk *walk, struct last_name *last);
+/* The object of that name in the directory, what is mounted on it included; not "." and "..". */
+long walk_lookup(struct walk *walk, const char *name, uint32_t length_bytes, struct path *out);
+/* Go on at the symbolic link's target, relative to where the walk is. True in *jumped: it led to an
+ * object, and the walk is there; otherwise `rest` says what comes. Takes over the reference. */
+long walk_link(struct walk *walk, struct path *link, bool *jumped);
+/* "..", within the task's root and across mounts. */
+long walk_up(struct walk *walk);
+
+static inline bool name_is_dots(const char *name, uint32_t length_bytes)
+{
+    return (length_bytes == 1 && name[0] == '.') ||
+           (length_bytes == 2 && name[0] == '.' && name[1] == '.');
+}
+
+/* mount.c: go on to what is mounted on the path, if anything. Moves the reference. */
+void mount_cross(struct path *path);
+
+/* file.c: an open file of that path, found in that directory (NULL: not known) by that name. Takes
+ * its own references. */
+struct file *file_new_at(const struct path *path, struct inode *directory,
+                         const struct last_name *last, uint32_t flags);
