@@ -327,7 +327,7 @@ bool container_told(struct container *container, struct queued_request *out)
     return true;
 }
 
-void container_missing(struct container *container, const char *name, uint32_t length_bytes)
+void container_call_missing(struct container *container, const char *name, uint32_t length_bytes)
 {
     char text[MISSING_NAME_MAX + 1];
     uint32_t length = text_keep(text, sizeof(text), name, length_bytes);
@@ -364,7 +364,8 @@ static void container_faulted(struct container *container, const struct domain_r
         log_line("container %.12s:   from %llx", container->id,
                  (unsigned long long)report->return_address[i]);
     }
-    static const char text[] = "the container's Linux personality failed; the machine's log says how";
+    static const char text[] =
+        "the container's Linux personality failed; the machine's log says how";
     memcpy(container->process.message, text, sizeof(text));
     container_end(container, EXIT_FAULTED, false);
 }

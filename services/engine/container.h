@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include "lib/base/types.h"
+
 #include "abi/control.h"
 #include "abi/engine.h"
 #include "lib/base/record.h"
@@ -79,7 +81,7 @@ struct container {
     uint64_t ended_ns;
 
     struct container_objects objects;
-    struct blob *blob; /* NULL until it is opened */
+    struct blob *blob;      /* NULL until it is opened */
     struct process process; /* its own: number 0 */
     struct process *execs;
     uint32_t exec_count;
@@ -133,11 +135,11 @@ MUST_USE status_t container_tell(struct container *container, enum container_req
 bool container_told(struct container *container, struct queued_request *out);
 
 /* A Linux call that does not exist was used. */
-void container_missing(struct container *container, const char *name, uint32_t length_bytes);
+void container_call_missing(struct container *container, const char *name, uint32_t length_bytes);
 
 /*
- * Its process ended, or it is to end: everything is given back, but log and record stay. One that is
- * to be removed by itself may be gone after this.
+ * Its process ended, or it is to end: everything is given back, but log and record stay. One that
+ * is to be removed by itself may be gone after this.
  */
 void container_end(struct container *container, uint32_t exit_code, bool oom_killed);
 

@@ -7,8 +7,9 @@
  */
 #pragma once
 
-#include "abi/control.h"
 #include "lib/base/types.h"
+
+#include "abi/control.h"
 
 #define FRAME_BYTES_MAX     (sizeof(struct control_frame) + CONTROL_FRAME_MAX)
 #define FRAME_DECODER_BYTES (2 * FRAME_BYTES_MAX)

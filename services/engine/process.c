@@ -43,7 +43,8 @@ static void channel_close(struct process *process)
     }
 }
 
-/* Absent pages of what is touched always, and nobody could be told later that there is no memory. */
+/* Absent pages of what is touched always, and nobody could be told later that there is no memory.
+ */
 static status_t rings_ready(struct process *process)
 {
     status_t status = channel_ready(&process->channel, 0, PAGE_SIZE);
@@ -300,9 +301,11 @@ void process_launched(struct process *process, uint64_t pid)
 void process_resize(struct process *process, uint32_t window)
 {
     process->window = window;
-    if (process->state == PROCESS_RUNNING) {
-        /* A personality that does not listen gets the next one, or none. */
-        (void)container_tell(process->container, CONTAINER_REQUEST_RESIZE, process->number, window);
+    /* A personality that fetches nothing is told of the next one, or of none. */
+    if (process->state == PROCESS_RUNNING &&
+        container_tell(process->container, CONTAINER_REQUEST_RESIZE, process->number, window) ==
+            STATUS_OK) {
+        process->window = 0;
     }
 }
 

@@ -41,7 +41,7 @@ struct process {
     uint32_t exit_code;
     uint64_t pid;
     uint32_t specification_bytes;
-    uint32_t window; /* RESIZE that came before it ran, or 0 */
+    uint32_t window;               /* RESIZE that came before it ran, or 0 */
     char message[PROCESS_MESSAGE]; /* one line for the user, or empty */
 
     struct channel_memory channel;
@@ -56,7 +56,7 @@ struct process {
     uint16_t launcher_tag;
 
     struct process *active_next;
-    bool active; /* in the list of those to be pumped */
+    bool active;  /* in the list of those to be pumped */
     bool held_up; /* by a slow session */
 };
 

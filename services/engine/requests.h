@@ -30,7 +30,7 @@ struct container *request_container(const struct request *request);
 uint64_t request_number(const struct request *request, uint16_t tag, uint64_t otherwise);
 
 /* By topic. */
-void request_create(const struct request *request);  /* requests_life.c */
+void request_create(const struct request *request); /* requests_life.c */
 void request_start(const struct request *request);
 void request_exec(const struct request *request);
 void request_kill(const struct request *request);

@@ -10,20 +10,23 @@
  */
 #pragma once
 
+#include "lib/base/types.h"
+
 #include "abi/control.h"
 #include "services/engine/log_ring.h"
 
-#define SESSIONS_MAX           4096
-#define SESSION_BACKLOG_MAX    64          /* requests behind a START or EXEC under way */
-#define SESSION_BACKLOG_BYTES  (1u << 20)  /* their payload */
-#define SESSION_REPLIES_BYTES  (40u << 20) /* results that the host does not take */
-#define SESSION_WAITS_MAX      64
-#define SESSION_RESERVATIONS   8
-#define SESSIONS_INPUT_BYTES   (32u << 20) /* of all sessions together: stdin and unfinished requests */
-#define SESSION_DATA_BYTES     16384       /* one frame of output at most, so that turns are short */
-#define SESSION_CREDIT_RETURN  (CONTROL_WINDOW / 4)
+#define SESSIONS_MAX          4096
+#define SESSION_BACKLOG_MAX   64          /* requests behind a START or EXEC under way */
+#define SESSION_BACKLOG_BYTES (1u << 20)  /* their payload */
+#define SESSION_REPLIES_BYTES (40u << 20) /* results that the host does not take */
+#define SESSION_WAITS_MAX     64
+#define SESSION_RESERVATIONS  8
+#define SESSIONS_INPUT_BYTES                                                                       \
+    (32u << 20)                     /* of all sessions together: stdin and unfinished requests */
+#define SESSION_DATA_BYTES    16384 /* one frame of output at most, so that turns are short */
+#define SESSION_CREDIT_RETURN (CONTROL_WINDOW / 4)
 
-#define WAIT_MESSAGE           256
+#define WAIT_MESSAGE 256
 
 struct process;
 
@@ -74,9 +77,9 @@ struct session {
     struct session *hash_next;
     struct session *ready_next;
     struct session *attend_next;
-    bool ready;    /* in the ready list */
-    bool attended; /* in the list of those that sessions_attend looks at */
-    bool closing;  /* CLOSE is to be sent; then it is freed */
+    bool ready;                /* in the ready list */
+    bool attended;             /* in the list of those that sessions_attend looks at */
+    bool closing;              /* CLOSE is to be sent; then it is freed */
     struct process *launching; /* its START or EXEC is under way */
 
     uint8_t *more; /* the beginning of the next request */
@@ -88,19 +91,19 @@ struct session {
     struct reply *replies_last;
     uint32_t reply_bytes;
 
-    uint32_t credit[3];     /* 1, 2: what we may send; 0: what the client may */
-    uint32_t owed_bytes;    /* stdin that was taken, its credit not yet returned */
-    uint8_t *input;         /* stdin that the process has no room for; CONTROL_WINDOW bytes */
+    uint32_t credit[3];  /* 1, 2: what we may send; 0: what the client may */
+    uint32_t owed_bytes; /* stdin that was taken, its credit not yet returned */
+    uint8_t *input;      /* stdin that the process has no room for; CONTROL_WINDOW bytes */
     uint32_t input_start;
     uint32_t input_end;
     bool input_closed;
 
     enum attachment attachment;
-    struct process *process; /* NULL after session_detach */
+    struct process *process;      /* NULL after session_detach */
     struct session *process_next; /* in the process's list */
     struct log_cursor cursor;
-    uint64_t until;  /* LOGS without FOLLOW ends at this position */
-    bool foreground; /* attached before the container started: its end is the end of stdin */
+    uint64_t until;   /* LOGS without FOLLOW ends at this position */
+    bool foreground;  /* attached before the container started: its end is the end of stdin */
     bool output_over; /* both streams are to end, or have */
     uint32_t eof_due; /* a bit per stream */
 
@@ -135,7 +138,8 @@ void session_refuse_number(uint32_t number);
 /* Queue a result; the bytes are copied. */
 void session_reply(struct session *session, uint16_t tag, status_t status, const void *records,
                    uint32_t length_bytes);
-/* The same for a large one that is made in place; NULL: no memory. The queue owns what it is given. */
+/* The same for a large one that is made in place; NULL: no memory. The queue owns what it is given.
+ */
 struct reply *reply_make(uint32_t capacity_bytes);
 void session_reply_queue(struct session *session, uint16_t tag, status_t status,
                          struct reply *reply, uint32_t length_bytes);
@@ -176,3 +180,11 @@ void session_input_check(struct session *session);
  * session has anything that it may send now.
  */
 bool session_produce(uint8_t *to, uint32_t *out_bytes);
+
+/* --- Between session.c and session_output.c --- */
+
+void session_ready_remove(struct session *session);
+/* Forget the results that were not sent. */
+void session_output_drop(struct session *session);
+/* It was answered, or nobody waits any more. Its container may be gone after this. */
+void wait_end(struct wait *wait);
