@@ -99,5 +99,5 @@ void container_make(const struct plan *plan, const struct template *template,
 void container_start(const struct container *container, const struct template *template);
 void container_destroy(struct container *container);
 
-/* Log why a domain faulted. */
-void domain_report_log(const char *who, uint32_t domain);
+/* Log why a domain faulted, and how it came there; `memory` is its window's. */
+void domain_report_log(const char *who, uint32_t domain, uint32_t memory);

@@ -9,8 +9,10 @@
 #include "lib/oak/window.h"
 #include "tests/linux/bringup.h"
 
-#define THREADS_MAX 4096
-#define READ_WRITE  (RIGHT_READ | RIGHT_WRITE)
+#define THREADS_MAX         4096
+#define STACK_ADDRESSES_MAX 32
+#define IMAGE_BYTES_MAX     (16ull << 20) /* of the personality, with room to spare */
+#define READ_WRITE          (RIGHT_READ | RIGHT_WRITE)
 
 static void slots_take(struct container *container)
 {
@@ -117,7 +119,11 @@ void container_start(const struct container *container, const struct template *t
 void container_destroy(struct container *container)
 {
     window_unmap(container->channel_bytes, CHANNEL_BYTES);
-    slot_destroy(container->account);
+    status_t status = kernel_object_destroy(container->account);
+    if (status != STATUS_OK) {
+        log_line("destroy the container: %s", status_name(status));
+    }
+    slot_release(container->account);
     slot_release(container->personality);
     slot_release(container->application);
     slot_release(container->domain);
@@ -129,12 +135,41 @@ void container_destroy(struct container *container)
     *container = (struct container){0};
 }
 
-void domain_report_log(const char *who, uint32_t domain)
+/* --- What is left of one that faulted -----------------------------------------------------------
+ */
+
+/* Whatever on the stack above RSP looks like a return address: frame pointers may be broken. */
+static void stack_log(const char *who, uint32_t memory, uint64_t rsp)
 {
+    uint64_t block = ALIGN_DOWN(rsp - 1, THREAD_BLOCK_SIZE);
+    uint64_t end = block + THREAD_FRAME_OFFSET;
+    if (rsp < WINDOW_THREADS || rsp >= WINDOW_MAPS || rsp < block + PAGE_SIZE || rsp >= end) {
+        return;
+    }
+    void *mapped;
+    uint64_t stack_bytes = THREAD_FRAME_OFFSET - PAGE_SIZE;
+    if (window_map(memory, block + PAGE_SIZE - WINDOW_BASE, stack_bytes, RIGHT_READ, &mapped) !=
+        STATUS_OK) {
+        return;
+    }
+    const uint64_t *words = mapped;
+    uint32_t found = 0;
+    for (uint64_t at = ALIGN_UP(rsp, 8); at < end && found < STACK_ADDRESSES_MAX; at += 8) {
+        uint64_t word = words[(at - block - PAGE_SIZE) / 8];
+        if (word >= WINDOW_IMAGE && word < WINDOW_IMAGE + IMAGE_BYTES_MAX) {
+            log_line("%s on the stack: %llx", who, (unsigned long long)word);
+            found++;
+        }
+    }
+    window_unmap(mapped, stack_bytes);
+}
+
+void domain_report_log(const char *who, uint32_t domain, uint32_t memory)
+{
+    struct domain_report report;
     if (kernel_domain_report(domain) != STATUS_OK) {
         return;
     }
-    struct domain_report report;
     memcpy(&report, thread_frame_self()->message, sizeof(report));
     if (report.cause == 0) {
         return;
@@ -145,5 +180,8 @@ void domain_report_log(const char *who, uint32_t domain)
              (unsigned long long)report.rip, (unsigned long long)report.rsp);
     for (uint64_t i = 0; i < MIN(report.calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
         log_line("%s called from %llx", who, (unsigned long long)report.return_address[i]);
+    }
+    if (report.calls == 0) {
+        stack_log(who, memory, report.rsp);
     }
 }

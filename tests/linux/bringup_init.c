@@ -152,13 +152,13 @@ static void on_signal(void *context, uint64_t bits)
 {
     (void)context;
     if ((bits & BIT_TEMPLATE_FAULT) != 0) {
-        domain_report_log("template", state.template.program.domain);
+        domain_report_log("template", state.template.program.domain, state.template.program.memory);
         log_line("ended code %u", EXIT_FAULT);
         state.over = true;
     }
     if ((bits & BIT_CONTAINER_FAULT) != 0 && !state.ended) {
         streams_finish(&state.streams);
-        domain_report_log("container", state.container.domain);
+        domain_report_log("container", state.container.domain, state.container.memory);
         log_line("ended code %u (%llu us)", EXIT_FAULT, since_start_us());
         state.ended = true;
     }
@@ -207,6 +207,7 @@ static void on_idle(void *context)
         state.free_before_bytes = free_bytes();
     }
     if (state.over) {
+        program_destroy(&state.template.program); /* first: its call is still unanswered */
         slot_destroy(state.handles.endpoint);
     } else if (state.run > 0 && state.container.account == SLOT_NONE) {
         run_begin();
@@ -298,7 +299,6 @@ void program_main(uint64_t argument)
     handles_make();
     template_start();
     serve();
-    program_destroy(&state.template.program);
     log_line("end");
     for (;;) {
         (void)kernel_thread_park(DEADLINE_NEVER, 0);

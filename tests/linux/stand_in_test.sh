@@ -37,6 +37,16 @@ check "a space and a newline can be given as input" count 20 'err: one two$'
 check "every run was launched and ended" count 20 'ended code 7 '
 check "twenty containers leave no memory behind" memory_kept
 
+check "every container is destroyed without an error" count 0 'destroy the container'
+
+log=$(./bringup.sh -k $kernel -p build/user/tests/linux-stand-in.elf -e -n 2 fault)
+code=$?
+check "a personality that faults ends its container with 255" [ $code = 255 ]
+check "the fault is reported with its place" \
+    count 2 'container faulted: cause 3 vector 6 .* stand_in.c:'
+check "and with the way there" \
+    count 2 'container (called from|on the stack:) ffff8000004.* clone_entry'
+
 log=$(./bringup.sh -k $kernel 'echo hello')
 check "without exec the command is a shell's" count 1 'out: /bin/sh$'
 
