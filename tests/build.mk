@@ -3,7 +3,14 @@
 $(call user_program,tests/hello,tests/boot/hello.c)
 $(call kernel_image,tests/hello,kernel-debug,init=$(B)/user/tests/hello.elf)
 
--include tests/linux/build.mk
+-include tests/linux/build.mk tests/kernel/build.mk tests/attack/build.mk
 
 # The engine and a container, with a stand-in for the personality.
 $(call user_program,tests/stand_in,tests/boot/stand_in.c)
+$(call user_program,tests/frail_storage,tests/boot/frail_storage.c)
+$(call kernel_image,tests/engine,kernel-debug,init=$(B)/user/init.elf storage=$(B)/user/storage.elf \
+    engine=$(B)/user/engine.elf linux=$(B)/user/tests/stand_in.elf)
+$(call kernel_image,tests/engine-frail,kernel-debug,init=$(B)/user/init.elf storage=$(B)/user/tests/frail_storage.elf \
+    engine=$(B)/user/engine.elf linux=$(B)/user/tests/stand_in.elf)
+TEST_FILES += $(B)/tests/engine.elf $(B)/tests/engine-frail.elf
+SHELL_TESTS += tests/boot/engine.py

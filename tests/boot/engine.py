@@ -353,6 +353,7 @@ def frail_storage(tests, folder):
             machine.own_request(MACHINE_SYNC, tag)
         got = run(machine, blob, "image")
         tests.ok(got[1] == 0, "after the third restart it still works", got)
+        session.do(REMOVE, record(CONTAINER, name))
         machine.own_request(MACHINE_SYNC, 4)
         got = run(machine, blob, "image")
         tests.ok(got[0] is None and got[1] not in (0, None),
