@@ -24,7 +24,9 @@ struct file;
 #define O_DIRECTORY 00200000u
 #define O_NOFOLLOW  00400000u
 #define O_CLOEXEC   02000000u
+#define O_NOATIME   01000000u
 #define O_PATH      010000000u
+#define O_TMPFILE   020000000u /* the bit alone */
 
 /* Which pages a mapping shows: a range of a kernel memory. */
 struct file_mapping {

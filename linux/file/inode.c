@@ -2,7 +2,7 @@
 #include "linux/file/inode.h"
 
 #include "linux/core/errno.h"
-#include "linux/file/path.h"
+#include "linux/file/walk.h"
 #include "linux/proc/task.h"
 
 /* The container's own threads act as root. */
@@ -72,4 +72,24 @@ long inode_permission_real(const struct inode *inode, uint32_t wanted)
 {
     const struct credentials *credentials = credentials_current();
     return permission(credentials, credentials->uid, credentials->gid, inode, wanted);
+}
+
+uint32_t set_id_drop(const struct inode *inode, struct attributes *attributes)
+{
+    uint32_t drop = inode->mode & S_ISUID;
+    if ((inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010)) {
+        drop |= S_ISGID; /* without group execution the bit means something else */
+    }
+    if (drop == 0 || !inode_is(inode, S_IFREG) || task_is_root()) {
+        return 0;
+    }
+    attributes->mode = inode->mode & 07777 & ~drop;
+    return ATTRIBUTE_MODE;
+}
+
+long inode_change(struct inode *inode, uint32_t mask, const struct attributes *attributes)
+{
+    return inode->operations->set_attributes == NULL
+               ? -EPERM
+               : inode->operations->set_attributes(inode, mask, attributes);
 }

@@ -44,3 +44,21 @@ void mount_cross(struct path *path);
  * its own references. */
 struct file *file_new_at(const struct path *path, struct inode *directory,
                          const struct last_name *last, uint32_t flags);
+
+/* open.c: make an inode in a directory as the current task: -EROFS, -EACCES, and whom it belongs
+ * to; creation->uid and gid are set here. `out` may be NULL. */
+long path_create(const struct path *directory, const struct last_name *last,
+                 struct creation *creation, struct inode **out);
+/* The permission bits less the task's umask. */
+uint32_t mode_masked(uint32_t mode);
+
+static inline bool path_read_only(const struct path *path)
+{
+    return path->mount != NULL && path->mount->read_only;
+}
+
+/* inode.c: what a change of content by other than root does to the set-id bits of a file: 0, or
+ * ATTRIBUTE_MODE with the mode that is left. */
+uint32_t set_id_drop(const struct inode *inode, struct attributes *attributes);
+/* set_attributes; -EPERM where there is none. */
+long inode_change(struct inode *inode, uint32_t mask, const struct attributes *attributes);

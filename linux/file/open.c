@@ -1,0 +1,343 @@
+/* Opening and creating files (open(2)). */
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/file.h"
+#include "linux/file/user_path.h"
+#include "linux/file/walk.h"
+#include "linux/proc/task.h"
+
+#define O_ONLY_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
+#define O_WITH_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
+
+/* What was found or made: its path, and where and as what it lies (directory.inode NULL: unknown).
+ */
+struct opened {
+    struct path path;
+    struct path directory;
+    struct last_name last;
+    bool created;
+};
+
+uint32_t mode_masked(uint32_t mode)
+{
+    const struct task *task = task_current();
+    uint32_t mask = task == NULL ? 022 : __atomic_load_n(&task->fs->mask, __ATOMIC_RELAXED);
+    return mode & ~mask;
+}
+
+/* The group that a directory gives on, and the set-group-id bit (inode_init_owner of Linux). */
+static void creation_owner(const struct inode *directory, struct creation *creation)
+{
+    const struct task *task = task_current();
+    creation->uid = task == NULL ? 0 : task->credentials->fsuid;
+    creation->gid = task == NULL ? 0 : task->credentials->fsgid;
+    if (!(directory->mode & S_ISGID)) {
+        return;
+    }
+    creation->gid = directory->gid;
+    if ((creation->mode & S_IFMT) == S_IFDIR) {
+        creation->mode |= S_ISGID;
+    } else if ((creation->mode & (S_ISGID | 0010)) == (S_ISGID | 0010) &&
+               !task_in_group(creation->gid) && !task_is_root()) {
+        creation->mode &= ~S_ISGID;
+    }
+}
+
+long path_create(const struct path *directory, const struct last_name *last,
+                 struct creation *creation, struct inode **out)
+{
+    struct inode *inode = directory->inode;
+    if (path_read_only(directory)) {
+        return -EROFS;
+    }
+    long result = inode_permission(inode, 3);
+    if (result != 0) {
+        return result;
+    }
+    if (inode->operations->create == NULL) {
+        return (creation->mode & S_IFMT) == S_IFREG ? -EACCES : -EPERM;
+    }
+    creation_owner(inode, creation);
+    struct inode *made;
+    result = inode->operations->create(inode, last->name, last->length_bytes, creation, &made);
+    if (result != 0) {
+        return result;
+    }
+    if (out != NULL) {
+        *out = made;
+    } else {
+        inode_put(made);
+    }
+    return 0;
+}
+
+/* --- finding or making ----------------------------------------------------------------------- */
+
+/* The name is not there: make it. */
+static long open_create(struct walk *walk, uint32_t mode, struct opened *opened)
+{
+    struct creation creation = {.mode = S_IFREG | mode_masked(mode & 07777)};
+    struct inode *inode;
+    long result = path_create(&walk->at, &opened->last, &creation, &inode);
+    if (result == 0) {
+        opened->path = (struct path){walk->at.mount, inode};
+        opened->created = true;
+    }
+    return result;
+}
+
+/* Somebody may make the name between our look and our try: then look again, not for ever. */
+static long open_look(struct walk *walk, uint32_t flags, uint32_t mode, struct opened *opened)
+{
+    const struct last_name *last = &opened->last;
+    long result = -EEXIST;
+    for (int tries = 0; result == -EEXIST && tries < 100; tries++) {
+        result = walk_lookup(walk, last->name, last->length_bytes, &opened->path);
+        if (result != -ENOENT || !(flags & O_CREAT)) {
+            return result;
+        }
+        result = open_create(walk, mode, opened);
+        if (flags & O_EXCL) {
+            return result;
+        }
+    }
+    return result;
+}
+
+/* The last component of the path, which O_CREAT and O_NOFOLLOW treat in their own ways. True in
+ * *again: it was a link, and the walk goes on at its target. */
+static long open_last(struct walk *walk, uint32_t flags, uint32_t mode, struct opened *opened,
+                      bool *again)
+{
+    *again = false;
+    if ((flags & O_CREAT) && opened->last.slash) {
+        return -EISDIR;
+    }
+    long result = open_look(walk, flags, mode, opened);
+    if (result != 0 || opened->created) {
+        return result;
+    }
+    if ((flags & O_CREAT) && (flags & O_EXCL)) {
+        path_put(&opened->path);
+        return -EEXIST;
+    }
+    if (!inode_is(opened->path.inode, S_IFLNK) || ((flags & O_NOFOLLOW) && !opened->last.slash)) {
+        return 0;
+    }
+    bool jumped;
+    result = walk_link(walk, &opened->path, &jumped);
+    if (result == 0 && jumped) {
+        opened->path = walk->at;
+        path_get(&opened->path);
+        opened->last.length_bytes = 0;
+    }
+    *again = result == 0 && !jumped;
+    return result;
+}
+
+static long open_walk(struct walk *walk, uint32_t flags, uint32_t mode, struct opened *opened)
+{
+    struct last_name *last = &opened->last;
+    bool directory = flags & O_DIRECTORY;
+    bool again = true;
+    while (again) {
+        long result = walk_parents(walk, last);
+        if (result != 0) {
+            return result;
+        }
+        directory = directory || last->slash;
+        if (last->length_bytes == 0 || name_is_dots(last->name, last->length_bytes)) {
+            result = last->length_bytes == 2 ? walk_up(walk) : 0;
+            if (result != 0) {
+                return result;
+            }
+            opened->path = walk->at;
+            path_get(&walk->at);
+            last->length_bytes = 0;
+            break;
+        }
+        result = open_last(walk, flags, mode, opened, &again);
+        if (result != 0) {
+            return result;
+        }
+    }
+    if (last->length_bytes != 0) {
+        opened->directory = walk->at;
+        path_get(&opened->directory);
+    }
+    return directory && !inode_is(opened->path.inode, S_IFDIR) ? -ENOTDIR : 0;
+}
+
+/* --- opening what was found ------------------------------------------------------------------ */
+
+static long open_allowed(const struct opened *opened, uint32_t flags)
+{
+    const struct inode *inode = opened->path.inode;
+    uint32_t access = flags & O_ACCMODE;
+    uint32_t wanted = access == O_RDONLY ? 4 : access == O_WRONLY ? 2 : 6;
+    if (opened->created) {
+        return 0;
+    }
+    if (inode_is(inode, S_IFREG) && (flags & O_TRUNC)) {
+        wanted |= 2;
+    }
+    switch (inode->mode & S_IFMT) {
+    case S_IFLNK:
+        return -ELOOP;
+    case S_IFSOCK:
+        return -ENXIO;
+    case S_IFDIR:
+        if (flags & O_CREAT) {
+            return flags & O_EXCL ? -EEXIST : -EISDIR;
+        }
+        if ((wanted & 2) || (flags & O_TRUNC)) {
+            return -EISDIR;
+        }
+        break;
+    case S_IFREG:
+        if ((wanted & 2) && path_read_only(&opened->path)) {
+            return -EROFS;
+        }
+        break;
+    default:
+        break;
+    }
+    long result = inode_permission(inode, wanted);
+    if (result == 0 && (flags & O_NOATIME) && !inode_owner_or_root(inode)) {
+        result = -EPERM;
+    }
+    return result;
+}
+
+static long open_truncate(struct inode *inode)
+{
+    struct attributes attributes = {.modify_ns = (int64_t)clock_wall_ns()};
+    uint32_t mask = ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME;
+    return inode_change(inode, mask | set_id_drop(inode, &attributes), &attributes);
+}
+
+static long open_operations(struct file *file, const struct opened *opened)
+{
+    struct inode *inode = file->path.inode;
+    uint32_t flags = file->flags;
+    if (inode->operations->open != NULL) {
+        const struct file_operations *none = file->operations;
+        long result = inode->operations->open(inode, file);
+        if (result != 0) {
+            file->operations = none; /* not open: nothing to release */
+            return result;
+        }
+    } else if (!inode_is(inode, S_IFDIR)) {
+        return -ENXIO;
+    } else {
+        file->operations = &directory_file_operations;
+    }
+    if ((flags & O_TRUNC) && inode_is(inode, S_IFREG) && !opened->created) {
+        return open_truncate(inode);
+    }
+    return 0;
+}
+
+static long open_found(const struct opened *opened, uint32_t flags, struct file **out)
+{
+    struct file *file = file_new_at(&opened->path, opened->directory.inode, &opened->last, flags);
+    if (file == NULL) {
+        return -ENOMEM;
+    }
+    long result = 0;
+    if (!(flags & O_PATH)) {
+        result = open_allowed(opened, flags);
+        if (result == 0) {
+            result = open_operations(file, opened);
+        }
+    }
+    if (result != 0) {
+        file_put(file);
+        return result;
+    }
+    __atomic_fetch_and(&file->flags, ~O_ONLY_OPEN, __ATOMIC_RELAXED);
+    *out = file;
+    return 0;
+}
+
+static long open_flags_check(uint32_t *flags)
+{
+    if (*flags & O_PATH) {
+        *flags &= O_WITH_PATH;
+        return 0;
+    }
+    if (*flags & O_TMPFILE) {
+        return -EOPNOTSUPP;
+    }
+    return (*flags & (O_DIRECTORY | O_CREAT)) == (O_DIRECTORY | O_CREAT) ||
+                   (*flags & O_ACCMODE) == O_ACCMODE
+               ? -EINVAL
+               : 0;
+}
+
+long path_open_at(int directory_fd, const char *path, uint32_t flags, uint32_t mode,
+                  struct file **out)
+{
+    struct walk walk;
+    struct opened opened;
+    long result = open_flags_check(&flags);
+    if (result != 0) {
+        return result;
+    }
+    opened.path.inode = NULL;
+    opened.directory.inode = NULL;
+    opened.created = false;
+    result = walk_start(&walk, directory_fd, path, 0);
+    if (result == 0) {
+        result = open_walk(&walk, flags, mode, &opened);
+    }
+    walk_end(&walk);
+    if (result == 0) {
+        result = open_found(&opened, flags, out);
+    }
+    path_put(&opened.path);
+    path_put(&opened.directory);
+    return result;
+}
+
+long path_open(const char *path, uint32_t flags, uint32_t mode, struct file **out)
+{
+    return path_open_at(AT_FDCWD, path, flags, mode, out);
+}
+
+/* --- system calls ---------------------------------------------------------------------------- */
+
+static long open_user(int directory_fd, uint64_t user_path, uint32_t flags, uint32_t mode)
+{
+    char path[PATH_MAX];
+    long result = user_path_copy(path, user_path);
+    if (result < 0) {
+        return result;
+    }
+    struct file *file;
+    result = path_open_at(directory_fd, path, flags, mode, &file);
+    return result == 0 ? descriptor_add(file, flags & O_CLOEXEC) : result;
+}
+
+long linux_open(uint64_t path, uint64_t flags, uint64_t mode, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    return open_user(AT_FDCWD, path, (uint32_t)flags, (uint32_t)mode);
+}
+
+long linux_openat(uint64_t directory_fd, uint64_t path, uint64_t flags, uint64_t mode, uint64_t e,
+                  uint64_t f)
+{
+    (void)e, (void)f;
+    return open_user((int)directory_fd, path, (uint32_t)flags, (uint32_t)mode);
+}
+
+long linux_creat(uint64_t path, uint64_t mode, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    return open_user(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)mode);
+}
