@@ -2,7 +2,6 @@
 
 $(call user_program,init,services/init/main.c services/init/manifest.c)
 
-ifneq ($(and $(wildcard linux/build.mk),$(wildcard services/engine/build.mk)),)
-$(call kernel_image,oak,kernel,$(foreach name,init storage engine linux,$(name)=$(B)/user/$(name).elf))
-IMAGES += $(B)/oak.elf
-endif
+PERSONALITY ?= $(B)/user/linux.elf
+$(call kernel_image,oak,kernel,init=$(B)/user/init.elf storage=$(B)/user/storage.elf \
+    engine=$(B)/user/engine.elf linux=$(PERSONALITY))
