@@ -292,7 +292,8 @@ static status_t account_make(struct account *parent, uint64_t guarantee_bytes, u
 status_t call_account_create(struct call *call)
 {
     struct account *parent = object_account(call->object);
-    uint64_t guarantee_bytes = ALIGN_UP(call->argument[2] & ~(1ull << 63), PAGE_SIZE);
+    /* More than half the number range is never there: cut, so that rounding up cannot overflow. */
+    uint64_t guarantee_bytes = ALIGN_UP(MIN(call->argument[2], 1ull << 63), PAGE_SIZE);
     if (guarantee_bytes > call->argument[3]) {
         return STATUS_INVALID_ARGUMENT;
     }
