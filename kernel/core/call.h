@@ -13,6 +13,7 @@ struct call {
     struct object *object;
     uint64_t argument[6];
     uint64_t result[3];
+    bool restarted; /* this thread's last call returned CALL_RESTART: most likely this one */
 };
 
 /* What a handler returns beside enum status; neither ever reaches a user. */

@@ -126,15 +126,8 @@ bool object_begin_destroy(struct object *object)
     spin_lock(&table_lock);
     bool first = !object->dying;
     if (first) {
-        struct entry *entry = entry_at(object->index);
-        object->dying = 1;
-        __atomic_store_n(&entry->object, NULL, __ATOMIC_RELEASE);
+        __atomic_store_n(&object->dying, 1, __ATOMIC_RELEASE);
         alive--;
-        /* An entry whose generations are used up is never used again. */
-        if (++entry->generation != 0) {
-            entry->next_free = first_free;
-            first_free = object->index;
-        }
     }
     spin_unlock(&table_lock);
     return first;
@@ -147,9 +140,24 @@ bool object_claim_free(struct object *object)
                                        __ATOMIC_ACQUIRE);
 }
 
+/* From now on its destroyer finds it no more either. */
+static void entry_release(const struct object *object)
+{
+    spin_lock(&table_lock);
+    struct entry *entry = entry_at(object->index);
+    __atomic_store_n(&entry->object, NULL, __ATOMIC_RELEASE);
+    /* An entry whose generations are used up is never used again. */
+    if (++entry->generation != 0) {
+        entry->next_free = first_free;
+        first_free = object->index;
+    }
+    spin_unlock(&table_lock);
+}
+
 void object_free(struct object *object)
 {
     assert(object->dying);
+    entry_release(object);
     account_unlink_object(object->payer, object);
     barrier_defer(object);
 }
@@ -160,7 +168,7 @@ handle_t object_handle(const struct object *object, uint32_t rights)
     return generation << 32 | (uint64_t)rights << 24 | object->index;
 }
 
-struct object *handle_object(handle_t handle, enum object_type type)
+struct object *handle_object_dying(handle_t handle)
 {
     struct entry *entry = entry_at((uint32_t)(handle & 0xffffff));
     if (entry == NULL) {
@@ -168,7 +176,13 @@ struct object *handle_object(handle_t handle, enum object_type type)
     }
     struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
     uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
-    if (object == NULL || generation != handle >> 32) {
+    return generation == handle >> 32 ? object : NULL;
+}
+
+struct object *handle_object(handle_t handle, enum object_type type)
+{
+    struct object *object = handle_object_dying(handle);
+    if (object == NULL || __atomic_load_n(&object->dying, __ATOMIC_ACQUIRE)) {
         return NULL;
     }
     return type == OBJECT_NONE || object->type == type ? object : NULL;

@@ -60,6 +60,9 @@ handle_t object_handle(const struct object *object, uint32_t rights);
 /* The live object, or NULL. */
 struct object *handle_object(handle_t handle, enum object_type type);
 
+/* The same until object_free: for object_destroy alone, which takes several steps. */
+struct object *handle_object_dying(handle_t handle);
+
 /*
  * Find what a slot of the caller's table names. BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT. Type
  * OBJECT_NONE accepts every type.

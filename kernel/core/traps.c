@@ -83,7 +83,9 @@ void kernel_call(struct thread *thread)
         .argument = {registers->rdi, registers->rsi, registers->rdx, registers->r10, registers->r8,
                      registers->r9},
         .result = {registers->rdi, registers->rsi, registers->rdx},
+        .restarted = thread->restarted,
     };
+    thread->restarted = 0;
     status_t status = STATUS_NOT_SUPPORTED;
     if (number < KERNEL_CALLS) {
         const struct call_entry *entry = &calls[number];
@@ -94,6 +96,7 @@ void kernel_call(struct thread *thread)
     }
     if (status == CALL_RESTART) {
         registers->rip -= 2; /* the syscall instruction again, with the same registers */
+        thread->restarted = 1;
     } else if (status < CALL_RESTART) {
         registers->rax = status;
         registers->rdi = call.result[0];

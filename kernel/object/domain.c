@@ -273,11 +273,14 @@ status_t call_capability_read(struct call *call)
 
 status_t call_object_destroy(struct call *call)
 {
-    struct object *object;
-    status_t status =
-        capability_find(call->thread, call->argument[0], OBJECT_NONE, RIGHT_DESTROY, &object);
-    if (status != STATUS_OK) {
-        return status;
+    handle_t handle = capability_handle(call->thread, call->argument[0]);
+    /* The first step makes every handle stale: the next ones go on with the dying object. */
+    struct object *object = handle_object_dying(handle);
+    if (object == NULL) {
+        return call->restarted ? STATUS_OK : STATUS_BAD_CAPABILITY;
+    }
+    if (!(handle_rights(handle) & RIGHT_DESTROY)) {
+        return STATUS_NO_RIGHT;
     }
     return object_destroy_call(call, object);
 }
