@@ -573,7 +573,10 @@ bool memory_destroy_step(struct object *object)
 {
     struct memory *memory = object_memory(object);
     (void)object_begin_destroy(object);
-    if (!list_empty(&memory->pins)) {
+    spin_lock(&memory->lock);
+    bool pinned = !list_empty(&memory->pins);
+    spin_unlock(&memory->lock);
+    if (pinned) {
         return false; /* a thread's frame: it goes with the thread */
     }
     struct region_link *link;
@@ -590,17 +593,16 @@ bool memory_destroy_step(struct object *object)
     if (!list_empty(&memory->regions)) {
         return false;
     }
-    if (memory->tree.root != NULL) {
-        uint32_t budget = FREES_PER_STEP;
-        spin_lock(&memory->lock);
-        bool done = node_release(memory->tree.root, &budget);
-        if (done) {
-            memory->tree.root = NULL;
-        }
-        spin_unlock(&memory->lock);
-        if (!done) {
-            return false;
-        }
+    /* Looked at under the lock: an account's destroyer may do this at the same time. */
+    uint32_t budget = FREES_PER_STEP;
+    spin_lock(&memory->lock);
+    bool done = memory->tree.root == NULL || node_release(memory->tree.root, &budget);
+    if (done) {
+        memory->tree.root = NULL;
+    }
+    spin_unlock(&memory->lock);
+    if (!done) {
+        return false;
     }
     if (object_claim_free(object)) {
         object_free(object);

@@ -564,9 +564,13 @@ bool region_map_destroy_step(struct region_map *map)
         }
         region_remove(CONTAINER_OF(first, struct region, node));
     }
-    bool done = tree_first(&map->regions) == NULL && page_tables_free_step(&map->tables);
+    bool done = tree_first(&map->regions) == NULL &&
+                (map->tables.top == NULL || page_tables_free_step(&map->tables));
     if (done && map->window && map->tables.top != NULL) {
         table_free(map->payer, map->tables.top);
+    }
+    if (done) {
+        /* A space's top is its root and goes with it: who destroys it as well must not look again. */
         map->tables.top = NULL;
     }
     spin_unlock(&map->lock);

@@ -228,7 +228,9 @@ status_t region_pin_frame(struct region_map *window, uint64_t address, void **po
         bool exclusive = false;
         spin_lock(&memory->lock);
         struct frame *frame = tree_find(&memory->tree, page, &exclusive);
-        if (frame != NULL && exclusive && !(frame->flags & (FRAME_PINNED | FRAME_FOREIGN))) {
+        /* Not dying: who destroys it looks for pins under this lock, and then never again. */
+        if (frame != NULL && exclusive && !memory->object.dying &&
+            !(frame->flags & (FRAME_PINNED | FRAME_FOREIGN))) {
             __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
             frame->flags |= FRAME_PINNED;
             pin->memory = memory;
