@@ -129,8 +129,9 @@ static void timers_expire(struct scheduler *scheduler)
             return;
         }
         tree_remove(&scheduler->timers, first);
-        thread->timer_armed = false;
+        /* Read first: whoever sees it disarmed may let the thread go on to its next wait. */
         uint64_t sequence = thread->wait_sequence;
+        __atomic_store_n(&thread->timer_armed, false, __ATOMIC_RELEASE);
         spin_unlock(&scheduler->timer_lock);
         (void)wait_cancel(thread, STATUS_TIMED_OUT, sequence, WAIT_ANY);
     }
