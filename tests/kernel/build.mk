@@ -1,0 +1,6 @@
+# The kernel's objects, tested by an init that boots on the debug kernel with two CPUs.
+
+$(call user_program,tests/kernel,$(wildcard tests/kernel/*.c) tests/kernel/harness.S)
+$(call kernel_image,tests/kernel,kernel-debug,init=$(B)/user/tests/kernel.elf)
+TEST_FILES += $(B)/tests/kernel.elf
+SHELL_TESTS += tests/kernel/run.py

@@ -1,0 +1,157 @@
+/*
+ * Domains and capabilities: copies have no more rights than their source, a dropped slot is empty,
+ * a destroyed object is stale everywhere at once, and a slot that was used is not overwritten.
+ */
+#include "tests/kernel/harness.h"
+
+static uint64_t rights_of(uint32_t domain, uint32_t slot)
+{
+    struct kernel_results results;
+    must(kernel_capability_read(domain, slot, &results), "capability_read");
+    return results.value[0] >> 8;
+}
+
+static void test_rights_shrink(void)
+{
+    uint32_t signal = slot_new();
+    must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");
+    ok(rights_of(SLOT_DOMAIN, signal) == RIGHTS_ALL, "a new object's capability has every right");
+    bool right = true;
+    for (uint32_t had = 0; had <= RIGHTS_ALL; had++) {
+        uint32_t copy = slot_new();
+        uint32_t second = slot_new();
+        uint32_t asked = (had * 37 + 11) & RIGHTS_ALL;
+        must(kernel_capability_copy(SLOT_DOMAIN, copy, signal, had), "copy");
+        must(kernel_capability_copy(SLOT_DOMAIN, second, copy, asked | ~0xffull), "copy");
+        right = right && rights_of(SLOT_DOMAIN, copy) == had &&
+                rights_of(SLOT_DOMAIN, second) == (had & asked);
+        must(kernel_capability_drop(SLOT_DOMAIN, copy), "drop");
+        must(kernel_capability_drop(SLOT_DOMAIN, second), "drop");
+    }
+    ok(right, "a copy has the rights asked for that its source had, for all sets of rights");
+    destroy(signal);
+}
+
+static void test_slots(void)
+{
+    uint32_t signal = slot_new();
+    uint32_t slot = slot_new();
+    must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");
+    ok_status(kernel_signal_create(SLOT_ACCOUNT, signal), STATUS_SLOT_USED,
+              "a used slot is not overwritten by a new object");
+    ok_status(kernel_capability_copy(SLOT_DOMAIN, signal, signal, RIGHTS_ALL), STATUS_SLOT_USED,
+              "nor by a copy");
+    ok_status(kernel_signal_create(SLOT_ACCOUNT, 0), STATUS_OUT_OF_RANGE, "slot 0 stays empty");
+    ok_status(kernel_signal_create(SLOT_ACCOUNT, SLOTS), STATUS_OUT_OF_RANGE,
+              "there is no slot behind the table");
+    ok_status(kernel_capability_copy(SLOT_DOMAIN, slot, UINT64_MAX, RIGHTS_ALL),
+              STATUS_BAD_CAPABILITY, "nor one of that number");
+    ok_status(kernel_capability_copy(SLOT_DOMAIN, slot, slot, RIGHTS_ALL), STATUS_BAD_CAPABILITY,
+              "an empty slot is not copied");
+    must(kernel_capability_copy(SLOT_DOMAIN, slot, signal, RIGHT_WRITE), "copy");
+    must(kernel_capability_drop(SLOT_DOMAIN, signal), "drop");
+    ok_status(kernel_signal_raise(signal, 1), STATUS_BAD_CAPABILITY, "a dropped slot is empty");
+    ok_status(kernel_capability_drop(SLOT_DOMAIN, signal), STATUS_BAD_CAPABILITY,
+              "it cannot be dropped twice");
+    ok_status(kernel_signal_raise(slot, 1), STATUS_OK, "the object lives on in its copy");
+    ok_status(kernel_object_destroy(slot), STATUS_NO_RIGHT, "which may not destroy it");
+    ok_status(kernel_endpoint_restart(slot), STATUS_WRONG_TYPE, "nor is it another object");
+    must(kernel_capability_drop(SLOT_DOMAIN, slot), "drop");
+}
+
+/* Stale in every table at once, and again when the number is used by a new object. */
+static void test_stale(void)
+{
+    uint32_t domain = slot_new();
+    uint32_t signal = slot_new();
+    uint32_t copy = slot_new();
+    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
+    must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");
+    must(kernel_capability_copy(SLOT_DOMAIN, copy, signal, RIGHTS_ALL), "copy");
+    must(kernel_capability_copy(domain, SLOTS - 1, signal, RIGHTS_ALL), "copy");
+    must(kernel_object_destroy(signal), "destroy");
+    struct kernel_results results;
+    ok_status(kernel_signal_raise(copy, 1), STATUS_BAD_CAPABILITY, "a copy is stale");
+    must(kernel_capability_read(domain, SLOTS - 1, &results), "read");
+    ok(results.value[0] == 0, "so is one in another table");
+    bool stale = true;
+    uint32_t next = slot_new();
+    for (int i = 0; i < 1000; i++) { /* numbers are used again, handles are not */
+        must(kernel_signal_create(SLOT_ACCOUNT, next), "signal");
+        stale = stale && kernel_signal_raise(copy, 1) == STATUS_BAD_CAPABILITY &&
+                kernel_object_destroy(copy) == STATUS_BAD_CAPABILITY;
+        must(kernel_object_destroy(next), "destroy");
+    }
+    ok(stale, "and stays so while a thousand objects take the same number");
+    ok_status(kernel_signal_create(SLOT_ACCOUNT, copy), STATUS_OK,
+              "a slot with a stale capability can be filled");
+    destroy(copy);
+    destroy(domain);
+}
+
+static void test_table_is_charged(void)
+{
+    uint32_t account = account_new(256 << 10, 0);
+    uint32_t domain = slot_new();
+    must(kernel_domain_create(account, domain, 0), "domain");
+    status_t status = STATUS_OK;
+    uint32_t slot = 1;
+    while (status == STATUS_OK && slot < SLOTS) {
+        status = kernel_capability_copy(domain, slot, SLOT_LOG, RIGHT_WRITE);
+        slot += 16;
+    }
+    ok_status(status, STATUS_NO_MEMORY, "the table's parts are charged, up to the limit");
+    ok_status(kernel_domain_create(SLOT_ACCOUNT, slot_new(), 2), STATUS_INVALID_ARGUMENT,
+              "a flag that does not exist is refused");
+    destroy(account);
+}
+
+static void test_domain_refusals(void)
+{
+    ok_status(kernel_object_destroy(SLOT_DOMAIN), STATUS_BUSY, "nobody destroys its own domain");
+    ok_status(kernel_domain_set_entries(SLOT_DOMAIN, 0x1000, 0x1000), STATUS_INVALID_ARGUMENT,
+              "an entry outside the window is refused");
+    ok_status(kernel_domain_set_entries(SLOT_DOMAIN, WINDOW_BASE + WINDOW_SIZE, WINDOW_BASE),
+              STATUS_INVALID_ARGUMENT, "so is the first address behind it");
+    ok_status(kernel_domain_watch(SLOT_DOMAIN, SLOT_DOMAIN, 1), STATUS_WRONG_TYPE,
+              "only a signal watches");
+}
+
+static void role_fault(uint64_t argument)
+{
+    (void)argument;
+    __asm__ volatile("movq $1, (%0)" : : "r"(8ull) : "memory");
+}
+
+static void test_report(void)
+{
+    struct child child;
+    child_load(&child, 4 << 20, (uint64_t)role_fault, 0);
+    must(program_start(&child.program), "start");
+    struct kernel_results bits;
+    ok_status(kernel_signal_wait(child.signal, 1, clock_now_ns() + SECOND_NS, &bits), STATUS_OK,
+              "a domain that faults raises its watcher");
+    must(kernel_domain_report(child.program.domain), "report");
+    const struct domain_report *report = (const struct domain_report *)thread_frame_self()->message;
+    ok(report->cause == TRAP_PAGE_FAULT && report->address == 8 &&
+           report->rip - WINDOW_IMAGE < 1 << 20,
+       "and its report says where");
+    ok_status(kernel_thread_start(child.program.thread, 0, child.program.entry, 0),
+              STATUS_BAD_STATE, "its thread never runs again");
+    uint32_t thread = slot_new();
+    ok_status(kernel_thread_create(SLOT_ACCOUNT, thread, child.program.domain,
+                                   WINDOW_THREADS + THREAD_FRAME_OFFSET - PAGE_SIZE, 0, 0),
+              STATUS_BAD_CAPABILITY, "nor does it get another");
+    child_destroy(&child);
+}
+
+void test_domain(void)
+{
+    log_line("# domain and capability");
+    test_rights_shrink();
+    test_slots();
+    test_stale();
+    test_table_is_charged();
+    test_domain_refusals();
+    test_report();
+}
