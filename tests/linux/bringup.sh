@@ -2,17 +2,22 @@
 # Run a command in a container of the bring-up harness under QEMU, show what comes on the serial
 # line, and exit with the container's code (124: it did not end in time, 125: the harness failed).
 #
-#   bringup.sh [-d] [-e] [-T] [-k KERNEL] [-p PERSONALITY] [-n RUNS] [-i TEXT] [-o OPTION] [-t SECONDS] [-s CPUS] COMMAND
+#   bringup.sh [OPTION...] COMMAND
 #
-# Addresses in the report of a fault are followed by their names in the personality.
-#
-# -d the kernel with its assertions; -e split COMMAND at spaces instead of giving it to a shell;
-# -T with a terminal; -k another image, -p and its personality; -n so many runs; -i input (\s \n \\); -o one more option
-# (bringup.h); -t the limit. The time limit is 60 s.
+#   -d              the kernel with its assertions
+#   -e              split COMMAND at spaces instead of giving it to a shell
+#   -T              with a terminal
+#   -n RUNS         run it so many times, each in a container of its own
+#   -i TEXT         its input, with \s for a space, \n for a newline, \\ for a backslash
+#   -o OPTION       one more option of bringup.h
+#   -t SECONDS      the limit, 60 if not given
+#   -s CPUS         2 if not given
+#   -k KERNEL       another image
+#   -p PERSONALITY  the ELF file of its personality, in which the addresses of a fault are looked up
 set -u
 cd "$(dirname "$0")/../.." || exit 125
 kernel=build/tests/linux-release.elf personality=build/user/linux.elf
-options= seconds=60 cpus=2
+options='' seconds=60 cpus=2
 while getopts deTk:p:n:i:o:t:s: option; do
     case $option in
     d) kernel=build/tests/linux.elf ;;
@@ -41,14 +46,15 @@ fi
 name_of() { # name_of ADDRESS
     [ -e "$personality" ] && printf ' %s' "$(addr2line -fpe "$personality" "$1")"
 }
-coproc qemu { exec timeout "$seconds" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max \
+exec {serial}< <(exec timeout "$seconds" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max \
     -smp "$cpus" -m 1024 -nodefaults -no-user-config -display none -no-reboot -serial stdio \
     -kernel "$kernel" -append "$line" </dev/null \
-    2> >(grep -v 'terminating on signal' >&2); }
-code=124
-while IFS= read -r -u "${qemu[0]}" text; do
+    2> >(grep -v 'terminating on signal' >&2))
+pid=$!
+code=''
+while IFS= read -r -u "$serial" text; do
     text=${text%$'\r'}
-    name=
+    name=""
     case $text in
     "init: "*" faulted: "*)
         name=${text##*rip }
@@ -66,6 +72,11 @@ while IFS= read -r -u "${qemu[0]}" text; do
     esac
     [[ $text == *"init: end" ]] && break
 done
-kill "$qemu_PID" 2>/dev/null
-wait "$qemu_PID" 2>/dev/null
+kill "$pid" 2>/dev/null
+wait "$pid" 2>/dev/null
+status=$?
+if [ -z "$code" ]; then
+    code=125
+    [ $status = 124 ] && code=124
+fi
 exit "$code"

@@ -20,6 +20,8 @@
 #define BIT_TEMPLATE_FAULT  1
 #define BIT_CONTAINER_FAULT 2
 
+#define REPORT_NS 5000000000ull /* how often a run that takes long is reported */
+
 #define EXIT_FAULT 255 /* said to have been the exit code of a personality that faulted */
 
 static struct {
@@ -35,6 +37,7 @@ static struct {
     bool ended;   /* the container is to be destroyed */
     bool over;    /* nothing more will run */
     uint64_t start_ns;
+    uint64_t report_ns; /* when the next such report is due */
     uint64_t free_before_bytes;
     uint64_t free_first_bytes; /* after the first run */
 } state;
@@ -164,11 +167,32 @@ static void on_signal(void *context, uint64_t bits)
     }
 }
 
+static uint64_t next_deadline(void *context)
+{
+    (void)context;
+    return state.container.account != SLOT_NONE ? state.report_ns : DEADLINE_NEVER;
+}
+
+/* Whether it waits or spins shows in the CPU time between two reports. */
+static void on_deadline(void *context)
+{
+    (void)context;
+    state.report_ns += REPORT_NS;
+    if (kernel_account_read(state.container.account) != STATUS_OK) {
+        return;
+    }
+    struct account_usage usage;
+    memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+    log_line("still running after %llu ms: cpu %llu ms, %llu bytes", since_start_us() / 1000,
+             (unsigned long long)(usage.cpu_ns / 1000000), (unsigned long long)usage.bytes_total);
+}
+
 static void run_begin(void)
 {
     state.asked = false;
     state.ended = false;
     state.start_ns = clock_now_ns();
+    state.report_ns = state.start_ns + REPORT_NS;
     container_make(&state.plan, &state.template, &state.handles, &state.container);
     streams_start(&state.streams, state.container.channel_bytes, &state.plan);
     (void)streams_pump(&state.streams);
@@ -280,6 +304,8 @@ static void serve(void)
                                     .interfaces = interfaces,
                                     .interface_count = ARRAY_LENGTH(interfaces),
                                     .on_signal = on_signal,
+                                    .next_deadline = next_deadline,
+                                    .on_deadline = on_deadline,
                                     .on_idle = on_idle};
     status_t status = service_run(&service);
     if (!state.over) {

@@ -1,7 +1,7 @@
 /*
  * Stands in for the personality in the harness's own test: says that it is ready, and as a clone
- * prints its first argument, echoes its input and ends with 7; the argument `fault` makes it fault.
- * What the template left in memory must be there.
+ * prints its first argument, echoes its input and ends with 7; the argument `fault` makes it
+ * fault, `hang` wait forever. What the template left in memory must be there.
  */
 #include "abi/container.idl.h"
 #include "abi/control.h"
@@ -64,6 +64,9 @@ static void argument_print(uint8_t *channel, uint64_t specification_bytes)
                             CHANNEL_RING_BYTES);
     if (argument.length_bytes == 5 && memcmp(argument.value, "fault", 5) == 0) {
         __builtin_trap();
+    }
+    if (argument.length_bytes == 4 && memcmp(argument.value, "hang", 4) == 0) {
+        (void)kernel_thread_park(DEADLINE_NEVER, 0);
     }
     put(&ring, argument.value, argument.length_bytes);
     put(&ring, (const uint8_t *)"\n", 1);

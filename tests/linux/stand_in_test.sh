@@ -47,6 +47,11 @@ check "the fault is reported with its place" \
 check "and with the way there" \
     count 2 'container (called from|on the stack:) ffff8000004.* clone_entry'
 
+log=$(./bringup.sh -k $kernel -t 8 -e hang)
+code=$?
+check "a container that does not end is given up after the limit" [ $code = 124 ]
+check "and what it uses is reported before" count 1 'still running after 5[0-9]{3} ms: cpu [0-9]+ ms'
+
 log=$(./bringup.sh -k $kernel 'echo hello')
 check "without exec the command is a shell's" count 1 'out: /bin/sh$'
 
