@@ -1,0 +1,211 @@
+/* ioctl on terminals (asm-generic/ioctls.h, asm-generic/termbits.h). */
+#include "lib/base/string.h"
+#include "linux/core/errno.h"
+#include "linux/core/user.h"
+#include "linux/file/file.h"
+#include "linux/proc/task.h"
+#include "linux/tty/device.h"
+
+enum tty_request {
+    TCGETS = 0x5401,
+    TCSETS = 0x5402,
+    TCSETSW = 0x5403,
+    TCSETSF = 0x5404,
+    TCSBRK = 0x5409,
+    TCXONC = 0x540a,
+    TCFLSH = 0x540b,
+    TIOCSCTTY = 0x540e,
+    TIOCGPGRP = 0x540f,
+    TIOCSPGRP = 0x5410,
+    TIOCOUTQ = 0x5411,
+    TIOCSTI = 0x5412,
+    TIOCGWINSZ = 0x5413,
+    TIOCSWINSZ = 0x5414,
+    FIONREAD = 0x541b,
+    TIOCNOTTY = 0x5422,
+    TCSBRKP = 0x5425,
+    TIOCGSID = 0x5429,
+};
+
+static long settings_get(struct tty *tty, uint64_t user_settings)
+{
+    struct line_settings settings;
+    mutex_lock(&tty->lock);
+    settings = tty->line.settings;
+    mutex_unlock(&tty->lock);
+    return copy_to_user(user_settings, &settings, sizeof(settings));
+}
+
+void tty_changed(struct tty *tty)
+{
+    tty_output_ready(tty);
+    wait_queue_wake(&tty->input_wait, WAIT_CHANGE);
+}
+
+/* Forget what was typed; the driver may have more. Without locks. */
+static void input_flush(struct tty *tty)
+{
+    mutex_lock(&tty->lock);
+    line_flush_input(&tty->line);
+    bool wanted = tty->input_refused;
+    tty->input_refused = false;
+    mutex_unlock(&tty->lock);
+    if (wanted && tty->driver->input_wanted != NULL) {
+        tty->driver->input_wanted(tty->data);
+    }
+}
+
+static long settings_set(struct tty *tty, uint32_t request, uint64_t user_settings)
+{
+    struct line_settings settings;
+    long result = tty_check_change(tty);
+    if (result != 0) {
+        return result;
+    }
+    if (copy_from_user(&settings, user_settings, sizeof(settings)) != 0) {
+        return -EFAULT;
+    }
+    if (request != TCSETS) {
+        result = tty_drain(tty);
+    }
+    if (result != 0) {
+        return result;
+    }
+    if (request == TCSETSF) {
+        input_flush(tty);
+    }
+    mutex_lock(&tty->lock);
+    settings.discipline = 0;
+    line_set(&tty->line, &settings);
+    mutex_unlock(&tty->lock);
+    tty_changed(tty);
+    return 0;
+}
+
+static long flush(struct tty *tty, uint64_t which)
+{
+    long result = tty_check_change(tty);
+    if (result != 0 || which > 2) {
+        return result != 0 ? result : -EINVAL;
+    }
+    if (which != 1) {
+        input_flush(tty);
+    }
+    if (which != 0) {
+        mutex_lock(&tty->lock);
+        line_flush_output(&tty->line);
+        mutex_unlock(&tty->lock);
+        tty_changed(tty);
+    }
+    return 0;
+}
+
+/* tcflow: only the output can be stopped here; TCIOFF and TCION would tell the other end. */
+static long flow(struct tty *tty, uint64_t action)
+{
+    long result = tty_check_change(tty);
+    if (result != 0 || action > 3) {
+        return result != 0 ? result : -EINVAL;
+    }
+    if (action < 2) {
+        mutex_lock(&tty->lock);
+        tty->line.stopped = action == 0;
+        mutex_unlock(&tty->lock);
+        tty_changed(tty);
+    }
+    return 0;
+}
+
+static long count_get(struct tty *tty, uint32_t request, uint64_t user_count)
+{
+    mutex_lock(&tty->lock);
+    uint32_t count = request == FIONREAD ? line_available(&tty->line)
+                                         : tty->line.output_tail - tty->line.output_head;
+    mutex_unlock(&tty->lock);
+    return put_user_u32(user_count, count);
+}
+
+static long size_get(struct tty *tty, uint64_t user_size)
+{
+    mutex_lock(&tty->lock);
+    struct tty_size size = tty->size;
+    mutex_unlock(&tty->lock);
+    return copy_to_user(user_size, &size, sizeof(size));
+}
+
+static long size_set(struct tty *tty, uint64_t user_size)
+{
+    struct tty_size size;
+    if (copy_from_user(&size, user_size, sizeof(size)) != 0) {
+        return -EFAULT;
+    }
+    tty_size_set(tty, &size);
+    return 0;
+}
+
+/* The session or the foreground, for a caller whose terminal it is. */
+static long job_get(struct tty *tty, uint32_t request, uint64_t user_number)
+{
+    const struct thread_group *group = task_current()->group;
+    mutex_lock(&tty->lock);
+    bool ours = group->terminal == tty && tty->session == group->session;
+    int number = request == TIOCGSID ? tty->session : tty->foreground;
+    mutex_unlock(&tty->lock);
+    return ours ? put_user_u32(user_number, (uint32_t)number) : -ENOTTY;
+}
+
+static long foreground_set(struct tty *tty, uint64_t user_number)
+{
+    int32_t number;
+    long result = tty_check_change(tty);
+    if (result != 0) {
+        return result;
+    }
+    if (copy_from_user(&number, user_number, sizeof(number)) != 0) {
+        return -EFAULT;
+    }
+    return tty_foreground_set(tty, number);
+}
+
+long tty_ioctl(struct file *file, uint32_t request, uint64_t argument)
+{
+    struct tty *tty = file->data;
+    if (tty->hung_up && request != TIOCNOTTY) {
+        return -EIO;
+    }
+    switch (request) {
+    case TCGETS:
+        return settings_get(tty, argument);
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+        return settings_set(tty, request, argument);
+    case TCSBRK:
+    case TCSBRKP:
+        return tty_drain(tty);
+    case TCXONC:
+        return flow(tty, argument);
+    case TCFLSH:
+        return flush(tty, argument);
+    case TIOCOUTQ:
+    case FIONREAD:
+        return count_get(tty, request, argument);
+    case TIOCGWINSZ:
+        return size_get(tty, argument);
+    case TIOCSWINSZ:
+        return size_set(tty, argument);
+    case TIOCSCTTY:
+        return tty_set_controlling(tty);
+    case TIOCNOTTY:
+        return tty_give_up(tty);
+    case TIOCGPGRP:
+    case TIOCGSID:
+        return job_get(tty, request, argument);
+    case TIOCSPGRP:
+        return foreground_set(tty, argument);
+    case TIOCSTI: /* typing for others is refused, as with dev.tty.legacy_tiocsti = 0 */
+        return -EIO;
+    default:
+        return -ENOTTY;
+    }
+}
