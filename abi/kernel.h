@@ -193,6 +193,7 @@ struct time_page {
     uint64_t base_ns;
     uint64_t wall_offset_ns;
     uint64_t tsc_hz;
+    uint64_t cpus; /* that run threads */
 };
 
 /* Slots that every program finds filled; a program's own begin at SLOT_FIRST. */

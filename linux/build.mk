@@ -1,7 +1,18 @@
 # The Linux personality: one program, loaded once by the engine and cloned into every container.
 
 LINUX_SOURCES := $(wildcard linux/*/*.c linux/*/*.S) lib/oak/heap_core.c lib/oak/log.c \
-    lib/ring/byte_ring.c lib/base/string.c lib/base/format.c lib/base/tree.c lib/base/record.c
+    lib/oak/call.c lib/oak/time_page.c lib/ring/byte_ring.c lib/base/string.c lib/base/format.c \
+    lib/base/tree.c lib/base/record.c
+
+# The vDSO is a shared object of its own.
+VDSO := $(B)/user/linux/vdso.so
+$(VDSO): linux/vdso/object/functions.c linux/vdso/object/vdso.ld | generated
+	@mkdir -p $(@D)
+	$(QUIET)$(CC) $(filter-out -fpie -fvisibility=hidden -MMD -MP,$(CFLAGS_user)) -fPIC -shared -nostdlib -s \
+	    -Wl,-soname=linux-vdso.so.1 -Wl,--build-id=none -Wl,--hash-style=both -Wl,-z,noexecstack \
+	    -Wl,-T,linux/vdso/object/vdso.ld -o $@ $<
+$(B)/user/linux/vdso/object.S.o: $(VDSO)
+$(B)/user/linux/vdso/object.S.o: CFLAGS_user += -DVDSO_OBJECT='"$(VDSO)"'
 
 $(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) lib/oak/program.ld
 	@mkdir -p $(@D)

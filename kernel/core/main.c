@@ -129,6 +129,7 @@ void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
     apic_timer_calibrate();
     cpus_online = 1;
     cpus_start();
+    clock_page()->cpus = cpu_count;
     log_line("oak: %u processors, %lu MiB", cpu_count, machine.ram_bytes >> 20);
     account_init_root();
     start_init(tsc_at_start);

@@ -1,22 +1,47 @@
 /*
  * The container as a whole: start from the template, the event thread, what the engine asks for,
  * and facts about the machine.
+ *
+ * The program's first thread initialises what no container differs in (template.c) and says
+ * template_ready. A clone's first thread starts in the same memory: it is the event thread, which
+ * serves the engine's requests and never blocks on a task.
  */
 #pragma once
 
-#include "lib/base/types.h"
+#include "lib/oak/clock.h"
 
-uint64_t clock_now_ns(void);
-uint64_t clock_wall_ns(void);
+struct console;
+struct task;
+struct time_page;
+
+/* From entry.S: the template's first thread, and a clone's. */
+_Noreturn void template_begin(void);
+_Noreturn void container_begin(void);
+extern char container_entry[];
 
 uint64_t cpu_xsave_mask(void);
 uint32_t cpu_xsave_bytes(void);
+uint32_t cpu_count(void);
 
 /* Count a call that does not exist, and tell the engine of it the first time. */
 void container_missing_call(uint64_t number);
 
-struct console;
-/* A process that the engine started has ended, with wait4's status. */
+/* The first thing a task does that the engine started; returns when its program may run. */
+void container_launch(struct task *task);
+
+/* A process that the engine started has ended, with wait4's status. Puts the console. */
 void container_process_ended(struct console *console, int status, bool out_of_memory);
 
 const char *container_hostname(void);
+void container_hostname_set(const char *name, uint32_t length_bytes);
+
+/* What the applications may use and do use. */
+struct container_memory {
+    uint64_t total_bytes;
+    uint64_t used_bytes;
+};
+struct container_memory container_memory_read(void);
+
+/* What uname says. */
+#define LINUX_RELEASE "6.1.0-oak"
+#define LINUX_VERSION "#1 SMP Oak"

@@ -4,6 +4,18 @@
  * A fault of the personality itself arrives on the interrupted stack, below what it uses.
  */
 
+/* The template's first thread, and a clone's: RSP is the start of its frame. */
+.section .text.start, "ax"
+.globl _start, container_entry
+_start:
+    xorl %ebp, %ebp
+    call template_begin
+    ud2
+container_entry:
+    xorl %ebp, %ebp
+    call container_begin
+    ud2
+
 .text
 .globl trap_entry
 .align 64

@@ -52,5 +52,5 @@
 #define ETIMEDOUT    110
 
 /* Inside the personality only: restart the call after the signal, as its action says. */
-#define ERESTARTSYS   512
+#define ERESTARTSYS    512
 #define ERESTARTNOHAND 514 /* restart only when no handler runs */

@@ -1,4 +1,5 @@
-/* The personality's heap: zeroed allocations over WINDOW_HEAP; NULL when the account is exhausted. */
+/* The personality's heap: zeroed allocations over WINDOW_HEAP; NULL when the account is exhausted.
+ */
 #pragma once
 
 #include "lib/base/types.h"

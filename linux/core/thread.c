@@ -1,6 +1,7 @@
 /*
- * Thread blocks: guard page, stack, frame. A block of an ended thread is used again; that its thread
- * is really gone the kernel knows: until then the frame is pinned and thread_create refuses it.
+ * Thread blocks: guard page, stack, frame. A block of an ended thread is used again; that its
+ * thread is really gone the kernel knows: until then the frame is pinned and thread_create refuses
+ * it.
  */
 #include "linux/core/thread.h"
 
@@ -17,9 +18,15 @@ static struct {
     struct thread_frame *first_free; /* linked through the frame's own part */
 } blocks;
 
+/* What a block keeps between its threads: their slot stays its own, so that a thread can destroy
+ * itself without racing who takes the slot next. */
 struct free_block {
     struct thread_frame *next;
+    uint32_t slot;
 };
+_Static_assert(sizeof(struct own_thread) + sizeof(struct free_block) <=
+                   sizeof(((struct thread_frame *)0)->own),
+               "both fit into the frame");
 
 static struct free_block *free_block(struct thread_frame *frame)
 {
@@ -70,34 +77,41 @@ void thread_block_release(struct thread_frame *frame)
 
 #define TRIES 64
 
+/* A thread in the block; what stood there may be about to end still: then the kernel refuses. */
+static status_t block_thread(struct thread_frame *block, uint64_t flags)
+{
+    struct free_block *own = free_block(block);
+    if (own->slot == 0) {
+        own->slot = slot_alloc();
+    }
+    return own->slot == 0 ? STATUS_LIMIT_REACHED
+                          : kernel_thread_create(CONTAINER_SLOT_APPLICATION, own->slot, SLOT_DOMAIN,
+                                                 (uint64_t)block, BAND_CONTAINER, flags);
+}
+
 long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread_frame **frame)
 {
-    uint32_t own_slot = slot_alloc();
-    if (own_slot == 0) {
-        return -EAGAIN;
-    }
     status_t status = STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < TRIES; i++) {
         struct thread_frame *block = block_take();
         if (block == NULL) {
             break;
         }
-        status = kernel_thread_create(CONTAINER_SLOT_APPLICATION, own_slot, SLOT_DOMAIN,
-                                      (uint64_t)block, BAND_CONTAINER, flags);
+        status = block_thread(block, flags);
         if (status == STATUS_OK) {
             struct own_thread *own = frame_thread(block);
             own->task = task;
-            own->slot = own_slot;
-            *slot = own_slot;
+            own->slot = free_block(block)->slot;
+            *slot = own->slot;
             *frame = block;
             return 0;
         }
         thread_block_release(block);
-        if (status != STATUS_INVALID_ARGUMENT) {
+        if (status != STATUS_INVALID_ARGUMENT && status != STATUS_SLOT_USED &&
+            status != STATUS_BUSY) {
             break;
         }
-        (void)kernel_thread_yield(); /* its last thread is about to end */
+        (void)kernel_thread_yield();
     }
-    slot_free(own_slot);
     return status == STATUS_NO_MEMORY ? -ENOMEM : -EAGAIN;
 }

@@ -29,5 +29,5 @@ static inline struct own_thread *frame_thread(struct thread_frame *frame)
  */
 long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread_frame **frame);
 
-/* Give a block back; its thread may still be about to end. */
+/* Give a block and its slot back; its thread may still be about to end. */
 void thread_block_release(struct thread_frame *frame);

@@ -16,7 +16,7 @@
 
 typedef long (*linux_handler)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
-#define LINUX_CALLS 512
+#define LINUX_CALLS                       512
 #define LINUX_CALL(number, name, handler) [number] = handler,
 static const linux_handler handlers[LINUX_CALLS] = {
 #include "linux/core/syscalls.def"
@@ -42,6 +42,9 @@ static void system_call(struct task *task, struct application_registers *registe
                                             registers->r10, registers->r8, registers->r9);
     if (!task->registers_replaced) {
         frame->application.rax = (uint64_t)result;
+        if (result == -ERESTARTSYS || result == -ERESTARTNOHAND) {
+            __atomic_fetch_or(&task->work, WORK_RESTART, __ATOMIC_ACQ_REL);
+        }
     }
     task->registers_replaced = false;
 }
@@ -50,9 +53,8 @@ static void system_call(struct task *task, struct application_registers *registe
 static void exception(struct task *task, const struct thread_frame *frame)
 {
     static const uint8_t signal_of[32] = {
-        [0] = SIGFPE,  [1] = SIGTRAP,  [3] = SIGTRAP,  [4] = SIGSEGV, [5] = SIGSEGV,
-        [6] = SIGILL,  [11] = SIGBUS,  [12] = SIGBUS,  [13] = SIGSEGV, [16] = SIGFPE,
-        [17] = SIGBUS, [19] = SIGFPE,
+        [0] = SIGFPE,  [1] = SIGTRAP, [3] = SIGTRAP,  [4] = SIGSEGV, [5] = SIGSEGV, [6] = SIGILL,
+        [11] = SIGBUS, [12] = SIGBUS, [13] = SIGSEGV, [16] = SIGFPE, [17] = SIGBUS, [19] = SIGFPE,
     };
     uint64_t vector = frame->application.vector;
     int number = vector < 32 ? signal_of[vector] : 0;

@@ -14,10 +14,10 @@
 #define FAULT_STATUS(error) ((status_t)((error) >> 32 & 0xffff))
 
 enum fault_kind {
-    FAULT_RETRY,   /* it is there now */
-    FAULT_MAPERR,  /* nothing is mapped */
-    FAULT_ACCERR,  /* not with this access */
-    FAULT_BUS,     /* beyond the end of the file, or not readable */
+    FAULT_RETRY,  /* it is there now */
+    FAULT_MAPERR, /* nothing is mapped */
+    FAULT_ACCERR, /* not with this access */
+    FAULT_BUS,    /* beyond the end of the file, or not readable */
     FAULT_NO_MEMORY,
 };
 

@@ -33,12 +33,12 @@ struct vm_area {
     uint64_t start;
     uint64_t end;
     uint32_t protection;
-    uint32_t flags; /* MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS */
+    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS */
     struct file *file; /* or NULL */
     uint64_t offset;   /* of start in the file */
-    uint32_t shared_memory; /* slot of an anonymous shared memory that the area owns a share of; 0 */
-    struct shared_pages *shared;
-    const char *name; /* "[stack]", "[heap]"; or NULL */
+    uint32_t special;  /* slot of a memory that the personality shows (vDSO, time page); 0: none */
+    struct shared_pages *shared; /* MAP_SHARED and anonymous */
+    const char *name;            /* "[stack]", "[heap]"; or NULL */
 };
 
 struct mm {
@@ -47,7 +47,7 @@ struct mm {
     struct tree areas; /* by start */
     uint32_t space;    /* slots */
     uint32_t memory;
-    uint64_t map_top;  /* mappings are placed downwards from here */
+    uint64_t map_top; /* mappings are placed downwards from here */
     uint64_t brk_start;
     uint64_t brk_end;
     uint64_t argument_start, argument_end;
@@ -70,6 +70,10 @@ void mm_put(struct mm *mm);
 long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protection, uint32_t flags,
             struct file *file, uint64_t offset, const char *name);
 long mm_unmap(struct mm *mm, uint64_t address, uint64_t length);
+
+/* Pages of a memory that stays the personality's, from its start; shared by whoever forks. */
+long mm_map_special(struct mm *mm, uint64_t address, uint64_t length, uint32_t slot,
+                    uint32_t protection, const char *name);
 
 /* A page fault of the application that the kernel did not resolve: page in, or send a signal. */
 void mm_fault(struct task *task, const struct thread_frame *frame);

@@ -1,4 +1,5 @@
-/* mmap and its family: placing, splitting and removing areas, and the kernel's regions with them. */
+/* mmap and its family: placing, splitting and removing areas, and the kernel's regions with them.
+ */
 #include "abi/container.h"
 #include "lib/oak/kernel.h"
 #include "linux/core/errno.h"
@@ -136,8 +137,8 @@ static long shared_make(struct vm_area *area, uint64_t length)
     }
     shared->references = 1;
     shared->memory = slot_alloc();
-    if (shared->memory == 0 || kernel_memory_create(CONTAINER_SLOT_APPLICATION, shared->memory,
-                                                    length) != STATUS_OK) {
+    if (shared->memory == 0 ||
+        kernel_memory_create(CONTAINER_SLOT_APPLICATION, shared->memory, length) != STATUS_OK) {
         slot_free(shared->memory);
         heap_free(shared);
         return -ENOMEM;
@@ -156,7 +157,11 @@ static long region_make(struct mm *mm, struct vm_area *area)
     uint64_t source_slot = 0;
     uint64_t source_offset = 0;
     bool shared = area->flags & MAP_SHARED;
-    if (area->file != NULL) {
+    if (area->special != 0) {
+        private_slot = 0;
+        source_slot = area->special;
+        source_offset = area->offset;
+    } else if (area->file != NULL) {
         struct file_mapping mapping;
         long result = file_mapping(area->file, area->offset, length, shared, &mapping);
         if (result != 0) {
@@ -174,10 +179,10 @@ static long region_make(struct mm *mm, struct vm_area *area)
         private_slot = area->shared->memory;
         private_offset = area->offset;
     }
-    status_t status = kernel_region_map(mm->space, area->start | region_rights(area->protection),
-                                        length, private_slot | source_slot << 32, private_offset,
-                                        source_offset);
-    return status == STATUS_OK        ? 0
+    status_t status =
+        kernel_region_map(mm->space, area->start | region_rights(area->protection), length,
+                          private_slot | source_slot << 32, private_offset, source_offset);
+    return status == STATUS_OK                                              ? 0
            : status == STATUS_NO_RIGHT || status == STATUS_INVALID_ARGUMENT ? -EACCES
                                                                             : -ENOMEM;
 }
@@ -203,7 +208,7 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
     area->start = address;
     area->end = address + length;
     long result = 0;
-    if ((area->flags & MAP_SHARED) && area->file == NULL) {
+    if ((area->flags & MAP_SHARED) && area->file == NULL && area->special == 0) {
         result = shared_make(area, length);
     }
     if (result == 0) {
@@ -215,6 +220,33 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
     tree_insert(&mm->areas, &area->node);
     mm->pages_mapped += length >> PAGE_SHIFT;
     return (long)address;
+}
+
+/* Frees the area when it cannot be placed. */
+static long area_place(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags)
+{
+    mutex_lock(&mm->lock);
+    long result = map_locked(mm, area, address, flags);
+    mutex_unlock(&mm->lock);
+    if (result < 0) {
+        area_free(area);
+    }
+    return result;
+}
+
+long mm_map_special(struct mm *mm, uint64_t address, uint64_t length, uint32_t slot,
+                    uint32_t protection, const char *name)
+{
+    struct vm_area *area = heap_alloc(sizeof(*area));
+    if (area == NULL) {
+        return -ENOMEM;
+    }
+    area->end = length;
+    area->protection = protection;
+    area->flags = MAP_SHARED;
+    area->special = slot;
+    area->name = name;
+    return area_place(mm, area, address, address == 0 ? 0 : MAP_FIXED_NOREPLACE);
 }
 
 long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protection, uint32_t flags,
@@ -233,13 +265,7 @@ long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protectio
     if (file != NULL) {
         file_get(file);
     }
-    mutex_lock(&mm->lock);
-    long result = map_locked(mm, area, address, flags);
-    mutex_unlock(&mm->lock);
-    if (result < 0) {
-        area_free(area);
-    }
-    return result;
+    return area_place(mm, area, address, flags);
 }
 
 /* --- system calls ---------------------------------------------------------------------------- */
@@ -381,6 +407,25 @@ long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t 
     }
     mutex_unlock(&mm->lock);
     return 0;
+}
+
+/* A shared mapping's pages are the file's own: there is nothing to write back. */
+long linux_msync(uint64_t address, uint64_t length, uint64_t flags, uint64_t d, uint64_t e,
+                 uint64_t f)
+{
+    (void)flags, (void)d, (void)e, (void)f;
+    struct mm *mm = task_current()->mm;
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (address % PAGE_SIZE != 0) {
+        return -EINVAL;
+    }
+    if (!user_range(address, length)) {
+        return -ENOMEM;
+    }
+    mutex_lock(&mm->lock);
+    bool covered = length == 0 || range_covered(mm, address, address + length);
+    mutex_unlock(&mm->lock);
+    return covered ? 0 : -ENOMEM;
 }
 
 /* Shrinking in place, or growing in place into free room; moving is not offered. */

@@ -1,11 +1,10 @@
 /* fork, vfork, clone: a new task that shares or copies what the flags say. */
 #include "lib/base/string.h"
-#include "linux/core/container.h"
+#include "linux/core/console.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
-#include "linux/core/window.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
@@ -69,8 +68,8 @@ static long parts_copy(struct task *child, const struct task *task, uint64_t fla
     } else {
         child->mm = mm_copy(task->mm);
     }
-    bool good = child->files != NULL && child->fs != NULL && child->handlers != NULL &&
-                child->mm != NULL;
+    bool good =
+        child->files != NULL && child->fs != NULL && child->handlers != NULL && child->mm != NULL;
     return good ? 0 : -ENOMEM;
 }
 
@@ -80,6 +79,7 @@ static void group_inherit(struct thread_group *group, const struct thread_group 
     group->session = from->session;
     group->terminal = from->terminal;
     group->console = from->console;
+    console_get(group->console);
     memcpy(group->limits, from->limits, sizeof(group->limits));
     memcpy(group->name, from->name, sizeof(group->name));
     memcpy(group->exe, from->exe, sizeof(group->exe));
@@ -101,8 +101,7 @@ static long tree_enter(struct task *child, struct task *task, uint64_t flags,
         task->group->tasks = child;
         task->group->task_count++;
     } else {
-        struct thread_group *parent =
-            flags & CLONE_PARENT ? task->group->parent : task->group;
+        struct thread_group *parent = flags & CLONE_PARENT ? task->group->parent : task->group;
         child->group = new_group;
         new_group->pid = child->tid;
         new_group->tasks = child;
@@ -207,7 +206,6 @@ static long clone_with(const struct clone_request *request)
         result = tree_enter(child, task, flags, group);
         if (result != 0) {
             (void)kernel_object_destroy(child->thread);
-            slot_free(child->thread);
             thread_block_release(child->frame);
         }
     }

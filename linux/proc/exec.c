@@ -223,8 +223,7 @@ static long stack_build(const struct task *task, struct mm *mm, const struct pro
     uint64_t argument_place = environment_place - arguments->used;
     struct auxv auxv;
     auxv_fill(&auxv, task, program, random_place, platform, name_place);
-    uint64_t words =
-        1 + arguments->count + 1 + environment->count + 1 + (uint64_t)auxv.count * 2;
+    uint64_t words = 1 + arguments->count + 1 + environment->count + 1 + (uint64_t)auxv.count * 2;
     uint64_t rsp = ALIGN_DOWN(argument_place - words * 8, 16);
     uint64_t argument_count = arguments->count;
     uint64_t pointers = rsp + 8;
@@ -234,17 +233,16 @@ static long stack_build(const struct task *task, struct mm *mm, const struct pro
     mm->argument_end = environment_place;
     mm->environment_start = environment_place;
     mm->environment_end = random_place;
-    bool good =
-        copy_to_user(name_place, name, strlen(name) + 1) == 0 &&
-        copy_to_user(platform, "x86_64", 7) == 0 &&
-        copy_to_user(random_place, random, sizeof(random)) == 0 &&
-        copy_to_user(environment_place, environment->bytes, environment->used) == 0 &&
-        copy_to_user(argument_place, arguments->bytes, arguments->used) == 0 &&
-        copy_to_user(rsp, &argument_count, 8) == 0 &&
-        pointers_push(pointers, argument_place, arguments->bytes, arguments->count) == 0 &&
-        pointers_push(environment_pointers, environment_place, environment->bytes,
-                      environment->count) == 0 &&
-        copy_to_user(auxv_place, auxv.word, auxv.count * 16ull) == 0;
+    bool good = copy_to_user(name_place, name, strlen(name) + 1) == 0 &&
+                copy_to_user(platform, "x86_64", 7) == 0 &&
+                copy_to_user(random_place, random, sizeof(random)) == 0 &&
+                copy_to_user(environment_place, environment->bytes, environment->used) == 0 &&
+                copy_to_user(argument_place, arguments->bytes, arguments->used) == 0 &&
+                copy_to_user(rsp, &argument_count, 8) == 0 &&
+                pointers_push(pointers, argument_place, arguments->bytes, arguments->count) == 0 &&
+                pointers_push(environment_pointers, environment_place, environment->bytes,
+                              environment->count) == 0 &&
+                copy_to_user(auxv_place, auxv.word, auxv.count * 16ull) == 0;
     return good ? (long)rsp : -EFAULT;
 }
 
@@ -289,19 +287,30 @@ static void task_renew(struct task *task, struct mm *mm)
     task->altstack_size = 0;
     task->altstack_base = 0;
     task->clear_tid = 0;
+    task->group->has_executed = true;
     descriptors_close_on_exec(task->files);
+}
+
+static bool tails_clear(const struct program *program)
+{
+    for (uint32_t i = 0; i < program->tail_count; i++) {
+        if (clear_user(program->tail[i].address, program->tail[i].length_bytes) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void registers_renew(struct task *task, uint64_t entry, uint64_t rsp)
 {
-    static const uint8_t fresh_fpu[576] __attribute__((aligned(64))) = {
-        [0] = 0x7f, [1] = 0x03, [24] = 0x80, [25] = 0x1f};
+    static const uint8_t fresh_fpu[576]
+        __attribute__((aligned(64))) = {[0] = 0x7f, [1] = 0x03, [24] = 0x80, [25] = 0x1f};
     long user_xrstor(const void *area, uint64_t mask);
     (void)user_xrstor(fresh_fpu, cpu_xsave_mask());
     __asm__ volatile("wrfsbase %0" : : "r"(0ull));
     memset(task->registers, 0, sizeof(*task->registers));
-    task->frame->application = (struct trap_words){
-        .rip = entry, .rsp = rsp, .rflags = 0x202, .cause = TRAP_INTERRUPT};
+    task->frame->application =
+        (struct trap_words){.rip = entry, .rsp = rsp, .rflags = 0x202, .cause = TRAP_INTERRUPT};
     task->registers_replaced = true;
 }
 
@@ -401,8 +410,9 @@ long exec_program(struct task *task, const char *path, struct exec_strings *argu
         return result;
     }
     task_renew(task, mm);
+    bool good = tails_clear(&program);
     long rsp = stack_build(task, mm, &program, arguments, environment, path);
-    if (rsp < 0) {
+    if (!good || rsp < 0) {
         group_exit(task, SIGKILL);
     }
     name_set(task->group, path);

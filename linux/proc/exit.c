@@ -1,19 +1,19 @@
 /* The end of tasks and groups, and waiting for children. */
 #include "lib/base/string.h"
+#include "linux/core/console.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
-#include "linux/core/window.h"
 #include "linux/event/futex.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/table.h"
 
-#define WNOHANG    1
-#define WUNTRACED  2
-#define WCONTINUED 8
+#define WNOHANG          1
+#define WUNTRACED        2
+#define WCONTINUED       8
 #define STATUS_CONTINUED 0xffff
 
 void vfork_release(struct task *task)
@@ -44,6 +44,7 @@ static void group_free(struct thread_group *group)
 {
     table_leave_group(group);
     signal_queue_empty(&group->pending);
+    console_put(group->console);
     heap_free(group);
 }
 
@@ -106,9 +107,9 @@ static void group_end(struct thread_group *group)
     struct task *parent_task = parent->tasks;
     const struct signal_action *action =
         parent_task == NULL ? NULL : &parent_task->handlers->action[SIGCHLD - 1];
-    bool unwanted = action == NULL || (group->exit_signal == SIGCHLD &&
-                                       (action->handler == SIG_IGN ||
-                                        (action->flags & SA_NOCLDWAIT)));
+    bool unwanted =
+        action == NULL || (group->exit_signal == SIGCHLD &&
+                           (action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT)));
     if (group->exit_signal != 0) {
         signal_send_group(parent, &info);
     }
@@ -150,6 +151,7 @@ void task_exit(struct task *task, int status)
 
     mutex_lock(&tasks_lock);
     signal_queue_empty(&task->pending);
+    group->ended_cpu_ns += thread_cpu_ns(thread);
     task_unlink(task);
     bool last = group->tasks == NULL;
     struct console *console = NULL;
@@ -160,6 +162,7 @@ void task_exit(struct task *task, int status)
         }
         status = group->exit_status;
         console = group->is_console_main ? group->console : NULL;
+        console_get(console);
         group_end(group);
     } else {
         wait_queue_wake(&group->child_wait, WAIT_CHANGE);
@@ -170,7 +173,6 @@ void task_exit(struct task *task, int status)
     }
     heap_free(task);
     thread_self()->task = NULL;
-    slot_free(thread);
     thread_block_release(frame);
     (void)kernel_object_destroy(thread);
     personality_panic("exit: the thread lives on");
@@ -291,6 +293,7 @@ static bool report_take(struct wait_request *request, struct thread_group *child
     }
     request->result_pid = child->pid;
     if (child->state == GROUP_ZOMBIE) {
+        request->group->children_cpu_ns += child->ended_cpu_ns + child->children_cpu_ns;
         child_unlink(child);
         group_free(child);
     }
@@ -323,8 +326,7 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
 {
     (void)e, (void)f;
     struct task *task = task_current();
-    struct wait_request request = {
-        .group = task->group, .pid = (int)pid, .options = (int)options};
+    struct wait_request request = {.group = task->group, .pid = (int)pid, .options = (int)options};
     long result = wait_event(&task->group->child_wait, wait_look, &request);
     if (result != 0) {
         return result;

@@ -1,4 +1,5 @@
-/* Mapping ELF programs. Every field comes from the image or from an application: all are checked. */
+/* Mapping ELF programs. Every field comes from the image or from an application: all are checked.
+ */
 #include "linux/proc/program.h"
 
 #include "abi/container.h"
@@ -105,19 +106,18 @@ static uint32_t protection_of(uint32_t flags)
            (flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* The end of a segment's last file page must read as zero: give the page a private copy now. */
-static long tail_clear(struct file *file, struct mm *mm, uint64_t address, uint64_t file_offset,
-                       uint64_t kept_bytes)
+static long tail_add(struct program *out, uint64_t address)
 {
-    /* The mm is not loaded yet: build the page through the window. */
-    uint8_t page[PAGE_SIZE];
-    memset(page, 0, sizeof(page));
-    long length = file_read_kernel(file, page, kept_bytes, file_offset);
-    return length < 0 ? length : mm_write_page(mm, address, page);
+    if (out->tail_count == PROGRAM_TAILS) {
+        return -ENOEXEC;
+    }
+    out->tail[out->tail_count++] =
+        (struct program_tail){address, ALIGN_UP(address, PAGE_SIZE) - address};
+    return 0;
 }
 
 static long segment_map(struct file *file, struct mm *mm, const struct elf_program_header *program,
-                        uint64_t bias)
+                        uint64_t bias, struct program *out)
 {
     uint64_t start = ALIGN_DOWN(program->address, PAGE_SIZE);
     uint64_t offset = ALIGN_DOWN(program->offset, PAGE_SIZE);
@@ -135,8 +135,7 @@ static long segment_map(struct file *file, struct mm *mm, const struct elf_progr
     }
     if (memory_end > file_end && file_end % PAGE_SIZE != 0 && (program->flags & PF_W) &&
         mapped_end > start) {
-        uint64_t page = ALIGN_DOWN(file_end, PAGE_SIZE);
-        result = tail_clear(file, mm, page + bias, offset + (page - start), file_end - page);
+        result = tail_add(out, file_end + bias);
         if (result < 0) {
             return result;
         }
@@ -148,12 +147,13 @@ static long segment_map(struct file *file, struct mm *mm, const struct elf_progr
     return result < 0 ? result : 0;
 }
 
-static long segments_map(struct file *file, struct mm *mm, const struct elf *elf, uint64_t bias)
+static long segments_map(struct file *file, struct mm *mm, const struct elf *elf, uint64_t bias,
+                         struct program *out)
 {
     for (uint32_t i = 0; i < elf->header.program_count; i++) {
         const struct elf_program_header *program = &elf->program[i];
         if (program->type == PT_LOAD && program->memory_bytes > 0) {
-            long result = segment_map(file, mm, program, bias);
+            long result = segment_map(file, mm, program, bias, out);
             if (result != 0) {
                 return result;
             }
@@ -195,7 +195,7 @@ static long interpreter_load(const char *path, struct mm *mm, struct program *ou
     }
     if (result == 0) {
         uint64_t bias = INTERPRETER_BASE - elf.first;
-        result = segments_map(file, mm, &elf, bias);
+        result = segments_map(file, mm, &elf, bias, out);
         out->interpreter_base = bias;
         out->start = elf.header.entry + bias;
     }
@@ -228,7 +228,7 @@ long program_load(struct file *file, struct mm *mm, struct program *out)
         return result;
     }
     uint64_t bias = elf.header.type == ET_DYN ? PROGRAM_BASE - elf.first : 0;
-    result = segments_map(file, mm, &elf, bias);
+    result = segments_map(file, mm, &elf, bias, out);
     if (result != 0) {
         return result;
     }

@@ -1,10 +1,19 @@
 /* ELF files and scripts, as far as exec needs them. */
 #pragma once
 
-#include "lib/base/types.h"
+#include "linux/core/random.h"
 
 struct file;
 struct mm;
+
+#define PROGRAM_TAILS 8
+
+/* The rest of a segment's last file page, which must read as zero: cleared once the space is in
+ * use. */
+struct program_tail {
+    uint64_t address;
+    uint64_t length_bytes;
+};
 
 struct program {
     uint64_t start; /* the first instruction: the interpreter's entry, or the program's own */
@@ -13,6 +22,8 @@ struct program {
     uint64_t header_count;
     uint64_t interpreter_base;
     uint64_t vdso;
+    uint32_t tail_count;
+    struct program_tail tail[PROGRAM_TAILS];
 };
 
 /* Map an ELF file, and its interpreter, into an empty mm. -ENOEXEC and the errors of mapping. */
@@ -20,5 +31,3 @@ long program_load(struct file *file, struct mm *mm, struct program *out);
 
 /* Split "#!interpreter [argument]"; cuts the line. */
 bool script_parse(char *line, char **interpreter, char **argument);
-
-void random_bytes(void *to, size_t length_bytes);

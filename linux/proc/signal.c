@@ -36,8 +36,7 @@ void signal_handlers_get(struct signal_handlers *handlers)
 
 void signal_handlers_put(struct signal_handlers *handlers)
 {
-    if (handlers != NULL &&
-        __atomic_sub_fetch(&handlers->references, 1, __ATOMIC_ACQ_REL) == 0) {
+    if (handlers != NULL && __atomic_sub_fetch(&handlers->references, 1, __ATOMIC_ACQ_REL) == 0) {
         heap_free(handlers);
     }
 }
@@ -177,8 +176,8 @@ static void group_continue(struct thread_group *group)
 /* SIGCONT and the stop signals cancel each other, whether they are handled or not. */
 static void side_effects(struct thread_group *group, int number)
 {
-    uint64_t stops = signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) |
-                     signal_bit(SIGTTOU);
+    uint64_t stops =
+        signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU);
     if (number == SIGCONT) {
         queue_drop(&group->pending, stops);
         group_continue(group);
@@ -535,10 +534,8 @@ long linux_pause(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uin
 
 static void info_user(struct signal_info *info, struct task *task, int number, int code)
 {
-    *info = (struct signal_info){.number = number,
-                                 .code = code,
-                                 .pid = task->group->pid,
-                                 .uid = task->credentials->uid};
+    *info = (struct signal_info){
+        .number = number, .code = code, .pid = task->group->pid, .uid = task->credentials->uid};
 }
 
 struct everyone {

@@ -15,14 +15,14 @@
 #define SS_ONSTACK 1
 #define SS_DISABLE 2
 
-#define XSTATE_MAGIC1        0x46505853u
-#define XSTATE_MAGIC2        0x46505845u
-#define XSTATE_SOFTWARE      464 /* in the legacy area: what software may use */
-#define UC_FP_XSTATE         1
-#define UC_SIGCONTEXT_SS     2
-#define MINIMUM_STACK        2048
-#define USER_CODE_SELECTOR   0x33 /* what Linux programs expect to read */
-#define USER_STACK_SELECTOR  0x2b
+#define XSTATE_MAGIC1       0x46505853u
+#define XSTATE_MAGIC2       0x46505845u
+#define XSTATE_SOFTWARE     464 /* in the legacy area: what software may use */
+#define UC_FP_XSTATE        1
+#define UC_SIGCONTEXT_SS    2
+#define MINIMUM_STACK       2048
+#define USER_CODE_SELECTOR  0x33 /* what Linux programs expect to read */
+#define USER_STACK_SELECTOR 0x2b
 
 long user_xsave(void *area, uint64_t mask);
 long user_xrstor(const void *area, uint64_t mask);
@@ -108,10 +108,8 @@ static long fpu_push(uint64_t area)
     if (clear_user(area + 512, 64) != 0 || user_xsave((void *)area, mask) != 0) {
         return -EFAULT;
     }
-    struct xstate_software software = {.magic1 = XSTATE_MAGIC1,
-                                       .extended_size = bytes + 4,
-                                       .features = mask,
-                                       .state_size = bytes};
+    struct xstate_software software = {
+        .magic1 = XSTATE_MAGIC1, .extended_size = bytes + 4, .features = mask, .state_size = bytes};
     if (copy_to_user(area + XSTATE_SOFTWARE, &software, sizeof(software)) != 0) {
         return -EFAULT;
     }
@@ -206,7 +204,7 @@ static void context_load(const struct user_context *from, struct task *task,
     words->rcx = from->rcx;
     words->rsp = from->rsp;
     words->rip = from->rip;
-    words->rflags = from->rflags; /* the kernel checks it on resume */
+    words->rflags = from->rflags;  /* the kernel checks it on resume */
     words->cause = TRAP_INTERRUPT; /* so that RCX and R11 are restored too */
 }
 

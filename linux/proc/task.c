@@ -2,11 +2,11 @@
 #include "linux/proc/task.h"
 
 #include "lib/base/string.h"
+#include "linux/core/console.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/user.h"
-#include "linux/core/window.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
@@ -112,11 +112,11 @@ void credentials_put(struct credentials *credentials)
 
 /* --- the first task -------------------------------------------------------------------------- */
 
-#define RLIMIT_DATA   2
-#define RLIMIT_STACK  3
-#define RLIMIT_CORE   4
-#define RLIMIT_NPROC  6
-#define RLIMIT_NOFILE 7
+#define RLIMIT_DATA    2
+#define RLIMIT_STACK   3
+#define RLIMIT_CORE    4
+#define RLIMIT_NPROC   6
+#define RLIMIT_NOFILE  7
 #define RLIMIT_MEMLOCK 8
 
 static void limits_default(struct resource_limit *limits)
@@ -171,9 +171,9 @@ void task_discard(struct task *task)
     task_parts_put(task);
     if (task->thread != 0) {
         (void)kernel_object_destroy(task->thread);
-        slot_free(task->thread);
         thread_block_release(task->frame);
     }
+    console_put(task->group->console);
     heap_free(task->group);
     heap_free(task);
 }
@@ -202,11 +202,6 @@ struct task *task_create_first(struct console *console, long *error)
     group->session = task->tid;
     if (result == 0) {
         table_enter_group(group);
-        struct thread_group *first = group_find(1);
-        if (first != NULL && first != group) {
-            /* A process that the engine adds later: a child of nobody, adopted by none. */
-            group->parent = NULL;
-        }
     }
     mutex_unlock(&tasks_lock);
     task->files = file_table_new();
@@ -241,6 +236,10 @@ void task_poke(struct task *task, uint32_t work)
 
 void task_begin(struct task *task)
 {
+    if (task->launch) {
+        container_launch(task);
+        return;
+    }
     if (task->set_fs_base) {
         __asm__ volatile("wrfsbase %0" : : "r"(task->new_fs_base));
         task->set_fs_base = false;

@@ -19,11 +19,11 @@ struct mm;
 struct tty;
 struct console;
 
-#define PID_MAX      32768
-#define RLIMITS      16
-#define GROUPS_MAX   64
-#define NAME_BYTES   16
-#define EXE_BYTES    256
+#define PID_MAX    32768
+#define RLIMITS    16
+#define GROUPS_MAX 64
+#define NAME_BYTES 16
+#define EXE_BYTES  256
 
 struct credentials {
     uint32_t references; /* atomic */
@@ -70,8 +70,7 @@ struct task {
     bool set_fs_base;
     struct wait_queue *vfork_done; /* the parent waits here until we exec or exit */
     bool *vfork_flag;
-    bool exiting;
-    bool out_of_memory;
+    bool launch; /* started by the engine: it has no program yet */
 };
 
 enum group_state {
@@ -106,17 +105,21 @@ struct thread_group {
     bool report_stop;
     bool report_continue;
     bool out_of_memory;
-    struct signal_queue pending; /* for any task of the group */
+    struct signal_queue pending;  /* for any task of the group */
     struct wait_queue child_wait; /* something about a child changed */
     struct wait_queue stop_wait;  /* stopped tasks sleep here */
 
     struct resource_limit limits[RLIMITS];
     char name[NAME_BYTES]; /* comm */
     char exe[EXE_BYTES];
-    struct console *console; /* of the process that the engine started; its descendants share it */
+    struct console *console; /* of the process that the engine started; counted by descendants */
     bool is_console_main;    /* its end is reported to the engine */
+    bool has_executed;       /* since it was forked */
     uint64_t start_ns;
-    uint64_t alarm_ns; /* 0: none */
+    uint64_t ended_cpu_ns;    /* of its tasks that have ended */
+    uint64_t children_cpu_ns; /* of its children that were waited for */
+    uint64_t alarm_ns;        /* when SIGALRM comes, monotonic; 0: never (event/timer.c) */
+    uint64_t alarm_interval_ns;
 };
 
 static inline struct task *task_current(void)
@@ -131,7 +134,7 @@ struct thread_group *group_find(int pid);
 void task_for_each_group(void (*visit)(struct thread_group *group, void *context), void *context);
 uint32_t task_count(void);
 
-/* The first task of a container process: no mm yet, standard streams on the console. */
+/* The task of a process that the engine starts, without mm and files; takes over the console. */
 struct task *task_create_first(struct console *console, long *error);
 
 /* Undo it before it ever ran. */
@@ -158,6 +161,10 @@ static inline bool task_signal_pending(const struct task *task)
 {
     return (__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) & (WORK_SIGNAL | WORK_EXIT)) != 0;
 }
+
+/* CPU time of a thread, and of a group with its ended tasks (takes tasks_lock). */
+uint64_t thread_cpu_ns(uint32_t thread);
+uint64_t process_cpu_ns(const struct thread_group *group);
 
 struct credentials *credentials_copy(const struct credentials *credentials);
 void credentials_put(struct credentials *credentials);

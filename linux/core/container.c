@@ -1,0 +1,102 @@
+/* The event thread: what the engine asks for, and the facts of this one container. */
+#include "linux/core/container.h"
+
+#include "abi/container.h"
+#include "abi/container.idl.h"
+#include "lib/base/format.h"
+#include "lib/oak/log.h"
+#include "linux/core/console.h"
+#include "linux/core/errno.h"
+#include "linux/core/image.h"
+#include "linux/core/launch.h"
+#include "linux/core/lock.h"
+#include "linux/core/trap.h"
+#include "linux/core/window.h"
+#include "linux/proc/table.h"
+
+#define HOSTNAME_MAX 64
+#define CALLS        512
+
+static struct {
+    struct mutex lock; /* guards the name */
+    char hostname[HOSTNAME_MAX + 1];
+    uint32_t missing[CALLS]; /* how often each call that does not exist was made; atomic */
+} container;
+
+const char *container_hostname(void)
+{
+    return container.hostname;
+}
+
+void container_hostname_set(const char *name, uint32_t length_bytes)
+{
+    length_bytes = MIN(length_bytes, HOSTNAME_MAX);
+    mutex_lock(&container.lock);
+    memset(container.hostname, 0, sizeof(container.hostname));
+    memcpy(container.hostname, name, length_bytes);
+    mutex_unlock(&container.lock);
+}
+
+void container_missing_call(uint64_t number)
+{
+    char name[32];
+    if (number < CALLS &&
+        __atomic_fetch_add(&container.missing[number], 1, __ATOMIC_RELAXED) == 0) {
+        size_t length = format_text(name, sizeof(name), "system call %lu", number);
+        status_t ignored = container_missing(CONTAINER_SLOT_ENGINE, name, (uint32_t)length);
+        (void)ignored;
+    }
+}
+
+/* False: nothing was asked. */
+static bool request_serve(void)
+{
+    struct container_next_request_reply request;
+    uint32_t slot = slot_alloc();
+    status_t status = container_next_request(CONTAINER_SLOT_ENGINE, slot, &request);
+    bool exec = status == STATUS_OK && request.kind == CONTAINER_REQUEST_EXEC;
+    if (!exec) {
+        slot_free(slot);
+    }
+    if (status != STATUS_OK) {
+        return false;
+    }
+    switch (request.kind) {
+    case CONTAINER_REQUEST_START:
+        if (image_open(request.value) != 0) {
+            personality_panic("start: cannot map the image");
+        }
+        launch(request.process, CONTAINER_SLOT_CHANNEL, request.size);
+        return true;
+    case CONTAINER_REQUEST_EXEC:
+        launch(request.process, slot, request.size);
+        return true;
+    case CONTAINER_REQUEST_KILL:
+        launched_signal(request.process, (int)request.value);
+        return true;
+    case CONTAINER_REQUEST_RESIZE:
+        launched_resize(request.process, (uint32_t)(request.value >> 16) & 0xffff,
+                        (uint32_t)request.value & 0xffff);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void container_begin(void)
+{
+    (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
+                                    (uint64_t)(uintptr_t)fault_entry);
+    for (;;) {
+        struct kernel_results results;
+        while (request_serve()) {
+        }
+        status_t status =
+            kernel_signal_wait(CONTAINER_SLOT_EVENTS, UINT64_MAX, DEADLINE_NEVER, &results);
+        if (status == STATUS_OK && results.value[0] & (EVENT_INPUT | EVENT_OUTPUT)) {
+            consoles_look(results.value[0]);
+        } else if (status != STATUS_OK && status != STATUS_INTERRUPTED) {
+            personality_panic("container: the engine's events are gone");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+/* Processes that the engine starts: START's and EXEC's. */
+#pragma once
+
+#include "lib/base/types.h"
+
+/*
+ * Make the task of a process and let it run; how that went, the engine is told by the task itself
+ * or, when there could be none, from here. Takes over the channel's slot. From the event thread.
+ */
+void launch(uint32_t process, uint32_t channel, uint64_t specification_bytes);
+
+/* A signal for a process; nothing when it is gone. */
+void launched_signal(uint32_t process, int number);
+void launched_resize(uint32_t process, uint32_t rows, uint32_t columns);

@@ -1,0 +1,13 @@
+/* What a container's file system consists of before its first program runs. */
+#pragma once
+
+#include "lib/base/types.h"
+
+struct specification;
+
+/* The overlay over the image as root. From the event thread. */
+long root_mount(bool read_only);
+
+/* /dev, /proc, tmpfs mounts, and the files that the engine's client sends. By the first task; on
+ * failure *what names the part. */
+long root_furnish(const struct specification *specification, const char **what);

@@ -1,0 +1,33 @@
+/*
+ * The template: what is the same in every container and can be done before there is one. It runs
+ * once, in a domain of its own; its window is frozen and cloned. Nothing secret and nothing of one
+ * container may be here.
+ */
+#include "abi/container.h"
+#include "abi/container.idl.h"
+#include "lib/oak/log.h"
+#include "linux/core/container.h"
+#include "linux/core/facts.h"
+#include "linux/core/heap.h"
+#include "linux/core/thread.h"
+#include "linux/core/trap.h"
+#include "linux/file/device.h"
+#include "linux/vdso/vdso.h"
+
+void template_begin(void)
+{
+    struct own_thread *own = thread_self();
+    own->task = NULL;
+    own->slot = SLOT_THREAD;
+    log_name_set("linux");
+    heap_start();
+    facts_read();
+    vdso_prepare();
+    if (dev_tree_make() != 0) {
+        personality_panic("template: no memory");
+    }
+    status_t status =
+        container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)(uintptr_t)container_entry);
+    (void)status; /* it is never answered: the engine freezes us here */
+    personality_panic("template: the engine let it run on");
+}

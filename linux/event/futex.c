@@ -1,0 +1,430 @@
+/*
+ * A waiter enters its bucket first and looks at the word then: whoever changes the word and wakes
+ * finds it there. So no user memory is touched under a bucket's lock.
+ */
+#include "linux/event/futex.h"
+
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/event/wait.h"
+#include "linux/file/file.h"
+#include "linux/mm/area.h"
+#include "linux/proc/task.h"
+
+#define FUTEX_WAIT               0
+#define FUTEX_WAKE               1
+#define FUTEX_REQUEUE            3
+#define FUTEX_CMP_REQUEUE        4
+#define FUTEX_WAKE_OP            5
+#define FUTEX_WAIT_BITSET        9
+#define FUTEX_WAKE_BITSET        10
+#define FUTEX_PRIVATE            128u
+#define FUTEX_REALTIME           256u
+#define FUTEX_COMMAND(operation) ((operation)&127u)
+
+#define BUCKETS       64
+#define NS_PER_SECOND 1000000000ull
+
+long user_compare_exchange(uint32_t *at, uint32_t *expected, uint32_t value);
+
+struct futex_key {
+    const void *object; /* mm, shared_pages or inode */
+    uint64_t place;
+};
+
+struct futex_waiter {
+    struct futex_waiter *next;
+    struct futex_waiter *previous;
+    struct futex_key key;
+    uint32_t bits;
+    uint32_t thread;
+    uint32_t bucket; /* where it stands; changes under both buckets' locks */
+    bool woken;      /* out of the bucket, by a waker */
+};
+
+static struct bucket {
+    struct mutex lock;
+    struct futex_waiter *first;
+    struct futex_waiter *last;
+} buckets[BUCKETS];
+
+static uint32_t bucket_of(const struct futex_key *key)
+{
+    uint64_t hash =
+        ((uint64_t)(uintptr_t)key->object >> 4 ^ key->place >> 2) * 0x9e3779b97f4a7c15ull;
+    return (uint32_t)(hash >> 58);
+}
+_Static_assert(BUCKETS == 1 << 6, "the hash's top six bits");
+
+static bool key_is(const struct futex_key *a, const struct futex_key *b)
+{
+    return a->object == b->object && a->place == b->place;
+}
+
+static long key_find(struct mm *mm, uint64_t address, bool private, struct futex_key *key)
+{
+    if (address % 4 != 0) {
+        return -EINVAL;
+    }
+    if (!user_range(address, 4)) {
+        return -EFAULT;
+    }
+    *key = (struct futex_key){mm, address};
+    if (private) {
+        return 0;
+    }
+    mutex_lock(&mm->lock);
+    struct vm_area *area = mm_area_from(mm, address);
+    if (area != NULL && area->start <= address && (area->flags & MAP_SHARED)) {
+        uint64_t place = area->offset + (address - area->start);
+        if (area->shared != NULL) {
+            *key = (struct futex_key){area->shared, place};
+        } else if (area->file != NULL) {
+            *key = (struct futex_key){area->file->path.inode, place};
+        }
+    }
+    mutex_unlock(&mm->lock);
+    return 0;
+}
+
+/* --- under the bucket's lock ----------------------------------------------------------------- */
+
+static void bucket_add(uint32_t number, struct futex_waiter *waiter)
+{
+    struct bucket *bucket = &buckets[number];
+    __atomic_store_n(&waiter->bucket, number, __ATOMIC_RELEASE);
+    waiter->next = NULL;
+    waiter->previous = bucket->last;
+    if (bucket->last != NULL) {
+        bucket->last->next = waiter;
+    } else {
+        bucket->first = waiter;
+    }
+    bucket->last = waiter;
+}
+
+static void bucket_remove(struct futex_waiter *waiter)
+{
+    struct bucket *bucket = &buckets[waiter->bucket];
+    if (waiter->previous != NULL) {
+        waiter->previous->next = waiter->next;
+    } else {
+        bucket->first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->previous = waiter->previous;
+    } else {
+        bucket->last = waiter->previous;
+    }
+}
+
+static uint32_t bucket_wake(uint32_t number, const struct futex_key *key, uint32_t bits,
+                            uint32_t count)
+{
+    uint32_t woken = 0;
+    struct futex_waiter *next;
+    for (struct futex_waiter *waiter = buckets[number].first; waiter != NULL && woken < count;
+         waiter = next) {
+        next = waiter->next;
+        if (key_is(&waiter->key, key) && waiter->bits & bits) {
+            uint32_t thread = waiter->thread;
+            bucket_remove(waiter);
+            /* From here on the waiter, and its stack, may be gone. */
+            __atomic_store_n(&waiter->woken, true, __ATOMIC_RELEASE);
+            (void)kernel_thread_unpark(thread);
+            woken++;
+        }
+    }
+    return woken;
+}
+
+static long key_wake(const struct futex_key *key, uint32_t bits, uint32_t count)
+{
+    uint32_t number = bucket_of(key);
+    /* The caller's store to the word comes before this look. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&buckets[number].first, __ATOMIC_SEQ_CST) == NULL) {
+        return 0;
+    }
+    mutex_lock(&buckets[number].lock);
+    uint32_t woken = bucket_wake(number, key, bits, count);
+    mutex_unlock(&buckets[number].lock);
+    return woken;
+}
+
+long futex_wake_address(struct mm *mm, uint64_t address, uint32_t count)
+{
+    struct futex_key key;
+    long result = key_find(mm, address, false, &key);
+    if (result != 0) {
+        return result;
+    }
+    result = key_wake(&key, UINT32_MAX, count);
+    if (key.object != mm) {
+        const struct futex_key own = {mm, address}; /* waited for as a private one */
+        result += key_wake(&own, UINT32_MAX, count);
+    }
+    return result;
+}
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+/* Take a waiter out, wherever it was moved to. False: a waker was faster. */
+static bool waiter_leave(struct futex_waiter *waiter)
+{
+    for (;;) {
+        if (__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE)) {
+            return false;
+        }
+        uint32_t number = __atomic_load_n(&waiter->bucket, __ATOMIC_ACQUIRE);
+        mutex_lock(&buckets[number].lock);
+        bool here = waiter->bucket == number && !waiter->woken;
+        if (here) {
+            bucket_remove(waiter);
+        }
+        mutex_unlock(&buckets[number].lock);
+        if (here) {
+            return true;
+        }
+    }
+}
+
+static long futex_wait(struct task *task, uint64_t address, bool private, uint32_t expected,
+                       uint32_t bits, uint64_t deadline_ns)
+{
+    struct futex_waiter waiter = {.bits = bits, .thread = task->thread};
+    long result = key_find(task->mm, address, private, &waiter.key);
+    if (result != 0 || bits == 0) {
+        return result != 0 ? result : -EINVAL;
+    }
+    uint32_t number = bucket_of(&waiter.key);
+    mutex_lock(&buckets[number].lock);
+    bucket_add(number, &waiter);
+    mutex_unlock(&buckets[number].lock);
+    uint32_t value;
+    result = copy_from_user(&value, address, sizeof(value));
+    if (result == 0 && value != expected) {
+        result = -EAGAIN;
+    }
+    while (result == 0 && !__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE)) {
+        if (task_signal_pending(task)) {
+            result = -ERESTARTSYS;
+        } else if (kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE) == STATUS_TIMED_OUT) {
+            result = -ETIMEDOUT;
+        }
+    }
+    return waiter_leave(&waiter) ? result : 0;
+}
+
+/* --- requeue --------------------------------------------------------------------------------- */
+
+static void buckets_lock(uint32_t a, uint32_t b)
+{
+    mutex_lock(&buckets[MIN(a, b)].lock);
+    if (a != b) {
+        mutex_lock(&buckets[MAX(a, b)].lock);
+    }
+}
+
+static void buckets_unlock(uint32_t a, uint32_t b)
+{
+    mutex_unlock(&buckets[a].lock);
+    if (a != b) {
+        mutex_unlock(&buckets[b].lock);
+    }
+}
+
+static long futex_requeue(struct mm *mm, uint64_t address, uint64_t target, bool private,
+                          uint32_t wake, uint32_t move, const uint32_t *expected)
+{
+    struct futex_key from;
+    struct futex_key to;
+    long result = key_find(mm, address, private, &from);
+    if (result == 0) {
+        result = key_find(mm, target, private, &to);
+    }
+    uint32_t value;
+    if (result == 0 && expected != NULL) {
+        result = copy_from_user(&value, address, sizeof(value));
+        if (result == 0 && value != *expected) {
+            result = -EAGAIN;
+        }
+    }
+    if (result != 0) {
+        return result;
+    }
+    uint32_t a = bucket_of(&from);
+    uint32_t b = bucket_of(&to);
+    buckets_lock(a, b);
+    uint32_t done = bucket_wake(a, &from, UINT32_MAX, wake);
+    uint32_t moved = 0;
+    struct futex_waiter *next;
+    for (struct futex_waiter *waiter = buckets[a].first; waiter != NULL && moved < move;
+         waiter = next) {
+        next = waiter->next;
+        if (key_is(&waiter->key, &from)) {
+            bucket_remove(waiter);
+            waiter->key = to;
+            bucket_add(b, waiter);
+            moved++;
+            if (a == b && next == NULL) {
+                break;
+            }
+        }
+    }
+    buckets_unlock(a, b);
+    return done + moved;
+}
+
+/* --- FUTEX_WAKE_OP: change the second word, wake on the first, and perhaps on the second --------
+ */
+
+static int32_t sign_extend(uint32_t value)
+{
+    return (int32_t)(value << 20) >> 20;
+}
+
+static uint32_t operate(uint32_t operation, uint32_t old, uint32_t argument)
+{
+    switch (operation & 7) {
+    case 0:
+        return argument;
+    case 1:
+        return old + argument;
+    case 2:
+        return old | argument;
+    case 3:
+        return old & ~argument;
+    default:
+        return old ^ argument;
+    }
+}
+
+static bool compare(uint32_t comparison, int32_t old, int32_t argument)
+{
+    switch (comparison) {
+    case 0:
+        return old == argument;
+    case 1:
+        return old != argument;
+    case 2:
+        return old < argument;
+    case 3:
+        return old <= argument;
+    case 4:
+        return old > argument;
+    default:
+        return old >= argument;
+    }
+}
+
+static long futex_wake_op(struct mm *mm, uint64_t address, uint64_t second, bool private,
+                          uint32_t wake, uint32_t wake_second, uint32_t encoded)
+{
+    struct futex_key key;
+    struct futex_key key_second;
+    uint32_t operation = encoded >> 28 & 15;
+    uint32_t comparison = encoded >> 24 & 15;
+    uint32_t argument = (uint32_t)sign_extend(encoded >> 12 & 0xfff);
+    uint32_t old;
+    long result = key_find(mm, address, private, &key);
+    if (result == 0) {
+        result = key_find(mm, second, private, &key_second);
+    }
+    if (result == 0 && ((operation & 7) > 4 || comparison > 5)) {
+        result = -ENOSYS;
+    }
+    if (result == 0) {
+        result = copy_from_user(&old, second, sizeof(old));
+    }
+    if (operation & 8) {
+        argument = 1u << (argument & 31);
+    }
+    while (result == 0) {
+        result = user_compare_exchange((uint32_t *)(uintptr_t)second, &old,
+                                       operate(operation, old, argument));
+        if (result == 1) {
+            break; /* done */
+        }
+    }
+    if (result < 0) {
+        return result;
+    }
+    long woken = key_wake(&key, UINT32_MAX, wake);
+    if (compare(comparison, (int32_t)old, sign_extend(encoded & 0xfff))) {
+        woken += key_wake(&key_second, UINT32_MAX, wake_second);
+    }
+    return woken;
+}
+
+/* --- the call -------------------------------------------------------------------------------- */
+
+static long deadline_read(uint64_t user_time, bool relative, bool realtime, uint64_t *deadline_ns)
+{
+    struct {
+        int64_t seconds;
+        int64_t nanoseconds;
+    } time;
+    *deadline_ns = DEADLINE_NEVER;
+    if (user_time == 0) {
+        return 0;
+    }
+    if (copy_from_user(&time, user_time, sizeof(time)) != 0) {
+        return -EFAULT;
+    }
+    if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= (int64_t)NS_PER_SECOND) {
+        return -EINVAL;
+    }
+    if ((uint64_t)time.seconds >= INT64_MAX / NS_PER_SECOND / 2) {
+        return 0;
+    }
+    uint64_t ns = (uint64_t)time.seconds * NS_PER_SECOND + (uint64_t)time.nanoseconds;
+    if (relative) {
+        ns += clock_now_ns();
+    } else if (realtime) {
+        uint64_t offset = clock_wall_ns() - clock_now_ns();
+        ns = ns > offset ? ns - offset : 0;
+    }
+    *deadline_ns = MAX(ns, 1);
+    return 0;
+}
+
+long linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t user_time,
+                 uint64_t second, uint64_t third)
+{
+    struct task *task = task_current();
+    bool private = operation & FUTEX_PRIVATE;
+    uint32_t command = FUTEX_COMMAND((uint32_t)operation);
+    uint64_t deadline_ns;
+    uint32_t expected = (uint32_t)third;
+    switch (command) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET: {
+        long result = deadline_read(user_time, command == FUTEX_WAIT, operation & FUTEX_REALTIME,
+                                    &deadline_ns);
+        uint32_t bits = command == FUTEX_WAIT ? UINT32_MAX : (uint32_t)third;
+        return result != 0 ? result
+                           : futex_wait(task, address, private, (uint32_t)value, bits, deadline_ns);
+    }
+    case FUTEX_WAKE:
+    case FUTEX_WAKE_BITSET: {
+        struct futex_key key;
+        uint32_t bits = command == FUTEX_WAKE ? UINT32_MAX : (uint32_t)third;
+        long result = key_find(task->mm, address, private, &key);
+        return result != 0 ? result : bits == 0 ? -EINVAL : key_wake(&key, bits, (uint32_t)value);
+    }
+    case FUTEX_REQUEUE:
+        return futex_requeue(task->mm, address, second, private, (uint32_t)value,
+                             (uint32_t)user_time, NULL);
+    case FUTEX_CMP_REQUEUE:
+        return futex_requeue(task->mm, address, second, private, (uint32_t)value,
+                             (uint32_t)user_time, &expected);
+    case FUTEX_WAKE_OP:
+        return futex_wake_op(task->mm, address, second, private, (uint32_t)value,
+                             (uint32_t)user_time, (uint32_t)third);
+    default:
+        return -ENOSYS;
+    }
+}

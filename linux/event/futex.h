@@ -1,0 +1,12 @@
+/*
+ * Futexes (futex(2)): waiting on a word of user memory. A word is known by its address space and
+ * address, or, in memory that is shared between address spaces, by that memory and the place in it.
+ */
+#pragma once
+
+#include "lib/base/types.h"
+
+struct mm;
+
+/* Wake up to `count` waiters of a word, as the kernel does when a thread ends. How many. */
+long futex_wake_address(struct mm *mm, uint64_t address, uint32_t count);

@@ -1,0 +1,401 @@
+/* Calls that tell programs about the system and themselves, one small answer each. */
+#include "linux/proc/table.h"
+
+#include "abi/container.h"
+#include "lib/base/format.h"
+#include "lib/base/string.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/random.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/event/wait.h"
+
+#define NS_PER_SECOND 1000000000ull
+#define NS_PER_TICK   10000000ull /* CLK_TCK is 100 */
+
+/* --- uname ----------------------------------------------------------------------------------- */
+
+struct user_names {
+    char system[65];
+    char node[65];
+    char release[65];
+    char version[65];
+    char machine[65];
+    char domain[65];
+};
+
+long linux_uname(uint64_t user_names, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    struct user_names names;
+    memset(&names, 0, sizeof(names));
+    format_text(names.system, sizeof(names.system), "Linux");
+    format_text(names.node, sizeof(names.node), "%s", container_hostname());
+    format_text(names.release, sizeof(names.release), LINUX_RELEASE);
+    format_text(names.version, sizeof(names.version), LINUX_VERSION);
+    format_text(names.machine, sizeof(names.machine), "x86_64");
+    format_text(names.domain, sizeof(names.domain), "(none)");
+    return copy_to_user(user_names, &names, sizeof(names));
+}
+
+long linux_sethostname(uint64_t user_name, uint64_t length, uint64_t c, uint64_t d, uint64_t e,
+                       uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    char name[64];
+    if (task_current()->credentials->euid != 0) {
+        return -EPERM;
+    }
+    if (length > sizeof(name)) {
+        return -EINVAL;
+    }
+    if (copy_from_user(name, user_name, length) != 0) {
+        return -EFAULT;
+    }
+    container_hostname_set(name, (uint32_t)length);
+    return 0;
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static long limit_change(struct thread_group *group, uint64_t resource, uint64_t user_new,
+                         uint64_t user_old)
+{
+    struct resource_limit new;
+    if (resource >= RLIMITS) {
+        return -EINVAL;
+    }
+    if (user_new != 0 && copy_from_user(&new, user_new, sizeof(new)) != 0) {
+        return -EFAULT;
+    }
+    long result = 0;
+    bool privileged = task_current()->credentials->euid == 0;
+    mutex_lock(&tasks_lock);
+    struct resource_limit old = group->limits[resource];
+    if (user_new != 0) {
+        if (new.soft > new.hard) {
+            result = -EINVAL;
+        } else if (new.hard > old.hard && !privileged) {
+            result = -EPERM;
+        } else {
+            group->limits[resource] = new;
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    return result != 0 || user_old == 0 ? result : copy_to_user(user_old, &old, sizeof(old));
+}
+
+long linux_getrlimit(uint64_t resource, uint64_t user_old, uint64_t c, uint64_t d, uint64_t e,
+                     uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    return limit_change(task_current()->group, resource, 0, user_old);
+}
+
+long linux_setrlimit(uint64_t resource, uint64_t user_new, uint64_t c, uint64_t d, uint64_t e,
+                     uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    return user_new == 0 ? -EFAULT : limit_change(task_current()->group, resource, user_new, 0);
+}
+
+long linux_prlimit64(uint64_t pid, uint64_t resource, uint64_t user_new, uint64_t user_old,
+                     uint64_t e, uint64_t f)
+{
+    (void)e, (void)f;
+    struct thread_group *group = task_current()->group;
+    if (pid != 0 && (int)pid != group->pid) {
+        return -ESRCH; /* other processes' limits: docs/limits.md */
+    }
+    return limit_change(group, resource, user_new, user_old);
+}
+
+/* --- what was used ---------------------------------------------------------------------------- */
+
+struct user_rusage {
+    int64_t user_seconds;
+    int64_t user_microseconds;
+    int64_t system_seconds;
+    int64_t system_microseconds;
+    int64_t maximum_resident_kib;
+    int64_t others[13];
+};
+_Static_assert(sizeof(struct user_rusage) == 144, "struct rusage of the system calls");
+
+long linux_getrusage(uint64_t who, uint64_t user_usage, uint64_t c, uint64_t d, uint64_t e,
+                     uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    const struct thread_group *group = task_current()->group;
+    struct user_rusage usage;
+    memset(&usage, 0, sizeof(usage));
+    uint64_t ns = (int)who == 0    ? process_cpu_ns(group)
+                  : (int)who == -1 ? group->children_cpu_ns
+                                   : thread_cpu_ns(task_current()->thread);
+    if ((int)who < -1 || (int)who > 1) {
+        return -EINVAL;
+    }
+    usage.user_seconds = (int64_t)(ns / NS_PER_SECOND);
+    usage.user_microseconds = (int64_t)(ns % NS_PER_SECOND / 1000);
+    return copy_to_user(user_usage, &usage, sizeof(usage));
+}
+
+long linux_times(uint64_t user_times, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    const struct thread_group *group = task_current()->group;
+    const int64_t times[4] = {(int64_t)(process_cpu_ns(group) / NS_PER_TICK), 0,
+                              (int64_t)(group->children_cpu_ns / NS_PER_TICK), 0};
+    if (user_times != 0 && copy_to_user(user_times, times, sizeof(times)) != 0) {
+        return -EFAULT;
+    }
+    return (long)(clock_now_ns() / NS_PER_TICK);
+}
+
+struct user_sysinfo {
+    int64_t uptime_seconds;
+    uint64_t loads[3];
+    uint64_t total_memory;
+    uint64_t free_memory;
+    uint64_t shared_memory;
+    uint64_t buffer_memory;
+    uint64_t total_swap;
+    uint64_t free_swap;
+    uint16_t processes;
+    uint16_t pad;
+    uint64_t total_high;
+    uint64_t free_high;
+    uint32_t unit_bytes;
+    uint8_t padding[4];
+};
+
+struct container_memory container_memory_read(void)
+{
+    struct container_memory memory = {0, 0};
+    if (kernel_account_read(CONTAINER_SLOT_APPLICATION) == STATUS_OK) {
+        struct account_usage usage;
+        memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+        memory.total_bytes = usage.limit_bytes;
+        memory.used_bytes = MIN(usage.bytes_total, usage.limit_bytes);
+    }
+    return memory;
+}
+
+long linux_sysinfo(uint64_t user_info, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    struct container_memory memory = container_memory_read();
+    struct user_sysinfo info;
+    memset(&info, 0, sizeof(info));
+    info.uptime_seconds = (int64_t)(clock_now_ns() / NS_PER_SECOND);
+    info.total_memory = memory.total_bytes;
+    info.free_memory = memory.total_bytes - memory.used_bytes;
+    info.processes = (uint16_t)task_count();
+    info.unit_bytes = 1;
+    return copy_to_user(user_info, &info, sizeof(info));
+}
+
+/* --- scheduling ------------------------------------------------------------------------------ */
+
+long linux_sched_yield(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+    (void)kernel_thread_yield();
+    return 0;
+}
+
+static bool task_exists(uint64_t tid)
+{
+    mutex_lock(&tasks_lock);
+    bool exists = tid == 0 || task_find((int)tid) != NULL;
+    mutex_unlock(&tasks_lock);
+    return exists;
+}
+
+long linux_sched_getaffinity(uint64_t tid, uint64_t size, uint64_t user_mask, uint64_t d,
+                             uint64_t e, uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    uint32_t cpus = cpu_count();
+    uint64_t mask = cpus >= 64 ? UINT64_MAX : (1ull << cpus) - 1;
+    if (size < sizeof(mask) || size % sizeof(mask) != 0) {
+        return -EINVAL;
+    }
+    if (!task_exists(tid)) {
+        return -ESRCH;
+    }
+    return copy_to_user(user_mask, &mask, sizeof(mask)) != 0 ? -EFAULT : (long)sizeof(mask);
+}
+
+/* Any mask with a CPU of ours is taken; threads still run where the kernel likes: docs/limits.md.
+ */
+long linux_sched_setaffinity(uint64_t tid, uint64_t size, uint64_t user_mask, uint64_t d,
+                             uint64_t e, uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    uint64_t mask = 0;
+    uint32_t cpus = cpu_count();
+    if (copy_from_user(&mask, user_mask, MIN(size, sizeof(mask))) != 0) {
+        return -EFAULT;
+    }
+    if ((mask & (cpus >= 64 ? UINT64_MAX : (1ull << cpus) - 1)) == 0) {
+        return -EINVAL;
+    }
+    return task_exists(tid) ? 0 : -ESRCH;
+}
+
+long linux_getcpu(uint64_t user_cpu, uint64_t user_node, uint64_t c, uint64_t d, uint64_t e,
+                  uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    bool good = (user_cpu == 0 || put_user_u32(user_cpu, 0) == 0) &&
+                (user_node == 0 || put_user_u32(user_node, 0) == 0);
+    return good ? 0 : -EFAULT;
+}
+
+long linux_getpriority(uint64_t which, uint64_t who, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)who, (void)c, (void)d, (void)e, (void)f;
+    return which > 2 ? -EINVAL : 20; /* as the system call counts: nice 0 */
+}
+
+long linux_setpriority(uint64_t which, uint64_t who, uint64_t nice, uint64_t d, uint64_t e,
+                       uint64_t f)
+{
+    (void)who, (void)d, (void)e, (void)f;
+    if (which > 2) {
+        return -EINVAL;
+    }
+    return (int)nice < 0 && task_current()->credentials->euid != 0 ? -EACCES : 0;
+}
+
+/* --- prctl and its like ---------------------------------------------------------------------- */
+
+#define PR_SET_PDEATHSIG    1
+#define PR_GET_DUMPABLE     3
+#define PR_SET_DUMPABLE     4
+#define PR_GET_KEEPCAPS     7
+#define PR_SET_NAME         15
+#define PR_GET_NAME         16
+#define PR_CAPBSET_READ     23
+#define PR_SET_NO_NEW_PRIVS 38
+#define PR_GET_NO_NEW_PRIVS 39
+#define CAPABILITY_LAST     40
+
+static long name_change(uint64_t user_name)
+{
+    char name[NAME_BYTES];
+    memset(name, 0, sizeof(name));
+    long result = copy_string_from_user(name, user_name, sizeof(name));
+    if (result == -EFAULT) {
+        return result;
+    }
+    name[NAME_BYTES - 1] = '\0';
+    struct thread_group *group = task_current()->group;
+    mutex_lock(&tasks_lock);
+    memcpy(group->name, name, sizeof(name));
+    mutex_unlock(&tasks_lock);
+    return 0;
+}
+
+long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    switch (option) {
+    case PR_SET_NAME:
+        return name_change(argument);
+    case PR_GET_NAME:
+        return copy_to_user(argument, task_current()->group->name, NAME_BYTES);
+    case PR_SET_DUMPABLE:
+        return argument <= 1 ? 0 : -EINVAL;
+    case PR_GET_DUMPABLE:
+        return 1;
+    case PR_GET_KEEPCAPS:
+        return 0;
+    case PR_CAPBSET_READ:
+        return argument <= CAPABILITY_LAST ? 1 : -EINVAL;
+    case PR_SET_NO_NEW_PRIVS:
+        return argument == 1 ? 0 : -EINVAL; /* set-user-ID bits are never honoured */
+    case PR_GET_NO_NEW_PRIVS:
+        return 1;
+    case PR_SET_PDEATHSIG:
+    default:
+        return -EINVAL;
+    }
+}
+
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
+
+long linux_arch_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uint64_t e,
+                      uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    uint64_t base;
+    switch (option) {
+    case ARCH_SET_FS:
+    case ARCH_SET_GS:
+        if (argument >= APPLICATION_END) {
+            return -EPERM;
+        }
+        if (option == ARCH_SET_FS) {
+            __asm__ volatile("wrfsbase %0" : : "r"(argument));
+        } else {
+            __asm__ volatile("wrgsbase %0" : : "r"(argument));
+        }
+        return 0;
+    case ARCH_GET_FS:
+        __asm__ volatile("rdfsbase %0" : "=r"(base));
+        return put_user_u64(argument, base);
+    case ARCH_GET_GS:
+        __asm__ volatile("rdgsbase %0" : "=r"(base));
+        return put_user_u64(argument, base);
+    default:
+        return -EINVAL;
+    }
+}
+
+long linux_set_tid_address(uint64_t address, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                           uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    task_current()->clear_tid = address;
+    return task_current()->tid;
+}
+
+/* Robust lists are not walked when a thread dies: docs/limits.md. */
+long linux_set_robust_list(uint64_t head, uint64_t length, uint64_t c, uint64_t d, uint64_t e,
+                           uint64_t f)
+{
+    (void)head, (void)c, (void)d, (void)e, (void)f;
+    return length == 24 ? 0 : -EINVAL;
+}
+
+/* --- getrandom ------------------------------------------------------------------------------- */
+
+long linux_getrandom(uint64_t user_buffer, uint64_t length, uint64_t flags, uint64_t d, uint64_t e,
+                     uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    uint8_t piece[256];
+    uint64_t done = 0;
+    if (flags > 7 || (flags & 6) == 6) {
+        return -EINVAL;
+    }
+    length = MIN(length, 33554431);
+    while (done < length) {
+        uint64_t part = MIN(length - done, sizeof(piece));
+        random_bytes(piece, part);
+        if (copy_to_user(user_buffer + done, piece, part) != 0) {
+            return done > 0 ? (long)done : -EFAULT;
+        }
+        done += part;
+        if (task_signal_pending(task_current()) && done >= sizeof(piece)) {
+            break;
+        }
+    }
+    return (long)done;
+}
