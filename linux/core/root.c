@@ -17,6 +17,13 @@
 #define TMPFS_MODE  01777
 #define TMPFS_COUNT 64
 
+static struct inode *dev_tree; /* until it is mounted */
+
+long root_prepare(void)
+{
+    return dev_tree_make(&dev_tree);
+}
+
 long root_mount(bool read_only)
 {
     struct inode *root;
@@ -234,7 +241,7 @@ long root_furnish(const struct specification *specification, const char **what)
     *what = "/dev";
     long result = directory_make("/dev");
     if (result == 0) {
-        result = dev_mount();
+        result = dev_mount(dev_tree);
     }
     if (result == 0) {
         *what = "/proc";

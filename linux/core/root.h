@@ -5,6 +5,9 @@
 
 struct specification;
 
+/* In the template: make what needs no container, the tree of /dev. -ENOMEM. */
+long root_prepare(void);
+
 /* The overlay over the image as root. From the event thread. */
 long root_mount(bool read_only);
 

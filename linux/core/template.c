@@ -3,15 +3,16 @@
  * once, in a domain of its own; its window is frozen and cloned. Nothing secret and nothing of one
  * container may be here.
  */
+#include "linux/core/container.h"
+
 #include "abi/container.h"
 #include "abi/container.idl.h"
 #include "lib/oak/log.h"
-#include "linux/core/container.h"
 #include "linux/core/facts.h"
 #include "linux/core/heap.h"
+#include "linux/core/root.h"
 #include "linux/core/thread.h"
 #include "linux/core/trap.h"
-#include "linux/file/device.h"
 #include "linux/vdso/vdso.h"
 
 void template_begin(void)
@@ -23,7 +24,7 @@ void template_begin(void)
     heap_start();
     facts_read();
     vdso_prepare();
-    if (dev_tree_make() != 0) {
+    if (root_prepare() != 0) {
         personality_panic("template: no memory");
     }
     status_t status =

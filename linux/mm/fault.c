@@ -1,10 +1,11 @@
 /* Page faults that the kernel forwards: pages to be had from storage, or signals. */
+#include "linux/mm/mm.h"
+
 #include "abi/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
 #include "linux/core/trap.h"
 #include "linux/file/file.h"
-#include "linux/mm/mm.h"
 #include "linux/proc/signal.h"
 #include "linux/proc/task.h"
 

@@ -1,5 +1,7 @@
 /* mmap and its family: placing, splitting and removing areas, and the kernel's regions with them.
  */
+#include "linux/mm/area.h"
+
 #include "abi/container.h"
 #include "lib/oak/kernel.h"
 #include "linux/core/errno.h"
@@ -9,7 +11,6 @@
 #include "linux/core/window.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
-#include "linux/mm/area.h"
 #include "linux/proc/task.h"
 
 #define MADV_DONTNEED 4
