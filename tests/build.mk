@@ -12,5 +12,7 @@ $(call kernel_image,tests/engine,kernel-debug,init=$(B)/user/init.elf storage=$(
     engine=$(B)/user/engine.elf linux=$(B)/user/tests/stand_in.elf)
 $(call kernel_image,tests/engine-frail,kernel-debug,init=$(B)/user/init.elf storage=$(B)/user/tests/frail_storage.elf \
     engine=$(B)/user/engine.elf linux=$(B)/user/tests/stand_in.elf)
-TEST_FILES += $(B)/tests/engine.elf $(B)/tests/engine-frail.elf
+$(call kernel_image,tests/engine-dead,kernel-debug,init=$(B)/user/init.elf storage=$(B)/user/storage.elf \
+    engine=$(B)/user/tests/stand_in.elf)
+TEST_FILES += $(addprefix $(B)/tests/,engine.elf engine-frail.elf engine-dead.elf)
 SHELL_TESTS += tests/boot/engine.py

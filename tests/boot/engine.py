@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Boot the whole system with a stand-in for the personality, speak the control channel as
 `oak machine` does, and run containers: what they print, how they end, what stays of them. Then
-once more with a storage service that dies. Prints TAP; each test's line says what it proves.
+with a storage service that dies, without a disk, and with an engine that dies. Prints TAP; each
+test's line says what it proves.
 """
 
 import hashlib
@@ -22,7 +23,8 @@ MACHINE_SYNC = 66
 (CONTAINER, ID, NAME, BLOB, ARGUMENT) = range(1, 6)
 OPEN_STDIN, MEMORY_LIMIT, SIGNAL, FORCE, EXIT_CODE = 12, 16, 21, 22, 25
 CONTAINER_STATE, STATE, SIZE, RESERVATION, EXTENT, OFFSET, IN_USE = 28, 29, 41, 42, 43, 44, 45
-OK, NOT_FOUND, BUSY, EXISTS = 0, 10, 9, 11
+COUNTER, VALUE = 36, 37
+OK, NO_MEMORY, NOT_FOUND, BUSY = 0, 5, 10, 9
 
 WINDOW = 65536
 STORE_BYTES = 64 << 20
@@ -123,7 +125,7 @@ class Session:
 class Machine:
     """QEMU as `oak machine` starts it, and the host's end of the channel."""
 
-    def __init__(self, image, folder):
+    def __init__(self, image, folder, disk=True):
         self.store = os.path.join(folder, "store")
         with open(self.store, "ab") as store:
             store.truncate(STORE_BYTES)
@@ -136,9 +138,11 @@ class Machine:
                    "-kernel", os.path.join(ROOT, image), "-serial", f"file:{self.console}",
                    "-chardev", f"socket,id=oak,fd={theirs.fileno()}",
                    "-device", "virtio-serial-pci,disable-legacy=on",
-                   "-device", "virtconsole,chardev=oak,name=oak.control",
-                   "-drive", f"if=none,id=store,format=raw,cache=writeback,file={self.store}",
-                   "-device", "virtio-blk-pci,disable-legacy=on,drive=store"]
+                   "-device", "virtconsole,chardev=oak,name=oak.control"]
+        if disk:
+            command += ["-drive",
+                        f"if=none,id=store,format=raw,cache=writeback,file={self.store}",
+                        "-device", "virtio-blk-pci,disable-legacy=on,drive=store"]
         self.qemu = subprocess.Popen(command, pass_fds=[theirs.fileno()],
                                      stdin=subprocess.DEVNULL)
         theirs.close()
@@ -148,6 +152,8 @@ class Machine:
         self.hello = None
         self.own = {}
         self.sessions = {}
+
+    def greet(self):
         self.send(HELLO, 0, 1, 0, struct.pack("<QQQ", time.time_ns(), 0, 0))
         self.until(lambda: self.hello is not None)
 
@@ -276,6 +282,7 @@ def blob_put(machine, session, data):
 def whole_system(tests, folder):
     machine = Machine("build/tests/engine.elf", folder)
     try:
+        machine.greet()
         tests.ok(machine.hello[1] == STORE_BYTES and machine.hello[2] > 0,
                  "HELLO is answered with the sizes of store and memory", machine.hello)
         session = machine.session()
@@ -324,6 +331,7 @@ def whole_system(tests, folder):
                    for each, one in zip(many, names))
         status, found = session.do(LIST)
         tests.ok(good and status == OK and found == [], "and are removed by force", found)
+        exhaustion(tests, machine, blob)
         tests.ok(session.do(BLOB_REMOVE, record(BLOB, blob))[0] == OK,
                  "a blob nobody uses is removed")
         tests.ok(run(machine, blob, "x") == (None, NOT_FOUND), "then nothing can be made of it")
@@ -334,10 +342,63 @@ def whole_system(tests, folder):
             print("\n".join("# " + line for line in machine.log().splitlines()[-40:]))
 
 
+def counter(session, name):
+    _, found = session.do(STATISTICS)
+    counters = [dict(records(value)) for tag, value in found if tag == COUNTER]
+    return next(int.from_bytes(one[VALUE], "little") for one in counters
+                if one[NAME] == name.encode())
+
+
+def exhaustion(tests, machine, blob):
+    session = machine.session()
+    names = []
+    while len(names) < 4096:
+        name, status = create(session, blob, "sleep")
+        if status != OK:
+            break
+        names.append(name)
+        if session.do(START, record(CONTAINER, name))[0] != OK:
+            break
+    tests.ok(len(names) > 100 and status in (OK, NO_MEMORY),
+             "containers are made until the memory ends, which is an error", (len(names), status))
+    tests.ok(session.do(INSPECT, record(CONTAINER, names[0]))[0] == OK, "the engine serves on")
+    good = all(session.do(REMOVE, record(CONTAINER, name), record(FORCE, 1))[0] == OK
+               for name in names)
+    left = counter(session, "memory.bytes")
+    tests.ok(good and left == 0, "all is given back: no byte is charged to containers", left)
+    got = run(machine, blob, "again")
+    tests.ok(got == (b"again", 7), "and the next one runs", got)
+
+
+def no_disk(tests, folder):
+    machine = Machine("build/tests/engine.elf", folder, disk=False)
+    try:
+        machine.greet()
+        status, _ = machine.session().do(BLOB_RESERVE, record(SIZE, 8192))
+        tests.ok(status not in (OK, None), "without a disk the engine answers, with errors", status)
+        tests.ok("init: storage: no device for it" in machine.log(), "and the serial line says why")
+    finally:
+        machine.end()
+
+
+def dead_engine(tests, folder):
+    machine = Machine("build/tests/engine-dead.elf", folder)
+    try:
+        machine.qemu.wait(TIMEOUT_SECONDS)
+        log = machine.log()
+        tests.ok("init: engine ended by a fault" in log and "resetting it" in log,
+                 "when the engine dies the machine ends, and says why", log)
+    except subprocess.TimeoutExpired:
+        tests.ok(False, "when the engine dies the machine ends, and says why", machine.log())
+    finally:
+        machine.end()
+
+
 def frail_storage(tests, folder):
     machine = Machine("build/tests/engine-frail.elf", folder)
     blob = bytes(32)
     try:
+        machine.greet()
         got = run(machine, blob, "image")
         tests.ok(got == (b"frail image data", 0), "a container runs on the frail storage", got)
         session = machine.session()
@@ -371,7 +432,7 @@ def frail_storage(tests, folder):
 
 def main():
     tests = Tests()
-    for part in (whole_system, frail_storage):
+    for part in (whole_system, frail_storage, no_disk, dead_engine):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 part(tests, folder)
