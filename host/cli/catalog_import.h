@@ -5,7 +5,7 @@
 
 struct import_wish {
     const char *path; /* NULL: the archive on stdin */
-    const char *name; /* for an image that brings none; may be NULL */
+    const char *name; /* of the source's one image, instead of what it brings; may be NULL */
     bool again;       /* the store may have lost the blob: do not trust the catalog */
     bool quiet;       /* no progress */
 };

@@ -192,6 +192,36 @@ void store_close(struct store_blob *blob)
     *blob = (struct store_blob){.fd = -1};
 }
 
+status_t store_room(struct connection *connection, uint64_t *room_bytes)
+{
+    struct stat about;
+    struct reply reply;
+    struct record_reader reader;
+    struct record record;
+    uint64_t used_bytes = 0;
+    char *path = store_path(connection);
+    bool there = path != NULL && stat(path, &about) == 0;
+    free(path);
+    if (!there) {
+        return connection->lost ? STATUS_CLOSED : STATUS_IO_ERROR;
+    }
+    status_t status = connection_request(connection, 0, CONTROL_BLOB_LIST, NULL, &reply);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    record_reader_init(&reader, reply.bytes, reply.length_bytes);
+    while (reply.status == STATUS_OK && record_next(&reader, &record) == STATUS_OK) {
+        uint64_t size_bytes = 0;
+        if (record.tag == RECORD_SIZE && record_number(&record, &size_bytes) == STATUS_OK) {
+            used_bytes += MIN(size_bytes, (uint64_t)about.st_size);
+        }
+    }
+    status = reply.status;
+    reply_free(&reply);
+    *room_bytes = (uint64_t)about.st_size - MIN(used_bytes, (uint64_t)about.st_size);
+    return status;
+}
+
 status_t store_holds(struct connection *connection, const uint8_t name[32], bool *holds)
 {
     struct reply reply;

@@ -35,6 +35,9 @@ MUST_USE status_t store_commit(struct store_blob *blob, const uint8_t name[32],
                                uint64_t data_bytes);
 void store_close(struct store_blob *blob);
 
+/* How many bytes the store's blobs leave of it, at most. */
+MUST_USE status_t store_room(struct connection *connection, uint64_t *room_bytes);
+
 /* Whether the store holds a blob of that name. */
 MUST_USE status_t store_holds(struct connection *connection, const uint8_t name[32], bool *holds);
 /* Removes it. BUSY while a container uses it. */
