@@ -17,3 +17,11 @@ long user_path_find(int directory_fd, uint64_t user_path, uint64_t at_flags, uin
     }
     return path_find(directory_fd, path, walk_flags, out);
 }
+
+long user_path_find_parent(int directory_fd, uint64_t user_path, struct path *directory,
+                           struct last_name *last)
+{
+    char path[PATH_MAX];
+    long length = user_path_copy(path, user_path);
+    return length < 0 ? length : path_find_parent(directory_fd, path, directory, last);
+}

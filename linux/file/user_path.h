@@ -22,3 +22,6 @@ static inline long user_path_copy(char *to, uint64_t user_path)
  * AT_EMPTY_PATH count. */
 long user_path_find(int directory_fd, uint64_t user_path, uint64_t at_flags, uint32_t walk_flags,
                     struct path *out);
+/* path_find_parent of a path of the application. */
+long user_path_find_parent(int directory_fd, uint64_t user_path, struct path *directory,
+                           struct last_name *last);
