@@ -38,6 +38,7 @@ struct console {
     uint32_t process;
     uint32_t slot;
     uint8_t *channel;
+    uint64_t channel_bytes;
     struct tty *tty;
     struct mutex pump_lock;
     struct stream stream[STREAMS];
@@ -69,11 +70,16 @@ static void streams_init(struct console *console)
     }
 }
 
-long console_new(uint32_t process, uint32_t slot, struct console **out)
+long console_new(uint32_t process, uint32_t slot, uint64_t specification_bytes,
+                 struct console **out)
 {
+    if (specification_bytes > CHANNEL_SPECIFICATION_MAX) {
+        return -E2BIG;
+    }
+    uint64_t channel_bytes = CHANNEL_SPECIFICATION + ALIGN_UP(specification_bytes, PAGE_SIZE);
     struct console *console = heap_alloc(sizeof(*console));
     void *channel;
-    if (console == NULL || window_map_memory(slot, CHANNEL_BYTES, true, &channel) != 0) {
+    if (console == NULL || window_map_memory(slot, channel_bytes, true, &channel) != 0) {
         heap_free(console);
         return -ENOMEM;
     }
@@ -81,6 +87,7 @@ long console_new(uint32_t process, uint32_t slot, struct console **out)
     console->process = process;
     console->slot = slot;
     console->channel = channel;
+    console->channel_bytes = channel_bytes;
     streams_init(console);
     mutex_lock(&consoles.lock);
     console->next = consoles.first;
@@ -113,7 +120,7 @@ void console_put(struct console *console)
     }
     mutex_unlock(&consoles.lock);
     if (last) {
-        window_unmap_memory(console->channel, CHANNEL_BYTES);
+        window_unmap_memory(console->channel, console->channel_bytes);
         (void)kernel_capability_drop(SLOT_DOMAIN, console->slot);
         slot_free(console->slot);
         heap_free(console);

@@ -10,8 +10,10 @@ struct console;
 struct file;
 struct tty;
 
-/* Map the channel's memory (a slot; taken over) as the console of that process number. */
-long console_new(uint32_t process, uint32_t slot, struct console **out);
+/* Map the channel's memory (a slot; taken over), which holds a specification of so many bytes, as
+ * the console of that process number. */
+long console_new(uint32_t process, uint32_t slot, uint64_t specification_bytes,
+                 struct console **out);
 void console_get(struct console *console);
 void console_put(struct console *console);
 

@@ -334,7 +334,9 @@ static long launch_prepare(struct launched *entry, uint64_t specification_bytes)
 void launch(uint32_t process, uint32_t channel, uint64_t specification_bytes)
 {
     struct launched *entry = heap_alloc(sizeof(*entry));
-    long result = entry == NULL ? -ENOMEM : console_new(process, channel, &entry->console);
+    long result = entry == NULL
+                      ? -ENOMEM
+                      : console_new(process, channel, specification_bytes, &entry->console);
     if (result == 0) {
         entry->process = process;
         result = launch_prepare(entry, specification_bytes);
