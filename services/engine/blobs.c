@@ -7,6 +7,8 @@
 #include "lib/oak/log.h"
 #include "lib/oak/slots.h"
 
+#define OPEN_TRIES 2
+
 static struct blob *blobs;
 
 /* --- Open blobs ------------------------------------------------------------------------------- */
@@ -43,8 +45,14 @@ static status_t blob_open(struct blob *blob)
         return status;
     }
     struct storage_blob_open_reply reply;
-    status =
-        storage_blob_open(ENGINE_SLOT_STORAGE, blob->name, BLOB_HASH_SIZE, memory, gate, &reply);
+    /* Under way while storage was replaced: its next life knows nothing of the call. */
+    for (int tries = 0; tries < OPEN_TRIES; tries++) {
+        status = storage_blob_open(ENGINE_SLOT_STORAGE, blob->name, BLOB_HASH_SIZE, memory, gate,
+                                   &reply);
+        if (status != STATUS_RESTARTED) {
+            break;
+        }
+    }
     blob->memory = memory;
     blob->gate = gate;
     if (status == STATUS_OK && (reply.memory == SLOT_NONE || reply.gate == SLOT_NONE)) {
@@ -121,8 +129,13 @@ uint32_t blob_users(const uint8_t name[BLOB_HASH_SIZE])
 void blobs_reopen(void)
 {
     for (struct blob *blob = blobs; blob != NULL; blob = blob->next) {
+        /* A former life's handle names nothing; one that was opened since is closed. */
+        status_t status = storage_blob_close(ENGINE_SLOT_STORAGE, blob->handle);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+            log_line("closing a blob: %s", status_name(status));
+        }
         blob_forget(blob);
-        status_t status = blob_open(blob);
+        status = blob_open(blob);
         if (status != STATUS_OK) {
             log_line("opening a blob again: %s", status_name(status));
         }
