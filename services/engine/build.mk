@@ -6,3 +6,8 @@ ENGINE_LOGIC := $(addprefix services/engine/,frame.c log_ring.c specification.c 
 
 $(call user_program,engine,$(ENGINE_LOGIC) $(addprefix services/engine/,objects.c template.c blobs.c \
     control.c main.c))
+
+ENGINE_TESTED := $(ENGINE_LOGIC) services/engine/test/simulated_objects.c \
+    services/engine/test/harness.c lib/base/record.c lib/base/tree.c lib/base/format.c \
+    lib/ring/byte_ring.c
+$(call host_test,engine_life,services/engine/test/life_test.c $(ENGINE_TESTED))
