@@ -264,7 +264,9 @@ static void name_set(struct thread_group *group, const char *path)
 static void task_renew(struct task *task, struct mm *mm)
 {
     struct mm *old = task->mm;
+    mutex_lock(&tasks_lock);
     task->mm = mm;
+    mutex_unlock(&tasks_lock);
     (void)kernel_thread_set_space(mm->space);
     vfork_release(task);
     if (old != NULL) {

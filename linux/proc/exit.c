@@ -147,7 +147,7 @@ void task_exit(struct task *task, int status)
     (void)kernel_thread_set_space(SLOT_NONE);
     uint32_t thread = task->thread;
     struct thread_frame *frame = task->frame;
-    task_parts_put(task);
+    task_resources_put(task);
 
     mutex_lock(&tasks_lock);
     signal_queue_empty(&task->pending);
@@ -171,6 +171,7 @@ void task_exit(struct task *task, int status)
     if (console != NULL) {
         container_process_ended(console, status, out_of_memory);
     }
+    task_parts_put(task);
     heap_free(task);
     thread_self()->task = NULL;
     thread_block_release(frame);

@@ -14,5 +14,8 @@ void table_leave_group(struct thread_group *group);
 
 struct thread_group *group_new(void);
 
-/* Drop the counted parts: files, fs, handlers, credentials, mm. Without tasks_lock. */
+/* Drop what a task that ends needs no more: files, fs, mm. Without tasks_lock. */
+void task_resources_put(struct task *task);
+/* All counted parts: those, and handlers and credentials, which others ask for as long as the task
+ * is in its group. Without tasks_lock. */
 void task_parts_put(struct task *task);

@@ -142,24 +142,35 @@ struct thread_group *group_new(void)
     return group;
 }
 
-void task_parts_put(struct task *task)
+void task_resources_put(struct task *task)
 {
-    if (task->files != NULL) {
-        file_table_put(task->files);
-    }
-    if (task->fs != NULL) {
-        fs_context_put(task->fs);
-    }
-    signal_handlers_put(task->handlers);
-    credentials_put(task->credentials);
-    if (task->mm != NULL) {
-        mm_put(task->mm);
-    }
+    /* Whoever looks at the task under tasks_lock finds a part with its reference, or none. */
+    mutex_lock(&tasks_lock);
+    struct file_table *files = task->files;
+    struct fs_context *fs = task->fs;
+    struct mm *mm = task->mm;
     task->files = NULL;
     task->fs = NULL;
+    task->mm = NULL;
+    mutex_unlock(&tasks_lock);
+    if (files != NULL) {
+        file_table_put(files);
+    }
+    if (fs != NULL) {
+        fs_context_put(fs);
+    }
+    if (mm != NULL) {
+        mm_put(mm);
+    }
+}
+
+void task_parts_put(struct task *task)
+{
+    task_resources_put(task);
+    signal_handlers_put(task->handlers);
+    credentials_put(task->credentials);
     task->handlers = NULL;
     task->credentials = NULL;
-    task->mm = NULL;
 }
 
 void task_discard(struct task *task)
