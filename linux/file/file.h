@@ -32,7 +32,8 @@ struct file;
 struct file_mapping {
     uint32_t slot;
     uint64_t offset;
-    bool writable; /* stores may go to these pages themselves (MAP_SHARED, open for writing) */
+    uint64_t length_bytes; /* how far the pages are this file's; what follows must not be mapped */
+    bool writable;         /* stores may go to these pages themselves (MAP_SHARED, open for writing) */
 };
 
 /*
