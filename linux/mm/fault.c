@@ -1,9 +1,7 @@
 /* Page faults that the kernel forwards: pages to be had from storage, or signals. */
 #include "linux/mm/mm.h"
 
-#include "abi/container.h"
 #include "linux/core/errno.h"
-#include "linux/core/image.h"
 #include "linux/core/trap.h"
 #include "linux/file/file.h"
 #include "linux/proc/signal.h"
@@ -59,12 +57,9 @@ static enum fault_kind fault_handle(struct mm *mm, uint64_t address, uint64_t er
     }
     if (FAULT_STATUS(error) == STATUS_NO_MEMORY) {
         kind = FAULT_NO_MEMORY;
-    } else if (file != NULL) {
-        struct file_mapping mapping;
-        if (file_mapping(file, offset, PAGE_SIZE, false, &mapping) != 0 ||
-            (mapping.slot == CONTAINER_SLOT_IMAGE && image_page_in(mapping.offset) != 0)) {
-            kind = FAULT_BUS;
-        }
+    } else if (file != NULL &&
+               (FAULT_STATUS(error) == STATUS_NOT_FOUND || file_page_in(file, offset) != 0)) {
+        kind = FAULT_BUS; /* not found: the file ended before this page when it was mapped */
     }
     if (file != NULL) {
         file_put(file);

@@ -168,6 +168,10 @@ static long region_make(struct mm *mm, struct vm_area *area)
         if (result != 0) {
             return result;
         }
+        length = MIN(length, ALIGN_UP(mapping.length_bytes, PAGE_SIZE));
+        if (length == 0) {
+            return 0; /* all beyond the end of the file: every touch faults */
+        }
         if (shared && mapping.writable) {
             private_slot = mapping.slot;
             private_offset = mapping.offset;
