@@ -16,6 +16,7 @@ enum lock_class {
     LOCK_THREAD,       /* a thread: its state */
     LOCK_RUN_QUEUE,    /* a CPU's run queue */
     LOCK_TIMER,        /* a CPU's timers */
+    LOCK_MEMORY_PASS,  /* a memory: passes over all its mappings */
     LOCK_REGIONS,      /* a region map: its regions and page tables */
     LOCK_MEMORY,       /* a memory: its tree */
     LOCK_MEMORY_REGIONS, /* a memory: its list of regions */

@@ -191,6 +191,13 @@ struct object *handle_object(handle_t handle, enum object_type type)
 status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,
                          uint32_t rights, struct object **out)
 {
+    uint32_t had;
+    return capability_find_rights(caller, slot, type, rights, out, &had);
+}
+
+status_t capability_find_rights(struct thread *caller, uint64_t slot, enum object_type type,
+                                uint32_t rights, struct object **out, uint32_t *out_rights)
+{
     handle_t handle = domain_slot(caller->domain, slot);
     struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_NONE);
     if (object == NULL) {
@@ -203,6 +210,7 @@ status_t capability_find(struct thread *caller, uint64_t slot, enum object_type 
         return STATUS_NO_RIGHT;
     }
     *out = object;
+    *out_rights = handle_rights(handle);
     return STATUS_OK;
 }
 

@@ -71,6 +71,10 @@ struct thread;
 status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,
                          uint32_t rights, struct object **out);
 
+/* And all the rights that the same handle carries: a second look may find another one there. */
+status_t capability_find_rights(struct thread *caller, uint64_t slot, enum object_type type,
+                                uint32_t rights, struct object **out, uint32_t *out_rights);
+
 /* The handle itself, with the rights it carries. */
 handle_t capability_handle(struct thread *caller, uint64_t slot);
 

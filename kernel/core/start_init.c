@@ -65,6 +65,7 @@ static void segment_map(struct domain *domain, struct memory *private, struct me
         .address = segment->address,
         .size_bytes = segment->file_bytes,
         .rights = segment->rights,
+        .rights_allowed = segment->rights,
         .private_memory = segment->rights & RIGHT_WRITE ? private : NULL,
         .private_offset = segment->address - WINDOW_BASE,
         .source_memory = bundle,
@@ -89,6 +90,7 @@ static void anonymous_map(struct domain *domain, struct memory *private, uint64_
         .address = address,
         .size_bytes = size_bytes,
         .rights = RIGHT_READ | RIGHT_WRITE,
+        .rights_allowed = RIGHT_READ | RIGHT_WRITE,
         .private_memory = private,
         .private_offset = address - WINDOW_BASE,
     };

@@ -29,6 +29,7 @@ static status_t memory_new(struct account *account, enum memory_kind kind, uint6
     }
     struct memory *memory = object_memory(object);
     spin_init(&memory->lock, LOCK_MEMORY);
+    spin_init(&memory->pass_lock, LOCK_MEMORY_PASS);
     spin_init(&memory->regions_lock, LOCK_MEMORY_REGIONS);
     list_init(&memory->pins);
     list_init(&memory->regions);
@@ -91,26 +92,45 @@ status_t call_memory_create(struct call *call)
 /* --- clones ---------------------------------------------------------------------------------- */
 
 /* Frames that the kernel uses stay the original's: the clone gets copies of them. */
-static status_t pins_copy(struct memory *from, struct memory *to)
+static status_t pin_copy(const struct frame *pinned, struct memory *to, uint64_t page)
 {
-    for (struct list_node *node = from->pins.next; node != &from->pins; node = node->next) {
-        struct memory_pin *pin = CONTAINER_OF(node, struct memory_pin, in_memory);
-        struct frame *copy = account_frame_take(to->object.payer, false);
-        if (copy == NULL) {
-            return STATUS_NO_MEMORY;
-        }
-        memcpy(frame_pointer(copy), frame_pointer(pin->frame), PAGE_SIZE);
-        struct frame *old;
-        status_t status = tree_set(&to->tree, to->object.payer, pin->page, copy, &old);
-        if (status != STATUS_OK) {
-            frame_release(copy);
-            return status;
-        }
-        if (old != NULL) {
-            frame_release(old);
-        }
+    struct frame *copy = account_frame_take(to->object.payer, false);
+    if (copy == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(frame_pointer(copy), frame_pointer(pinned), PAGE_SIZE);
+    struct frame *old;
+    status_t status = tree_set(&to->tree, to->object.payer, page, copy, &old);
+    if (status != STATUS_OK) {
+        frame_release(copy);
+        return status;
+    }
+    if (old != NULL) {
+        frame_release(old);
     }
     return STATUS_OK;
+}
+
+static status_t pins_copy(struct memory *from, struct memory *to)
+{
+    status_t status = STATUS_OK;
+    for (struct list_node *node = from->pins.next; node != &from->pins && status == STATUS_OK;
+         node = node->next) {
+        struct memory_pin *pin = CONTAINER_OF(node, struct memory_pin, in_memory);
+        status = pin_copy(pin->frame, to, pin->page);
+    }
+    return status;
+}
+
+static status_t frame_share(struct frame *frame, struct memory *to, uint64_t page)
+{
+    struct frame *old;
+    __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
+    status_t status = tree_set(&to->tree, to->object.payer, page, frame, &old);
+    if (status != STATUS_OK) {
+        frame_release(frame);
+    }
+    return status;
 }
 
 /* Share the frames of a range one by one. */
@@ -122,12 +142,9 @@ static status_t range_share(struct memory *from, struct memory *to, uint64_t fir
     bool exclusive;
     while ((page = tree_next_present(&from->tree, page, end)) != UINT64_MAX) {
         struct frame *frame = tree_find(&from->tree, page, &exclusive);
-        struct frame *old;
-        __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
-        status_t status =
-            tree_set(&to->tree, to->object.payer, page - first_page, frame, &old);
+        status_t status = frame->flags & FRAME_PINNED ? pin_copy(frame, to, page - first_page)
+                                                      : frame_share(frame, to, page - first_page);
         if (status != STATUS_OK) {
-            frame_release(frame);
             return status;
         }
         page++;
@@ -192,8 +209,9 @@ status_t call_memory_clone(struct call *call)
 status_t call_memory_view(struct call *call)
 {
     struct object *object;
-    status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, 0, &object);
+    uint32_t had;
+    status_t status = capability_find_rights(call->thread, call->argument[2], OBJECT_MEMORY, 0,
+                                             &object, &had);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
     }
@@ -208,7 +226,6 @@ status_t call_memory_view(struct call *call)
         !page_range(call->argument[3], call->argument[4], base->size_bytes)) {
         return STATUS_OUT_OF_RANGE;
     }
-    uint32_t had = handle_rights(capability_handle(call->thread, call->argument[2]));
     struct memory *view;
     status = memory_new(object_account(call->object), MEMORY_VIEW, call->argument[4], &view);
     if (status != STATUS_OK) {
@@ -332,12 +349,12 @@ static status_t frame_repay(struct frame *frame, struct account *to)
 
 /* One frame from a page of one memory to an absent page of another. Both locks are held. */
 static status_t page_move(struct memory *to, uint64_t to_page, struct memory *from,
-                          uint64_t from_page, bool *moved)
+                          uint64_t from_page, struct frame **moved)
 {
     bool exclusive;
     struct frame *old;
     struct frame *frame = tree_find(&from->tree, from_page, &exclusive);
-    *moved = false;
+    *moved = NULL;
     if (frame == NULL) {
         return STATUS_OK;
     }
@@ -358,7 +375,8 @@ static status_t page_move(struct memory *to, uint64_t to_page, struct memory *fr
     }
     (void)tree_set(&from->tree, from->object.payer, from_page, NULL, &old);
     (void)tree_set(&to->tree, to->object.payer, to_page, frame, &old);
-    *moved = true;
+    __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
+    *moved = frame;
     return STATUS_OK;
 }
 
@@ -384,14 +402,22 @@ status_t call_memory_move(struct call *call)
     }
     uint64_t from_page = call->argument[3] >> PAGE_SHIFT;
     uint64_t to_page = call->argument[1] >> PAGE_SHIFT;
-    /* Unmapped while in flight: nobody can write to a frame after it has moved. */
+    struct frame *moved[PAGES_PER_STEP];
+    uint64_t count = 0;
     spin_lock_two(&to->lock, &from->lock);
-    for (uint64_t i = 0; i < pages && status == STATUS_OK; i++) {
-        bool moved;
-        status = page_move(to, to_page + i, from, from_page + i, &moved);
+    while (count < pages && status == STATUS_OK) {
+        status = page_move(to, to_page + count, from, from_page + count, &moved[count]);
+        count++;
     }
     spin_unlock_two(&to->lock, &from->lock);
+    /* Nobody can write to a frame through its old place afterwards; until then it must not be freed,
+     * whatever becomes of it at its new place. */
     memory_unmap(from, from_page, from_page + pages);
+    for (uint64_t i = 0; i < count; i++) {
+        if (moved[i] != NULL) {
+            frame_release(moved[i]);
+        }
+    }
     return status;
 }
 
@@ -543,6 +569,7 @@ static enum link_role role_of(const struct region_link *link)
 
 void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
 {
+    spin_lock(&memory->pass_lock);
     uint64_t epoch = epoch_next(memory);
     struct region_link *link;
     while ((link = link_take(memory, epoch)) != NULL) {
@@ -551,10 +578,12 @@ void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
         region_clear_pages(link->region, role_of(link), first_page, end_page);
         spin_unlock(&map->lock);
     }
+    spin_unlock(&memory->pass_lock);
 }
 
 void memory_write_protect(struct memory *memory)
 {
+    spin_lock(&memory->pass_lock);
     uint64_t epoch = epoch_next(memory);
     struct region_link *link;
     while ((link = link_take(memory, epoch)) != NULL) {
@@ -565,6 +594,7 @@ void memory_write_protect(struct memory *memory)
         }
         spin_unlock(&map->lock);
     }
+    spin_unlock(&memory->pass_lock);
 }
 
 /* --- destruction ----------------------------------------------------------------------------- */

@@ -44,11 +44,13 @@ struct memory {
     uint64_t base_offset;
     uint32_t view_rights;
 
+    struct spinlock pass_lock; /* one pass over the list at a time: each has its own pages */
     struct spinlock regions_lock;
     struct list_node regions; /* struct region_link */
     uint64_t epoch;           /* counts passes over the list */
-    void *only_map;           /* the one region map that maps it */
-    bool several_maps;
+    void *only_map;           /* the one region map that maps it... */
+    uint64_t only_distance;   /* ...with page 0 at this address */
+    bool several_places;      /* a page may be mapped more than once */
 };
 
 static inline struct memory *object_memory(struct object *object)

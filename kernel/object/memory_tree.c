@@ -31,7 +31,9 @@ struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exc
             if (frame != NULL) {
                 uint32_t pins = frame->flags & FRAME_PINNED ? 1 : 0;
                 uint32_t references = __atomic_load_n(&frame->references, __ATOMIC_RELAXED);
-                *exclusive = alone && references == 1 + pins;
+                /* References on the kernel image's frames are not counted down. */
+                *exclusive =
+                    alone && references == 1 + pins && !(frame->flags & FRAME_FOREIGN);
             }
             return frame;
         }

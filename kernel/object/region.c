@@ -12,6 +12,7 @@
 #include "kernel/x86_64/shootdown.h"
 #include "lib/base/string.h"
 
+#define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32
 /* Addresses whose translations one step clears at most. */
 #define CLEAR_PER_STEP (32ull << 20)
@@ -72,20 +73,28 @@ struct region *region_from(const struct region_map *map, uint64_t address)
 
 /* --- links ----------------------------------------------------------------------------------- */
 
-static status_t link_add(struct region *region, enum link_role role, struct memory *memory)
+/*
+ * A new region needs no visit of the pass in progress: it maps nothing yet. The upper part of a split
+ * one is as much visited as the lower (`like`).
+ */
+static status_t link_add(struct region *region, enum link_role role, struct memory *memory,
+                         const struct region_link *like)
 {
     struct region_link *link = &region->link[role];
+    uint64_t offset = role == LINK_PRIVATE ? region->private_offset : region->source_offset;
+    uint64_t distance = region->start - offset;
     spin_lock(&memory->regions_lock);
     bool alive = !memory->object.dying;
     if (alive) {
         link->region = region;
         link->memory = memory;
-        link->epoch = memory->epoch;
+        link->epoch = like != NULL ? like->epoch : memory->epoch;
         list_append(&memory->regions, &link->in_memory);
         if (memory->only_map == NULL) {
             memory->only_map = region->map;
-        } else if (memory->only_map != region->map) {
-            memory->several_maps = true;
+            memory->only_distance = distance;
+        } else if (memory->only_map != region->map || memory->only_distance != distance) {
+            memory->several_places = true;
         }
     }
     spin_unlock(&memory->regions_lock);
@@ -186,7 +195,7 @@ static status_t request_check(const struct region_map *map, const struct region_
     if (map->window && (request->rights & RIGHT_WRITE) && (request->rights & RIGHT_EXECUTE)) {
         return STATUS_NOT_PERMITTED;
     }
-    return STATUS_OK;
+    return request->rights & ~request->rights_allowed ? STATUS_NO_RIGHT : STATUS_OK;
 }
 
 static status_t region_link_all(struct region *region, const struct target *private,
@@ -196,7 +205,7 @@ static status_t region_link_all(struct region *region, const struct target *priv
                                            source->view};
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
         if (memories[role] != NULL) {
-            status_t status = link_add(region, (enum link_role)role, memories[role]);
+            status_t status = link_add(region, (enum link_role)role, memories[role], NULL);
             if (status != STATUS_OK) {
                 return status;
             }
@@ -234,6 +243,7 @@ status_t region_map_add(struct region_map *map, const struct region_request *req
         region->start = request->address;
         region->end = request->address + request->size_bytes;
         region->rights = request->rights;
+        region->rights_allowed = request->rights_allowed;
         region->private_offset = private.offset;
         region->source_offset = source.offset;
         status = region_link_all(region, &private, &source);
@@ -257,11 +267,13 @@ static status_t region_split(struct region *region, uint64_t address)
     upper->start = address;
     upper->end = region->end;
     upper->rights = region->rights;
+    upper->rights_allowed = region->rights_allowed;
     upper->private_offset = region->private_offset + (address - region->start);
     upper->source_offset = region->source_offset + (address - region->start);
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
-        struct memory *memory = region->link[role].memory;
-        if (memory != NULL && link_add(upper, (enum link_role)role, memory) != STATUS_OK) {
+        const struct region_link *like = &region->link[role];
+        if (like->memory != NULL &&
+            link_add(upper, (enum link_role)role, like->memory, like) != STATUS_OK) {
             region_free(upper);
             return STATUS_BAD_CAPABILITY;
         }
@@ -337,14 +349,16 @@ static struct region_map *half_of(struct object *object)
 
 /* A memory of the caller's, with the rights that the region needs; slot 0 is none. */
 static status_t memory_argument(struct call *call, uint64_t slot, uint32_t rights,
-                                struct memory **out)
+                                struct memory **out, uint32_t *out_rights)
 {
     *out = NULL;
+    *out_rights = 0;
     if (slot == 0) {
         return STATUS_OK;
     }
     struct object *object;
-    status_t status = capability_find(call->thread, slot, OBJECT_MEMORY, rights, &object);
+    status_t status =
+        capability_find_rights(call->thread, slot, OBJECT_MEMORY, rights, &object, out_rights);
     if (status == STATUS_OK) {
         *out = object_memory(object);
     }
@@ -366,13 +380,21 @@ status_t call_region_map(struct call *call)
     uint32_t execute = request.rights & RIGHT_EXECUTE;
     uint32_t private_rights =
         source_slot == 0 ? request.rights | RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
-    status_t status = memory_argument(call, private_slot, private_rights, &request.private_memory);
+    uint32_t private_has;
+    uint32_t source_has;
+    status_t status =
+        memory_argument(call, private_slot, private_rights, &request.private_memory, &private_has);
     if (status == STATUS_OK) {
-        status = memory_argument(call, source_slot, RIGHT_READ | execute, &request.source_memory);
+        status = memory_argument(call, source_slot, RIGHT_READ | execute, &request.source_memory,
+                                 &source_has);
     }
     if (status != STATUS_OK) {
         return status;
     }
+    request.rights_allowed = source_slot == 0
+                                 ? private_has & MAP_RIGHTS
+                                 : (source_has & (RIGHT_READ | RIGHT_EXECUTE)) |
+                                       (private_slot == 0 ? 0 : RIGHT_WRITE);
     return region_map_add(half_of(call->object), &request);
 }
 
@@ -434,13 +456,13 @@ status_t call_region_unmap(struct call *call)
     return status;
 }
 
-/* May the region have these rights? It keeps to what its memories were mapped for. */
-static bool rights_allowed(const struct region *region, uint32_t rights)
+/* May the region have these rights? It keeps to what its capabilities carried. */
+static status_t rights_check(const struct region *region, uint32_t rights)
 {
-    if ((rights & RIGHT_WRITE) && region->link[LINK_PRIVATE].memory == NULL) {
-        return false;
+    if (region->map->window && (rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE)) {
+        return STATUS_NOT_PERMITTED;
     }
-    return !(region->map->window && (rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE));
+    return rights & ~region->rights_allowed ? STATUS_NO_RIGHT : STATUS_OK;
 }
 
 status_t call_region_protect(struct call *call)
@@ -457,11 +479,10 @@ status_t call_region_protect(struct call *call)
         return STATUS_INVALID_ARGUMENT;
     }
     spin_lock(&map->lock);
-    for (struct region *region = region_from(map, start); region != NULL && region->start < end;
+    for (struct region *region = region_from(map, start);
+         status == STATUS_OK && region != NULL && region->start < end;
          region = region_next(region)) {
-        if (!rights_allowed(region, rights)) {
-            status = STATUS_NOT_PERMITTED;
-        }
+        status = rights_check(region, rights);
     }
     if (status == STATUS_OK) {
         status = range_cut(map, start, end);
@@ -486,14 +507,17 @@ struct region *region_next(const struct region *region)
 
 /* What would make the same region again, with one private memory exchanged for another. */
 static struct region_request request_of(const struct region *region, const struct memory *from,
-                                        struct memory *to)
+                                        struct memory *to, uint32_t to_rights)
 {
     struct memory *private_memory = region->link[LINK_PRIVATE].memory;
+    bool exchanged = private_memory == from && from != NULL;
+    bool own_rights = exchanged && region->link[LINK_SOURCE].memory == NULL;
     return (struct region_request){
         .address = region->start,
         .size_bytes = region->end - region->start,
         .rights = region->rights,
-        .private_memory = private_memory == from && from != NULL ? to : private_memory,
+        .rights_allowed = region->rights_allowed & (own_rights ? to_rights : RIGHTS_ALL),
+        .private_memory = exchanged ? to : private_memory,
         .private_offset = region->private_offset,
         .source_memory = region->link[LINK_SOURCE].memory,
         .source_offset = region->source_offset,
@@ -505,16 +529,19 @@ status_t call_regions_copy(struct call *call)
     struct object *object;
     struct memory *memory_to;
     struct memory *memory_from;
+    uint32_t rights_to;
+    uint32_t rights_from;
     status_t status =
         capability_find(call->thread, call->argument[1], OBJECT_NONE, RIGHT_CONTROL, &object);
     if (status == STATUS_OK && object->type != OBJECT_DOMAIN && object->type != OBJECT_SPACE) {
         status = STATUS_WRONG_TYPE;
     }
     if (status == STATUS_OK) {
-        status = memory_argument(call, call->argument[2], RIGHT_READ | RIGHT_WRITE, &memory_to);
+        status = memory_argument(call, call->argument[2], RIGHT_READ | RIGHT_WRITE, &memory_to,
+                                 &rights_to);
     }
     if (status == STATUS_OK) {
-        status = memory_argument(call, call->argument[3], 0, &memory_from);
+        status = memory_argument(call, call->argument[3], 0, &memory_from, &rights_from);
     }
     if (status != STATUS_OK) {
         return status;
@@ -534,7 +561,7 @@ status_t call_regions_copy(struct call *call)
         struct region *region = region_from(from, next);
         struct region_request request = {0};
         if (region != NULL) {
-            request = request_of(region, memory_from, memory_to);
+            request = request_of(region, memory_from, memory_to, rights_to);
         }
         spin_unlock(&from->lock);
         if (region == NULL) {

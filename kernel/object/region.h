@@ -41,6 +41,7 @@ struct region {
     uint64_t start;
     uint64_t end;
     uint32_t rights;
+    uint32_t rights_allowed; /* what the capabilities that it was mapped with carried */
     uint64_t private_offset; /* of start, in bytes */
     uint64_t source_offset;
     struct region_link link[LINK_ROLES];
@@ -62,6 +63,7 @@ struct region_request {
     uint64_t address;
     uint64_t size_bytes;
     uint32_t rights;
+    uint32_t rights_allowed;       /* the most that region_protect may ever give */
     struct memory *private_memory; /* or NULL: read-only over the source; may be a view */
     uint64_t private_offset;
     struct memory *source_memory; /* or NULL; may be a view */
@@ -76,7 +78,7 @@ void region_map_init_application(struct region_map *map, struct account *payer, 
 /* One step of removing everything; true when regions and tables are gone. False while loaded. */
 bool region_map_destroy_step(struct region_map *map);
 
-/* INVALID_ARGUMENT, OUT_OF_RANGE, EXISTS, NOT_PERMITTED, NO_MEMORY, BAD_CAPABILITY. */
+/* INVALID_ARGUMENT, OUT_OF_RANGE, EXISTS, NOT_PERMITTED, NO_RIGHT, NO_MEMORY, BAD_CAPABILITY. */
 status_t region_map_add(struct region_map *map, const struct region_request *request);
 
 /*

@@ -17,7 +17,7 @@ struct fault {
     uint32_t access;
     /* A frame that lost its place in a tree; released when nobody maps it any more. */
     struct frame *replaced;
-    bool replaced_elsewhere; /* other maps may map it too */
+    bool replaced_elsewhere; /* it may be mapped at other places too */
 };
 
 static uint64_t private_page(const struct fault *fault)
@@ -70,7 +70,7 @@ static status_t private_copy(struct fault *fault, struct memory *memory, struct 
         frame_release(copy);
         return status;
     }
-    fault->replaced_elsewhere = memory->several_maps;
+    fault->replaced_elsewhere = memory->several_places;
     *frame = copy;
     return STATUS_OK;
 }
