@@ -101,6 +101,30 @@ static struct thread *receiver_take(struct endpoint *endpoint)
     return NULL;
 }
 
+/* Stand in the queue of callers: BLOCKED, or INTERRUPTED. Under the endpoint's lock. */
+static status_t caller_wait(struct thread *caller, struct endpoint *endpoint, uint64_t header,
+                            uint64_t badge, uint64_t deadline_ns)
+{
+    bool interruptible = header & MESSAGE_INTERRUPTIBLE;
+    status_t status = STATUS_INTERRUPTED;
+    spin_lock(&caller->lock);
+    /* Under the lock: who interrupts sets this first, then looks whether we wait. */
+    uint8_t attention = __atomic_load_n(&caller->attention, __ATOMIC_ACQUIRE);
+    if (!interruptible || !(attention & ATTENTION_INTERRUPT)) {
+        caller->wait_sequence++;
+        caller->interruptible = interruptible;
+        caller->call_header = header;
+        caller->call_badge = badge;
+        timer_arm(caller, deadline_ns);
+        list_append(&endpoint->callers, &caller->wait_node);
+        wait_begin(caller, THREAD_CALLING, endpoint);
+        scheduler_detach();
+        status = CALL_BLOCKED;
+    }
+    spin_unlock(&caller->lock);
+    return status;
+}
+
 status_t call_gate_call(struct call *call)
 {
     struct thread *caller = call->thread;
@@ -113,10 +137,6 @@ status_t call_gate_call(struct call *call)
     if (!header_valid(header)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    bool interruptible = header & MESSAGE_INTERRUPTIBLE;
-    if (interruptible && (caller->attention & ATTENTION_INTERRUPT)) {
-        return STATUS_INTERRUPTED;
-    }
     if (caller->frame->receive[0] != 0) {
         receive_slots_prepare(caller);
     }
@@ -127,29 +147,22 @@ status_t call_gate_call(struct call *call)
         spin_unlock(&endpoint->lock);
         return STATUS_CLOSED;
     }
-    struct thread *receiver = receiver_take(endpoint);
-    spin_lock(&caller->lock);
-    caller->wait_sequence++;
-    caller->interruptible = interruptible;
-    timer_arm(caller, call->argument[2]);
+    status_t status = caller_wait(caller, endpoint, header, gate->badge, call->argument[2]);
+    struct thread *receiver = status == CALL_BLOCKED ? receiver_take(endpoint) : NULL;
     if (receiver != NULL) {
-        deliver(caller, receiver, header, gate->badge);
+        list_remove(&caller->wait_node);
+        spin_lock(&caller->lock);
+        caller->state = THREAD_AWAITING_REPLY;
         list_append(&endpoint->awaiting, &caller->wait_node);
-        wait_begin(caller, THREAD_AWAITING_REPLY, endpoint);
-    } else {
-        caller->call_header = header;
-        caller->call_badge = gate->badge;
-        list_append(&endpoint->callers, &caller->wait_node);
-        wait_begin(caller, THREAD_CALLING, endpoint);
+        deliver(caller, receiver, header, gate->badge);
+        spin_unlock(&caller->lock);
     }
-    scheduler_detach();
-    spin_unlock(&caller->lock);
     spin_unlock(&endpoint->lock);
     if (receiver != NULL) {
         timer_disarm(receiver);
         scheduler_handoff(receiver);
     }
-    return CALL_BLOCKED;
+    return status;
 }
 
 /* --- receive --------------------------------------------------------------------------------- */

@@ -98,6 +98,28 @@ status_t call_signal_raise(struct call *call)
     return STATUS_OK;
 }
 
+/* INTERRUPTED or BLOCKED. Under the signal's lock. */
+static status_t wait_begin(struct thread *thread, struct signal *signal, uint64_t mask,
+                           uint64_t deadline_ns)
+{
+    status_t status = STATUS_INTERRUPTED;
+    spin_lock(&thread->lock);
+    /* Under the lock: who interrupts sets this first, then looks whether we wait. */
+    if (!(__atomic_load_n(&thread->attention, __ATOMIC_ACQUIRE) & ATTENTION_INTERRUPT)) {
+        thread->wait_sequence++;
+        thread->interruptible = true;
+        thread->wait_mask = mask;
+        thread->waiting_at = &signal->object;
+        timer_arm(thread, deadline_ns);
+        list_append(&signal->waiters, &thread->wait_node);
+        thread->state = THREAD_SIGNAL_WAIT;
+        scheduler_detach();
+        status = CALL_BLOCKED;
+    }
+    spin_unlock(&thread->lock);
+    return status;
+}
+
 status_t call_signal_wait(struct call *call)
 {
     struct thread *thread = call->thread;
@@ -118,20 +140,8 @@ status_t call_signal_wait(struct call *call)
         status = STATUS_CLOSED;
     } else if (deadline_ns == 0) {
         status = STATUS_TIMED_OUT;
-    } else if (thread->attention & ATTENTION_INTERRUPT) {
-        status = STATUS_INTERRUPTED;
     } else {
-        spin_lock(&thread->lock);
-        thread->wait_sequence++;
-        thread->interruptible = true;
-        thread->wait_mask = mask;
-        thread->waiting_at = &signal->object;
-        timer_arm(thread, deadline_ns);
-        list_append(&signal->waiters, &thread->wait_node);
-        thread->state = THREAD_SIGNAL_WAIT;
-        scheduler_detach();
-        spin_unlock(&thread->lock);
-        status = CALL_BLOCKED;
+        status = wait_begin(thread, signal, mask, deadline_ns);
     }
     spin_unlock(&signal->lock);
     return status;
