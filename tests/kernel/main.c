@@ -11,8 +11,8 @@ void program_main(uint64_t argument)
     harness_entries_set(SLOT_DOMAIN);
     test_account();
     test_domain();
-    //     test_memory();
-    //     test_region();
+    test_memory();
+    test_region();
     //     test_thread();
     //     test_application();
     //     test_endpoint();

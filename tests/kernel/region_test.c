@@ -1,0 +1,230 @@
+/*
+ * Regions: maps do not overlap, unmapping and protecting work on any range and split what they cut,
+ * the window is never writable and executable, nothing is mapped beyond its object, and protecting
+ * never gives a right that the capability did not carry.
+ */
+#include "tests/kernel/harness.h"
+
+#include "lib/oak/slots.h"
+
+#define SIZE       (16 * PAGE_SIZE)
+#define READ_WRITE (RIGHT_READ | RIGHT_WRITE)
+
+static uint32_t memory;
+
+static status_t map_at(uint64_t address, uint64_t rights, uint64_t size_bytes, uint64_t slots,
+                       uint64_t offset)
+{
+    return kernel_region_map(SLOT_DOMAIN, address | rights, size_bytes, slots, offset, offset);
+}
+
+static void test_overlap(uint64_t place)
+{
+    must(map_at(place + 4 * PAGE_SIZE, READ_WRITE, 4 * PAGE_SIZE, memory, 0), "map");
+    static const struct {
+        uint64_t start;
+        uint64_t pages;
+    } overlaps[] = {{4, 4}, {0, 5}, {7, 1}, {5, 1}, {0, 12}, {7, 9}};
+    bool refused = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(overlaps); i++) {
+        refused = refused && map_at(place + overlaps[i].start * PAGE_SIZE, READ_WRITE,
+                                    overlaps[i].pages * PAGE_SIZE, memory, 0) == STATUS_EXISTS;
+    }
+    ok(refused, "whatever overlaps a region is refused");
+    ok(map_at(place, READ_WRITE, 4 * PAGE_SIZE, memory, 8 * PAGE_SIZE) == STATUS_OK &&
+           map_at(place + 8 * PAGE_SIZE, READ_WRITE, PAGE_SIZE, memory, 15 * PAGE_SIZE) ==
+               STATUS_OK,
+       "neighbours on both sides are not");
+}
+
+static void test_unmap_and_holes(uint64_t place)
+{
+    volatile uint8_t *here = (volatile uint8_t *)place;
+    for (uint64_t page = 0; page < 9; page++) {
+        here[page * PAGE_SIZE] = (uint8_t)(page + 1);
+    }
+    must(kernel_region_unmap(SLOT_DOMAIN, place + 3 * PAGE_SIZE, 2 * PAGE_SIZE), "unmap");
+    bool good = true;
+    for (uint64_t page = 0; page < 10; page++) {
+        bool mapped = page != 3 && page != 4 && page != 9;
+        good = good && probe(place + page * PAGE_SIZE, PROBE_READ) == mapped;
+        good = good && (!mapped || here[page * PAGE_SIZE] == page + 1);
+    }
+    ok(good, "unmapping across two regions leaves the rest of both");
+    ok_status(kernel_region_unmap(SLOT_DOMAIN, place, 16 * PAGE_SIZE), STATUS_OK,
+              "holes are fine when unmapping");
+    ok(!probe(place + 8 * PAGE_SIZE, PROBE_READ), "and all is gone");
+    must(map_at(place, READ_WRITE, SIZE, memory, 0), "map again");
+    ok(here[0] == 5 && here[8 * PAGE_SIZE] == 1 && here[15 * PAGE_SIZE] == 9,
+       "the memory kept what was written");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, SIZE), "unmap");
+}
+
+static void test_protect(uint64_t place)
+{
+    must(map_at(place, READ_WRITE, SIZE, memory, 0), "map");
+    volatile uint8_t *here = (volatile uint8_t *)place;
+    for (uint64_t page = 0; page < 16; page++) {
+        here[page * PAGE_SIZE] = 1;
+    }
+    must(kernel_region_protect(SLOT_DOMAIN, place + 5 * PAGE_SIZE, 3 * PAGE_SIZE, RIGHT_READ),
+         "ro");
+    must(kernel_region_protect(SLOT_DOMAIN, place + 7 * PAGE_SIZE, 2 * PAGE_SIZE, 0), "none");
+    bool good = true;
+    for (uint64_t page = 0; page < 16; page++) {
+        uint64_t address = place + page * PAGE_SIZE;
+        good = good && probe(address, PROBE_READ) == (page < 7 || page > 8);
+        good = good && probe(address, PROBE_WRITE) == (page < 5 || page > 8);
+    }
+    ok(good, "protecting part of a region takes rights from that part alone");
+    must(kernel_region_protect(SLOT_DOMAIN, place, SIZE, READ_WRITE), "protect");
+    good = true;
+    for (uint64_t page = 0; page < 16; page++) {
+        good = good && probe(place + page * PAGE_SIZE, PROBE_WRITE);
+    }
+    ok(good, "and they can be given back");
+    ok_status(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, READ_WRITE | RIGHT_EXECUTE),
+              STATUS_NOT_PERMITTED, "the window is never writable and executable");
+    must(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, RIGHT_READ | RIGHT_EXECUTE), "x");
+    ok(!probe(place, PROBE_WRITE), "an executable page of it is not written to");
+    ok_status(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, 8), STATUS_INVALID_ARGUMENT,
+              "a right that does not exist is refused");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, SIZE), "unmap");
+}
+
+static void test_map_refusals(uint64_t place)
+{
+    ok_status(map_at(place, READ_WRITE | RIGHT_EXECUTE, PAGE_SIZE, memory, 0), STATUS_NOT_PERMITTED,
+              "the window maps nothing writable and executable");
+    ok_status(map_at(place, READ_WRITE, SIZE + PAGE_SIZE, memory, 0), STATUS_OUT_OF_RANGE,
+              "nothing is mapped beyond the memory's end");
+    ok_status(map_at(place, READ_WRITE, PAGE_SIZE, memory, SIZE), STATUS_OUT_OF_RANGE,
+              "nor from its end on");
+    ok_status(map_at(place, READ_WRITE, PAGE_SIZE, memory, 0ull - PAGE_SIZE), STATUS_OUT_OF_RANGE,
+              "nor from before its start");
+    ok_status(map_at(place, READ_WRITE, PAGE_SIZE, memory, 8), STATUS_OUT_OF_RANGE,
+              "nor at an offset that is not aligned");
+    ok_status(map_at(place, READ_WRITE, PAGE_SIZE + 1, memory, 0), STATUS_INVALID_ARGUMENT,
+              "nor a size that is not");
+    ok_status(map_at(place, READ_WRITE, 0, memory, 0), STATUS_INVALID_ARGUMENT, "nor nothing");
+    ok_status(map_at(place, RIGHT_READ, PAGE_SIZE, 0, 0), STATUS_INVALID_ARGUMENT, "nor no memory");
+    ok_status(map_at(place, READ_WRITE, PAGE_SIZE, (uint64_t)memory << 32, 0),
+              STATUS_INVALID_ARGUMENT, "a source alone is not written to");
+    static const uint64_t outside[] = {0,
+                                       0x10000,
+                                       WINDOW_BASE - PAGE_SIZE,
+                                       WINDOW_BASE + WINDOW_SIZE,
+                                       0xffffffff80000000ull,
+                                       0xffffc00000000000ull,
+                                       0ull - PAGE_SIZE,
+                                       0x0000800000000000ull};
+    bool refused = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(outside); i++) {
+        refused =
+            refused && map_at(outside[i], READ_WRITE, PAGE_SIZE, memory, 0) == STATUS_OUT_OF_RANGE;
+        status_t status = kernel_region_protect(SLOT_DOMAIN, outside[i], 2 * PAGE_SIZE, RIGHT_READ);
+        refused = refused && (status == STATUS_OUT_OF_RANGE || status == STATUS_OK);
+    }
+    ok(refused, "nothing outside the window is mapped into it");
+    ok_status(map_at(WINDOW_BASE + WINDOW_SIZE - PAGE_SIZE, READ_WRITE, 2 * PAGE_SIZE, memory, 0),
+              STATUS_OUT_OF_RANGE, "nor across its end");
+}
+
+/* Rights come from the capability that a region was mapped with, at any time. */
+static void test_rights_stay(uint64_t place)
+{
+    uint32_t reader = slot_new();
+    must(kernel_capability_copy(SLOT_DOMAIN, reader, memory, RIGHT_READ), "copy");
+    ok_status(map_at(place, READ_WRITE, PAGE_SIZE, reader, 0), STATUS_NO_RIGHT,
+              "a capability for reading maps nothing writable");
+    ok_status(map_at(place, RIGHT_READ | RIGHT_EXECUTE, PAGE_SIZE, reader, 0), STATUS_NO_RIGHT,
+              "nor executable");
+    must(map_at(place, RIGHT_READ, PAGE_SIZE, reader, 0), "map");
+    ok_status(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, READ_WRITE), STATUS_NO_RIGHT,
+              "a region that it mapped is not made writable");
+    ok_status(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, RIGHT_READ | RIGHT_EXECUTE),
+              STATUS_NO_RIGHT, "nor executable");
+    ok(!probe(place, PROBE_WRITE), "and is not written to");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, PAGE_SIZE), "unmap");
+    must(map_at(place, RIGHT_READ, PAGE_SIZE, SLOT_TIME, 0), "map the time page");
+    ok(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, READ_WRITE) == STATUS_NO_RIGHT &&
+           !probe(place, PROBE_WRITE),
+       "the kernel's time page stays read-only");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, PAGE_SIZE), "unmap");
+    must(map_at(place, RIGHT_READ, PAGE_SIZE, (uint64_t)reader << 32, 0), "map as source");
+    ok_status(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, RIGHT_READ | RIGHT_EXECUTE),
+              STATUS_NO_RIGHT, "a source without the right is not executed");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, PAGE_SIZE), "unmap");
+    slot_release(reader);
+}
+
+/* A private memory over a source: reads show the source, writes stay private. */
+static void test_source(uint64_t place)
+{
+    uint32_t source = memory_new(SLOT_ACCOUNT, SIZE);
+    uint32_t private = memory_new(SLOT_ACCOUNT, SIZE);
+    volatile uint8_t *original = window_map_all(source, SIZE);
+    volatile uint8_t *here = (volatile uint8_t *)place;
+    original[0] = 10;
+    original[PAGE_SIZE] = 11;
+    must(map_at(place, READ_WRITE, SIZE, private | (uint64_t)source << 32, 0), "map");
+    ok(here[0] == 10 && here[PAGE_SIZE] == 11, "a read shows the source");
+    here[0] = 20;
+    ok(here[0] == 20 && original[0] == 10, "a write stays in the private memory");
+    original[PAGE_SIZE] = 12;
+    ok(here[PAGE_SIZE] == 12, "what was not written follows the source");
+    ok(!probe(place + 2 * PAGE_SIZE, PROBE_READ) &&
+           thread_frame_self()->personality.error >> 32 == STATUS_WOULD_BLOCK,
+       "a page that the source has not is a fault that says so");
+    must(kernel_memory_discard(source, 0, SIZE), "discard");
+    ok(here[0] == 20 && !probe(place + PAGE_SIZE, PROBE_READ),
+       "a page discarded from the source is unmapped, a private one is not");
+    destroy(source);
+    ok(!probe(place, PROBE_READ), "a region ends with its source");
+    destroy(private);
+}
+
+static void test_regions_copy(void)
+{
+    struct application_space from;
+    application_space_make(&from, SLOT_ACCOUNT, SLOT_DOMAIN);
+    uint32_t to = slot_new();
+    uint32_t clone = slot_new();
+    must(kernel_space_create(SLOT_ACCOUNT, to, SLOT_DOMAIN), "space");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, from.memory, 0, APPLICATION_STACK), "clone");
+    uint32_t reader = slot_new();
+    must(kernel_capability_copy(SLOT_DOMAIN, reader, clone, RIGHT_READ), "copy");
+    ok_status(kernel_regions_copy(to, from.space, reader, from.memory), STATUS_NO_RIGHT,
+              "regions are not copied onto a memory that cannot be written");
+    uint32_t writer = slot_new();
+    must(kernel_capability_copy(SLOT_DOMAIN, writer, clone, READ_WRITE), "copy");
+    ok_status(kernel_regions_copy(to, from.space, writer, from.memory), STATUS_NO_RIGHT,
+              "nor executable ones onto one that cannot be executed");
+    uint32_t second = slot_new();
+    must(kernel_space_create(SLOT_ACCOUNT, second, SLOT_DOMAIN), "space");
+    ok_status(kernel_regions_copy(second, from.space, clone, from.memory), STATUS_OK,
+              "the regions of a space are repeated in another");
+    ok_status(kernel_regions_copy(SLOT_DOMAIN, from.space, clone, from.memory),
+              STATUS_INVALID_ARGUMENT, "but not in a window");
+    slot_release(reader);
+    slot_release(writer);
+    destroy(second);
+    destroy(to);
+    destroy(clone);
+    application_space_end(&from);
+}
+
+void test_region(void)
+{
+    log_line("# region");
+    memory = memory_new(SLOT_ACCOUNT, SIZE);
+    uint64_t place = window_place(4 * SIZE);
+    test_overlap(place);
+    test_unmap_and_holes(place);
+    test_protect(place);
+    test_map_refusals(place);
+    test_rights_stay(place);
+    test_source(place);
+    test_regions_copy();
+    destroy(memory);
+}
