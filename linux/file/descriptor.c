@@ -168,6 +168,7 @@ void file_table_put(struct file_table *table)
     for (uint32_t fd = 0; fd < table->capacity; fd++) {
         file_close(table, table->files[fd]);
     }
+    record_locks_table_gone(table);
     heap_free(table->files);
     heap_free(table);
 }

@@ -36,5 +36,7 @@ long record_lock_set(struct file *file, bool by_file, bool wait,
 
 /* A descriptor of that table was closed: the process loses its locks on the file. */
 void record_locks_closed(struct file *file, const struct file_table *table);
+/* That table is gone. */
+void record_locks_table_gone(const struct file_table *table);
 /* The open file itself is gone. */
 void record_locks_released(struct file *file);
