@@ -42,6 +42,13 @@ static bool room_ready(struct log_ring *log, uint32_t bytes)
     return true;
 }
 
+void log_ring_prepare(struct log_ring *log)
+{
+    if (log->bytes != NULL) {
+        (void)room_ready(log, record_bytes(LOG_CHUNK_BYTES));
+    }
+}
+
 static void bytes_put(struct log_ring *log, uint64_t position, const void *bytes, uint32_t length)
 {
     uint32_t place = (uint32_t)(position % log->capacity_bytes);

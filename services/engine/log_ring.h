@@ -41,6 +41,9 @@ void log_ring_open(struct log_ring *log, void *bytes, uint32_t capacity_bytes,
                    status_t (*ready)(void *context, uint32_t from_bytes, uint32_t size_bytes),
                    void *context);
 
+/* Get memory for one more record, or find out that there is none: capacity_bytes is final then. */
+void log_ring_prepare(struct log_ring *log);
+
 /* Append up to LOG_CHUNK_BYTES. Never fails: without memory the bytes are counted as dropped. */
 void log_ring_append(struct log_ring *log, uint32_t stream, uint64_t wall_ns, const void *bytes,
                      uint32_t length_bytes);

@@ -131,8 +131,9 @@ static void stream_broken(struct process *process, uint32_t stream, status_t sta
 }
 
 /* Whether a session that follows is too far behind. */
-static bool process_held(const struct process *process)
+static bool process_held(struct process *process)
 {
+    log_ring_prepare(&process->log);
     for (struct session *s = process->sessions; s != NULL; s = s->process_next) {
         if (s->attachment == ATTACHMENT_OUTPUT && !s->closing &&
             process->log.head - MIN(s->cursor.position, process->log.head) >
