@@ -1,0 +1,9 @@
+/*
+ * /proc: what the container's processes, and what little of the machine they may know, look like
+ * as files. Nothing in it is stored: inodes are made when they are looked up, content is made when
+ * it is read from its beginning.
+ */
+#pragma once
+
+/* Mount it on /proc, which must exist. */
+long proc_mount(void);

@@ -1,0 +1,87 @@
+/*
+ * What the files of /proc share: entries (the tables that say what there is), targets (whose file
+ * it is) and texts (content being made).
+ */
+#pragma once
+
+#include "linux/file/inode.h"
+
+struct file_table;
+struct fs_context;
+struct mm;
+struct thread_group;
+
+/* Which process, thread and descriptor a file tells of; 0 and -1: none. */
+struct proc_target {
+    int pid;
+    int tid;
+    int fd;
+};
+
+/* Content: grows up to PROC_TEXT_MAX; `failed` when there was no memory or no room. */
+#define PROC_TEXT_MAX (1u << 20)
+struct proc_text {
+    char *bytes;
+    uint32_t used_bytes;
+    uint32_t capacity_bytes;
+    bool failed;
+};
+
+void proc_put(struct proc_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void proc_put_bytes(struct proc_text *text, const void *bytes, uint32_t length_bytes);
+
+/* How a directory knows its entries. */
+enum proc_directory {
+    PROC_STATIC, /* by its table alone */
+    PROC_ROOT,   /* by its table, and processes */
+    PROC_TASKS,  /* threads of the process */
+    PROC_FILES,  /* its descriptors */
+};
+
+struct proc_entry {
+    const char *name;
+    uint32_t mode; /* with the type */
+    /* Directories. */
+    enum proc_directory kind;
+    const struct proc_entry *children;
+    uint32_t child_count;
+    /* Regular files: 0, or -ESRCH when the process is gone. */
+    long (*make)(const struct proc_target *target, struct proc_text *text);
+    /* Links: as inode_operations. follow may be NULL. */
+    long (*readlink)(const struct proc_target *target, char *out, uint32_t capacity_bytes);
+    long (*follow)(const struct proc_target *target, struct path *out);
+};
+
+/* /proc/<pid> and /proc/<pid>/task/<tid>; a descriptor in either. */
+extern const struct proc_entry proc_process_entry;
+extern const struct proc_entry proc_thread_entry;
+extern const struct proc_entry proc_descriptor_entry;
+/* What stands beside the processes. */
+extern const struct proc_entry proc_system_entries[];
+extern const uint32_t proc_system_entry_count;
+
+/* Parts of a process, with references; NULL: it has none, it is gone or a zombie. */
+struct mm *proc_mm(const struct proc_target *target);
+struct file_table *proc_files(const struct proc_target *target);
+struct fs_context *proc_fs(const struct proc_target *target);
+/* Whether the process or thread still exists. */
+bool proc_alive(const struct proc_target *target);
+/* The owner of its files; false: gone. */
+bool proc_owner(const struct proc_target *target, uint32_t *uid, uint32_t *gid);
+
+long proc_make_maps(const struct proc_target *target, struct proc_text *text);
+long proc_make_command_line(const struct proc_target *target, struct proc_text *text);
+long proc_make_environment(const struct proc_target *target, struct proc_text *text);
+long proc_make_mounts(const struct proc_target *target, struct proc_text *text);
+long proc_make_mountinfo(const struct proc_target *target, struct proc_text *text);
+
+/* Sizes of a process's memory. */
+struct proc_memory {
+    uint64_t total_bytes;
+    uint64_t code_bytes;
+    uint64_t data_bytes;
+    uint64_t stack_bytes;
+    uint64_t stack_start;
+};
+void proc_memory_read(const struct proc_target *target, struct proc_memory *out);
