@@ -33,6 +33,9 @@ static void host_greets(const uint8_t *payload)
 
 static void request_take(struct session *session, const struct frame *frame)
 {
+    if (session == NULL && session_refused(frame->header.session)) {
+        return;
+    }
     if (session == NULL) {
         session = session_open(frame->header.session);
     }

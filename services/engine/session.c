@@ -22,6 +22,8 @@ static struct session *buckets[BUCKETS];
 static uint32_t count;
 static uint32_t input_total_bytes;
 static struct session *attend_first;
+/* By bucket, the number that we closed last: what was under way to it does not open it again. */
+static uint32_t refused[BUCKETS];
 
 uint32_t session_count(void)
 {
@@ -82,9 +84,23 @@ void session_refuse(struct session *session, const char *why)
     if (!session->closing) {
         log_line("session %u is closed: %s", session->number, why);
         session->closing = true;
+        refused[session->number % BUCKETS] = session->number;
         session_attend(session);
         session_wake(session);
     }
+}
+
+void session_refuse_number(uint32_t number)
+{
+    if (!session_refused(number)) {
+        refused[number % BUCKETS] = number;
+        session_output_refuse(number);
+    }
+}
+
+bool session_refused(uint32_t number)
+{
+    return number != 0 && refused[number % BUCKETS] == number;
 }
 
 void session_resume(struct session *session)
@@ -207,7 +223,9 @@ void session_end_all(void)
         while (buckets[i] != NULL) {
             session_end(buckets[i]);
         }
+        refused[i] = 0;
     }
+    session_output_reset();
 }
 
 /* --- Requests --- */

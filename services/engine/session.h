@@ -129,11 +129,14 @@ void session_resize(struct session *session, uint32_t window);
 
 /* Free it: the client closed it, or is gone. */
 void session_end(struct session *session);
+/* A new host, or none: nothing of the one before is remembered. */
 void session_end_all(void);
 /* We end it, soon: the client sees CLOSE. Why goes to the log. */
 void session_refuse(struct session *session, const char *why);
 /* A session that could not be opened: the client sees CLOSE. */
 void session_refuse_number(uint32_t number);
+/* We closed it: frames that were under way are to be ignored. The host uses no number twice. */
+bool session_refused(uint32_t number);
 
 /* Queue a result; the bytes are copied. */
 void session_reply(struct session *session, uint16_t tag, status_t status, const void *records,
@@ -184,6 +187,9 @@ bool session_produce(uint8_t *to, uint32_t *out_bytes);
 /* --- Between session.c and session_output.c --- */
 
 void session_ready_remove(struct session *session);
+/* Send CLOSE for a session that does not exist; forget such. */
+void session_output_refuse(uint32_t number);
+void session_output_reset(void);
 /* Forget the results that were not sent. */
 void session_output_drop(struct session *session);
 /* It was answered, or nobody waits any more. Its container may be gone after this. */

@@ -52,16 +52,16 @@ void session_ready_remove(struct session *session)
     session->ready = false;
 }
 
-void session_refuse_number(uint32_t number)
+void session_output_refuse(uint32_t number)
 {
-    for (uint32_t i = 0; i < refused_count; i++) {
-        if (refused[i] == number) {
-            return;
-        }
-    }
     if (refused_count < REFUSED_MAX) {
         refused[refused_count++] = number;
     }
+}
+
+void session_output_reset(void)
+{
+    refused_count = 0;
 }
 
 /* --- Results --- */

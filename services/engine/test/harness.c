@@ -64,7 +64,7 @@ static void data_take(struct client *client, const struct control_frame *header,
 {
     int stream = header->stream;
     CHECK((stream == 1 || stream == 2) && client->eof[stream] == 0 && header->length > 0);
-    CHECK(header->length <= CLIENT_OUT_BYTES - client->out_bytes[stream]);
+    client->out[stream] = realloc(client->out[stream], client->out_bytes[stream] + header->length);
     memcpy(client->out[stream] + client->out_bytes[stream], payload, header->length);
     client->out_bytes[stream] += header->length;
     if (!client->holds_credit) {
@@ -132,18 +132,22 @@ void settle(void)
 
 /* --- Clients --- */
 
+static void client_free(struct client *client)
+{
+    for (uint32_t tag = 0; tag < CLIENT_RESULTS; tag++) {
+        free(client->result[tag].bytes);
+    }
+    free(client->out[1]);
+    free(client->out[2]);
+    free(client->more);
+    free(client);
+}
+
 static void clients_free(void)
 {
-    for (uint32_t i = 0; i < client_total; i++) {
-        for (uint32_t tag = 0; tag < CLIENT_RESULTS; tag++) {
-            free(clients[i]->result[tag].bytes);
-        }
-        free(clients[i]->out[1]);
-        free(clients[i]->out[2]);
-        free(clients[i]->more);
-        free(clients[i]);
+    while (client_total > 0) {
+        client_free(clients[--client_total]);
     }
-    client_total = 0;
 }
 
 void harness_start(void)
@@ -174,8 +178,6 @@ struct client *client_new(void)
     CHECK(client_total < CLIENTS_MAX);
     struct client *client = calloc(1, sizeof(*client));
     client->number = ++last_number;
-    client->out[1] = malloc(CLIENT_OUT_BYTES);
-    client->out[2] = malloc(CLIENT_OUT_BYTES);
     clients[client_total++] = client;
     return client;
 }
@@ -183,6 +185,12 @@ struct client *client_new(void)
 void client_close(struct client *client)
 {
     frame_send(client->number, CONTROL_CLOSE, 0, 0, NULL, 0);
+    uint32_t i = 0;
+    while (clients[i] != client) {
+        i++;
+    }
+    clients[i] = clients[--client_total];
+    client_free(client);
     settle();
 }
 
@@ -270,7 +278,7 @@ const char *result_text(const struct result *result, uint16_t tag)
 bool client_got(const struct client *client, int stream, const char *text)
 {
     return client->out_bytes[stream] == strlen(text) &&
-           memcmp(client->out[stream], text, strlen(text)) == 0;
+           (text[0] == '\0' || memcmp(client->out[stream], text, strlen(text)) == 0);
 }
 
 const char *id_of(const char *name)

@@ -9,8 +9,7 @@
 #include "services/engine/engine.h"
 #include "services/engine/test/simulated_objects.h"
 
-#define CLIENT_RESULTS   64
-#define CLIENT_OUT_BYTES (4u << 20)
+#define CLIENT_RESULTS 64
 
 struct result {
     bool came;
@@ -41,7 +40,7 @@ void harness_end(void);
 void proved(const char *sentence);
 
 struct client *client_new(void);
-/* Its session ends, as when the program that had it died. */
+/* Its session ends, as when the program that had it died; so does the client. */
 void client_close(struct client *client);
 
 void frame_send(uint32_t session, uint16_t type, uint16_t stream, uint32_t value,
