@@ -66,10 +66,12 @@ int import_command(int argc, char **argv)
     if (!connection_open(&connection, NULL) || !catalog_import(&connection, &wish, &imported)) {
         return EXIT_OAK;
     }
-    if (imported.count != 1) {
-        return error_line(EXIT_OAK,
-                          "%s holds %zu images: load it (oak load -i) and run one by name", argv[2],
-                          imported.count);
+    for (size_t i = 1; i < imported.count; i++) {
+        if (strcmp(imported.ids[i], imported.ids[0]) != 0) {
+            return error_line(EXIT_OAK,
+                              "%s holds several images: load it (oak load -i) and run one by name",
+                              argv[2]);
+        }
     }
     printf("%s\n", imported.ids[0]);
     connection_close(&connection);

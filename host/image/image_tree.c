@@ -209,6 +209,10 @@ static status_t component_walk(struct walk *walk, const char *name, size_t name_
         *offset = 0;
         return status;
     }
+    if (entry == NULL && !walk->make) {
+        return problem_set(problem, STATUS_NOT_FOUND, "the image holds no %.*s", (int)name_bytes,
+                           name);
+    }
     if (!walk->make || (entry != NULL && entry->layer == walk->layer)) {
         return problem_set(problem, STATUS_NOT_PERMITTED, "%.*s in the image is no directory",
                            (int)name_bytes, name);

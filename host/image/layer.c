@@ -235,15 +235,26 @@ static status_t file_set(struct layer_reader *reader, struct archive_entry *entr
     return status;
 }
 
+/* Whether a part of the path is a union file system's note to itself. */
+static bool path_is_note(const char *path)
+{
+    for (const char *part = path; *part != '\0';) {
+        size_t length = strcspn(part, "/");
+        if (strncmp(part, WHITEOUT_META, strlen(WHITEOUT_META)) == 0 &&
+            strcmp(part, WHITEOUT_OPAQUE) != 0) {
+            return true;
+        }
+        part += length;
+        part += strspn(part, "/");
+    }
+    return false;
+}
+
 /* name: the last one of path. */
 static status_t whiteout(struct layer_reader *reader, const char *path, const char *name)
 {
     struct tree_place place;
     uint16_t number = reader->layer->number;
-    if (strncmp(name, WHITEOUT_META, strlen(WHITEOUT_META)) == 0 &&
-        strcmp(name, WHITEOUT_OPAQUE) != 0) {
-        return STATUS_OK; /* notes of a union file system to itself */
-    }
     status_t status = image_tree_place(reader->tree, path, number, &place);
     if (status != STATUS_OK) {
         return status;
@@ -270,6 +281,9 @@ static status_t entry_merge(struct layer_reader *reader, struct archive_entry *e
     }
     if (path_climbs(path)) {
         return climbs_refuse(reader->tree, path);
+    }
+    if (path_is_note(path)) {
+        return STATUS_OK;
     }
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;

@@ -25,6 +25,23 @@ static bool xattr_kept(const char *name, uint8_t *index, const char **rest)
     return false;
 }
 
+/* Archives may say the same attribute twice, in the words of several programs. */
+static bool xattr_there(const struct inode *inode, uint8_t index, const char *name)
+{
+    size_t name_bytes = strlen(name);
+    for (uint32_t place = 0; place < inode->xattr_bytes;) {
+        struct erofs_xattr_entry entry;
+        const uint8_t *here = inode->xattrs + place;
+        memcpy(&entry, here, sizeof(entry));
+        if (entry.name_index == index && entry.name_bytes == name_bytes &&
+            memcmp(here + sizeof(entry), name, name_bytes) == 0) {
+            return true;
+        }
+        place += ALIGN_UP((uint32_t)sizeof(entry) + entry.name_bytes + entry.value_bytes, 4u);
+    }
+    return false;
+}
+
 static bool xattr_add(struct inode *inode, uint8_t index, const char *name, const void *value,
                       size_t value_bytes)
 {
@@ -62,7 +79,7 @@ status_t xattrs_read(struct archive_entry *entry, struct inode *inode, const cha
         uint8_t index;
         const char *rest;
         if (name != NULL && xattr_kept(name, &index, &rest) &&
-            !xattr_add(inode, index, rest, value, value_bytes)) {
+            !xattr_there(inode, index, rest) && !xattr_add(inode, index, rest, value, value_bytes)) {
             return problem_set(problem, STATUS_LIMIT_REACHED,
                                "the image holds a file with too many extended attributes: %.200s",
                                path);

@@ -9,6 +9,7 @@ for test in "$directory"/test_*.sh; do
         case "$line" in
         "ok "* | "not ok "*)
             count=$((count + 1))
+            [ "${line%% *}" = ok ] || code=1
             echo "$(sed -E "s/^(ok|not ok) [0-9]+/\1 $count/" <<<"$line")"
             ;;
         *) echo "$line" ;;
