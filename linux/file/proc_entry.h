@@ -76,9 +76,11 @@ long proc_make_environment(const struct proc_target *target, struct proc_text *t
 long proc_make_mounts(const struct proc_target *target, struct proc_text *text);
 long proc_make_mountinfo(const struct proc_target *target, struct proc_text *text);
 
-/* Sizes of a process's memory. */
+/* Sizes of a process's memory. What is resident is not counted by process: it is what could be, and
+ * never more than the container uses. */
 struct proc_memory {
     uint64_t total_bytes;
+    uint64_t resident_bytes;
     uint64_t code_bytes;
     uint64_t data_bytes;
     uint64_t stack_bytes;

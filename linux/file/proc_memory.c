@@ -1,0 +1,163 @@
+/*
+ * What /proc tells of a process's memory: its areas, its command line and environment.
+ *
+ * mm->lock is held while areas are written down; the heap and the locks that file_path_text needs
+ * stand below it. Another process's memory is read by entering its space for the copy.
+ */
+#include "lib/base/format.h"
+#include "lib/base/string.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/user.h"
+#include "linux/file/file.h"
+#include "linux/file/proc_entry.h"
+#include "linux/mm/mm.h"
+#include "linux/proc/task.h"
+
+#define STRINGS_MAX 131072u /* of a command line or an environment */
+#define PIECE       1024u
+#define NAME_COLUMN 73
+#define PATH_SHOWN  256 /* longer paths are not shown */
+
+/* --- areas ----------------------------------------------------------------------------------- */
+
+void proc_memory_read(const struct proc_target *target, struct proc_memory *out)
+{
+    struct mm *mm = proc_mm(target);
+    memset(out, 0, sizeof(*out));
+    if (mm == NULL) {
+        return;
+    }
+    mutex_lock(&mm->lock);
+    for (struct vm_area *area = mm_area_from(mm, 0); area != NULL; area = mm_area_next(area)) {
+        uint64_t length = area->end - area->start;
+        out->total_bytes += length;
+        if (area->name != NULL && strcmp(area->name, "[stack]") == 0) {
+            out->stack_bytes += length;
+            out->stack_start = area->end;
+        } else if (area->protection & PROT_EXEC) {
+            out->code_bytes += length;
+        } else if (area->protection & PROT_WRITE) {
+            out->data_bytes += length;
+        }
+    }
+    mutex_unlock(&mm->lock);
+    mm_put(mm);
+    uint64_t used = container_memory_read().used_bytes;
+    out->resident_bytes = MIN(out->code_bytes + out->data_bytes, used);
+}
+
+static void put_area(struct proc_text *text, const struct vm_area *area)
+{
+    char path[PATH_SHOWN];
+    const char *name = area->name == NULL ? "" : area->name;
+    uint64_t device = 0;
+    uint64_t number = 0;
+    if (area->file != NULL) {
+        long length = file_path_text(area->file, path, sizeof(path) - 1);
+        path[MAX(length, 0)] = '\0';
+        name = path;
+        device = area->file->path.mount == NULL ? 0 : area->file->path.mount->device;
+        number = area->file->path.inode->number;
+    }
+    char line[128];
+    size_t used = format_text(line, sizeof(line), "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu ",
+                              area->start, area->end, area->protection & PROT_READ ? 'r' : '-',
+                              area->protection & PROT_WRITE ? 'w' : '-',
+                              area->protection & PROT_EXEC ? 'x' : '-',
+                              (area->flags & MAP_TYPE) == MAP_PRIVATE ? 'p' : 's', area->offset,
+                              device >> 8, device & 0xff, number);
+    while (name[0] != '\0' && used < NAME_COLUMN) {
+        line[used++] = ' ';
+    }
+    line[used] = '\0';
+    proc_put(text, "%s%s\n", line, name);
+}
+
+long proc_make_maps(const struct proc_target *target, struct proc_text *text)
+{
+    const struct credentials *own = task_current()->credentials;
+    uint32_t uid;
+    uint32_t gid;
+    if (!proc_owner(target, &uid, &gid)) {
+        return -ESRCH;
+    }
+    if (own->fsuid != 0 && own->fsuid != uid) {
+        return -EACCES;
+    }
+    struct mm *mm = proc_mm(target);
+    if (mm == NULL) {
+        return 0;
+    }
+    mutex_lock(&mm->lock);
+    for (struct vm_area *area = mm_area_from(mm, 0); area != NULL && !text->failed;
+         area = mm_area_next(area)) {
+        put_area(text, area);
+    }
+    mutex_unlock(&mm->lock);
+    mm_put(mm);
+    return 0;
+}
+
+/* --- strings --------------------------------------------------------------------------------- */
+
+static void mm_enter(struct task *task, struct mm *mm)
+{
+    mutex_lock(&tasks_lock);
+    task->mm = mm;
+    mutex_unlock(&tasks_lock);
+    (void)kernel_thread_set_space(mm->space);
+}
+
+/*
+ * Copy out of another address space. The caller's faults are mended for task->mm, so that moves
+ * with the space. Nothing that the task may be asked for in between looks at either.
+ */
+static long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes)
+{
+    struct task *task = task_current();
+    struct mm *own = task->mm;
+    if (mm == own) {
+        return copy_from_user(to, address, length_bytes);
+    }
+    mm_enter(task, mm);
+    long result = copy_from_user(to, address, length_bytes);
+    mm_enter(task, own);
+    return result;
+}
+
+/* What lies there now; less when the process has taken pages of it away. */
+static void put_strings(struct proc_text *text, struct mm *mm, uint64_t start, uint64_t end)
+{
+    char piece[PIECE];
+    uint64_t length = end > start ? MIN(end - start, (uint64_t)STRINGS_MAX) : 0;
+    for (uint64_t done = 0; done < length && !text->failed;) {
+        uint64_t in_page = PAGE_SIZE - (start + done) % PAGE_SIZE;
+        uint32_t count = (uint32_t)MIN(MIN(length - done, sizeof(piece)), in_page);
+        if (mm_read(mm, start + done, piece, count) != 0) {
+            return;
+        }
+        proc_put_bytes(text, piece, count);
+        done += count;
+    }
+}
+
+long proc_make_command_line(const struct proc_target *target, struct proc_text *text)
+{
+    struct mm *mm = proc_mm(target);
+    if (mm != NULL) {
+        put_strings(text, mm, mm->argument_start, mm->argument_end);
+        mm_put(mm);
+    }
+    return mm != NULL || proc_alive(target) ? 0 : -ESRCH;
+}
+
+long proc_make_environment(const struct proc_target *target, struct proc_text *text)
+{
+    struct mm *mm = proc_mm(target);
+    if (mm != NULL) {
+        put_strings(text, mm, mm->environment_start, mm->environment_end);
+        mm_put(mm);
+    }
+    return mm != NULL || proc_alive(target) ? 0 : -ESRCH;
+}

@@ -1,0 +1,513 @@
+/*
+ * What /proc tells of a process or a thread (proc(5)). Everything is asked for under tasks_lock and
+ * copied out before it is written down; the process may end at any time, and its file then says
+ * -ESRCH.
+ */
+#include "lib/base/format.h"
+#include "lib/base/string.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/file.h"
+#include "linux/file/proc_entry.h"
+#include "linux/mm/mm.h"
+#include "linux/proc/task.h"
+#include "linux/tty/tty.h"
+
+#define NS_PER_TICK  10000000ul  /* of USER_HZ, 100 a second */
+#define TERMINAL     (136u << 8) /* how a controlling terminal is shown: pts/0 */
+#define PAGES(bytes) ((uint64_t)((bytes) / PAGE_SIZE))
+#define KIB(bytes)   ((bytes) / 1024)
+
+/* --- who ------------------------------------------------------------------------------------- */
+
+struct snapshot {
+    int pid;
+    int tid;
+    int parent;
+    int process_group;
+    int session;
+    int foreground;
+    bool terminal;
+    char state;
+    uint32_t threads;
+    uint64_t cpu_ns;
+    uint64_t children_cpu_ns;
+    uint64_t start_ns;
+    int exit_signal;
+    int exit_status;
+    uint64_t pending;
+    uint64_t shared_pending;
+    uint64_t blocked;
+    uint64_t ignored;
+    uint64_t caught;
+    char name[NAME_BYTES];
+    char exe[EXE_BYTES];
+    struct credentials credentials;
+    struct resource_limit limits[RLIMITS];
+};
+
+/* The thread, or for a process its leader or whichever task is left. Under tasks_lock. */
+static struct task *task_of(const struct proc_target *target, struct thread_group **group)
+{
+    *group = group_find(target->pid);
+    if (*group == NULL) {
+        return NULL;
+    }
+    if (target->tid == target->pid) {
+        return (*group)->leader != NULL ? (*group)->leader : (*group)->tasks;
+    }
+    struct task *task = task_find(target->tid);
+    if (task == NULL || task->group != *group) {
+        *group = NULL;
+        return NULL;
+    }
+    return task;
+}
+
+static void signals_snapshot(const struct task *task, struct snapshot *out)
+{
+    out->pending = task->pending.set;
+    out->blocked = task->blocked;
+    for (int i = 0; i < SIGNALS && task->handlers != NULL; i++) {
+        uint64_t handler = task->handlers->action[i].handler;
+        out->ignored |= handler == SIG_IGN ? 1ull << i : 0;
+        out->caught |= handler != SIG_IGN && handler != SIG_DFL ? 1ull << i : 0;
+    }
+}
+
+static uint64_t group_cpu_ns(const struct thread_group *group)
+{
+    uint64_t total = group->ended_cpu_ns;
+    for (const struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
+        total += thread_cpu_ns(task->thread);
+    }
+    return total;
+}
+
+/* Under tasks_lock. A thread that asks about itself is running; what others do is not known. */
+static char state_of(const struct thread_group *group, const struct task *task)
+{
+    if (group->state == GROUP_ZOMBIE || task == NULL) {
+        return 'Z';
+    }
+    if (group->state == GROUP_STOPPED) {
+        return 'T';
+    }
+    return task == task_current() ? 'R' : 'S';
+}
+
+static void group_snapshot(const struct thread_group *group, struct snapshot *out)
+{
+    out->pid = group->pid;
+    out->parent = group->parent == NULL ? 0 : group->parent->pid;
+    out->process_group = group->process_group;
+    out->session = group->session;
+    out->terminal = group->terminal != NULL;
+    out->foreground = group->terminal == NULL ? -1 : tty_foreground(group->terminal);
+    out->threads = group->task_count;
+    out->children_cpu_ns = group->children_cpu_ns;
+    out->start_ns = group->start_ns;
+    out->exit_signal = group->exit_signal;
+    out->exit_status = group->exit_status;
+    out->shared_pending = group->pending.set;
+    memcpy(out->name, group->name, sizeof(out->name));
+    memcpy(out->exe, group->exe, sizeof(out->exe));
+    memcpy(out->limits, group->limits, sizeof(out->limits));
+}
+
+static bool snapshot_take(const struct proc_target *target, struct snapshot *out)
+{
+    struct thread_group *group;
+    memset(out, 0, sizeof(*out));
+    mutex_lock(&tasks_lock);
+    struct task *task = task_of(target, &group);
+    if (group != NULL) {
+        group_snapshot(group, out);
+        out->tid = target->tid;
+        out->state = state_of(group, task);
+        out->cpu_ns = target->tid == target->pid || task == NULL ? group_cpu_ns(group)
+                                                                 : thread_cpu_ns(task->thread);
+    }
+    if (task != NULL) {
+        signals_snapshot(task, out);
+        if (task->credentials != NULL) {
+            out->credentials = *task->credentials;
+        }
+    }
+    mutex_unlock(&tasks_lock);
+    return group != NULL;
+}
+
+bool proc_alive(const struct proc_target *target)
+{
+    struct thread_group *group;
+    mutex_lock(&tasks_lock);
+    (void)task_of(target, &group);
+    mutex_unlock(&tasks_lock);
+    return group != NULL;
+}
+
+bool proc_owner(const struct proc_target *target, uint32_t *uid, uint32_t *gid)
+{
+    struct thread_group *group;
+    *uid = 0;
+    *gid = 0;
+    mutex_lock(&tasks_lock);
+    struct task *task = task_of(target, &group);
+    if (task != NULL && task->credentials != NULL) {
+        *uid = task->credentials->euid;
+        *gid = task->credentials->egid;
+    }
+    mutex_unlock(&tasks_lock);
+    return group != NULL;
+}
+
+struct mm *proc_mm(const struct proc_target *target)
+{
+    struct thread_group *group;
+    mutex_lock(&tasks_lock);
+    struct task *task = task_of(target, &group);
+    struct mm *mm = task == NULL ? NULL : task->mm;
+    if (mm != NULL) {
+        mm_get(mm);
+    }
+    mutex_unlock(&tasks_lock);
+    return mm;
+}
+
+struct file_table *proc_files(const struct proc_target *target)
+{
+    struct thread_group *group;
+    mutex_lock(&tasks_lock);
+    struct task *task = task_of(target, &group);
+    struct file_table *files = task == NULL ? NULL : task->files;
+    if (files != NULL) {
+        file_table_get(files);
+    }
+    mutex_unlock(&tasks_lock);
+    return files;
+}
+
+struct fs_context *proc_fs(const struct proc_target *target)
+{
+    struct thread_group *group;
+    mutex_lock(&tasks_lock);
+    struct task *task = task_of(target, &group);
+    struct fs_context *fs = task == NULL ? NULL : task->fs;
+    if (fs != NULL) {
+        fs_context_get(fs);
+    }
+    mutex_unlock(&tasks_lock);
+    return fs;
+}
+
+/* --- numbers --------------------------------------------------------------------------------- */
+
+static long make_stat(const struct proc_target *target, struct proc_text *text)
+{
+    struct snapshot now;
+    struct proc_memory memory;
+    if (!snapshot_take(target, &now)) {
+        return -ESRCH;
+    }
+    proc_memory_read(target, &memory);
+    proc_put(text, "%d (%s) %c %d %d %d %u %d 0 0 0 0 0 ", now.tid, now.name, now.state, now.parent,
+             now.process_group, now.session, now.terminal ? TERMINAL : 0, now.foreground);
+    proc_put(text, "%lu 0 %lu 0 20 0 %u 0 %lu ", now.cpu_ns / NS_PER_TICK,
+             now.children_cpu_ns / NS_PER_TICK, now.threads, now.start_ns / NS_PER_TICK);
+    proc_put(text, "%lu %lu %lu 1 1 %lu 0 0 ", memory.total_bytes, PAGES(memory.resident_bytes),
+             UINT64_MAX, memory.stack_start);
+    proc_put(text, "%lu %lu %lu %lu 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
+             now.pending & 0x7fffffff, now.blocked & 0x7fffffff, now.ignored & 0x7fffffff,
+             now.caught & 0x7fffffff, now.exit_signal, now.exit_status);
+    return 0;
+}
+
+static long make_statm(const struct proc_target *target, struct proc_text *text)
+{
+    struct proc_memory memory;
+    if (!proc_alive(target)) {
+        return -ESRCH;
+    }
+    proc_memory_read(target, &memory);
+    proc_put(text, "%lu %lu 0 %lu 0 %lu 0\n", PAGES(memory.total_bytes),
+             PAGES(memory.resident_bytes), PAGES(memory.code_bytes), PAGES(memory.data_bytes));
+    return 0;
+}
+
+static const char *state_name(char state)
+{
+    switch (state) {
+    case 'R':
+        return "R (running)";
+    case 'T':
+        return "T (stopped)";
+    case 'Z':
+        return "Z (zombie)";
+    default:
+        return "S (sleeping)";
+    }
+}
+
+static void status_ids(struct proc_text *text, const struct credentials *ids)
+{
+    proc_put(text, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", ids->uid, ids->euid, ids->suid,
+             ids->fsuid, ids->gid, ids->egid, ids->sgid, ids->fsgid);
+}
+
+static uint32_t descriptor_count(const struct proc_target *target)
+{
+    struct file_table *files = proc_files(target);
+    uint32_t highest = 0;
+    if (files != NULL) {
+        for (int fd = file_table_next(files, 0); fd >= 0; fd = file_table_next(files, fd + 1)) {
+            highest = (uint32_t)fd + 1;
+        }
+        file_table_put(files);
+    }
+    return ALIGN_UP(MAX(highest, 64u), 64u);
+}
+
+static long make_status(const struct proc_target *target, struct proc_text *text)
+{
+    struct snapshot now;
+    struct proc_memory memory;
+    if (!snapshot_take(target, &now)) {
+        return -ESRCH;
+    }
+    proc_memory_read(target, &memory);
+    proc_put(text, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", now.name,
+             state_name(now.state), now.pid, now.tid, now.parent);
+    proc_put(text, "TracerPid:\t0\n");
+    status_ids(text, &now.credentials);
+    proc_put(text, "FDSize:\t%u\nGroups:\t", descriptor_count(target));
+    for (uint32_t i = 0; i < MIN(now.credentials.group_count, (uint32_t)GROUPS_MAX); i++) {
+        proc_put(text, "%u ", now.credentials.groups[i]);
+    }
+    proc_put(text, "\nVmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n",
+             KIB(memory.total_bytes), KIB(memory.total_bytes), KIB(memory.resident_bytes));
+    proc_put(text, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nThreads:\t%u\n",
+             KIB(memory.data_bytes), KIB(memory.stack_bytes), KIB(memory.code_bytes), now.threads);
+    proc_put(text, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\n",
+             now.pending, now.shared_pending, now.blocked, now.ignored);
+    proc_put(text, "SigCgt:\t%016lx\n", now.caught);
+    proc_put(text, "NoNewPrivs:\t0\nSeccomp:\t0\n");
+    return 0;
+}
+
+static long make_comm(const struct proc_target *target, struct proc_text *text)
+{
+    struct snapshot now;
+    if (!snapshot_take(target, &now)) {
+        return -ESRCH;
+    }
+    proc_put(text, "%s\n", now.name);
+    return 0;
+}
+
+static void limit_value(char *out, size_t capacity_bytes, uint64_t value)
+{
+    if (value == UINT64_MAX) {
+        (void)format_text(out, capacity_bytes, "unlimited");
+    } else {
+        (void)format_text(out, capacity_bytes, "%lu", value);
+    }
+}
+
+static long make_limits(const struct proc_target *target, struct proc_text *text)
+{
+    static const char *const names[RLIMITS][2] = {
+        {"Max cpu time", "seconds"},     {"Max file size", "bytes"},
+        {"Max data size", "bytes"},      {"Max stack size", "bytes"},
+        {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+        {"Max processes", "processes"},  {"Max open files", "files"},
+        {"Max locked memory", "bytes"},  {"Max address space", "bytes"},
+        {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+        {"Max msgqueue size", "bytes"},  {"Max nice priority", ""},
+        {"Max realtime priority", ""},   {"Max realtime timeout", "us"},
+    };
+    struct snapshot now;
+    if (!snapshot_take(target, &now)) {
+        return -ESRCH;
+    }
+    proc_put(text, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    for (uint32_t i = 0; i < RLIMITS; i++) {
+        char soft[24];
+        char hard[24];
+        limit_value(soft, sizeof(soft), now.limits[i].soft);
+        limit_value(hard, sizeof(hard), now.limits[i].hard);
+        proc_put(text, "%-25s %-20s %-20s %-10s\n", names[i][0], soft, hard, names[i][1]);
+    }
+    return 0;
+}
+
+/* --- links ----------------------------------------------------------------------------------- */
+
+/* Where a process works is its owner's and root's to know. */
+static long may_look(const struct proc_target *target)
+{
+    const struct credentials *own = task_current()->credentials;
+    uint32_t uid;
+    uint32_t gid;
+    if (!proc_owner(target, &uid, &gid)) {
+        return -ENOENT;
+    }
+    return own->fsuid == 0 || own->fsuid == uid ? 0 : -EACCES;
+}
+
+static long text_out(const char *from, char *out, uint32_t capacity_bytes)
+{
+    uint32_t length = (uint32_t)MIN(strlen(from), (size_t)capacity_bytes);
+    memcpy(out, from, length);
+    return length;
+}
+
+static long exe_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
+{
+    struct snapshot now;
+    long result = may_look(target);
+    if (result == 0 && (!snapshot_take(target, &now) || now.exe[0] == '\0')) {
+        result = -ENOENT;
+    }
+    return result == 0 ? text_out(now.exe, out, capacity_bytes) : result;
+}
+
+enum place {
+    PLACE_ROOT,
+    PLACE_CURRENT,
+};
+
+static long place_follow(const struct proc_target *target, struct path *out, enum place place)
+{
+    long result = may_look(target);
+    struct fs_context *fs = result == 0 ? proc_fs(target) : NULL;
+    if (fs == NULL) {
+        return result != 0 ? result : -ENOENT;
+    }
+    mutex_lock(&fs->lock);
+    *out = place == PLACE_ROOT ? fs->root : fs->current;
+    path_get(out);
+    mutex_unlock(&fs->lock);
+    fs_context_put(fs);
+    return 0;
+}
+
+static long place_read(const struct proc_target *target, char *out, uint32_t capacity_bytes,
+                       enum place place)
+{
+    struct path path;
+    long result = place_follow(target, &path, place);
+    if (result != 0) {
+        return result;
+    }
+    result = path_text(&path, out, capacity_bytes);
+    path_put(&path);
+    return result;
+}
+
+static long cwd_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
+{
+    return place_read(target, out, capacity_bytes, PLACE_CURRENT);
+}
+
+static long cwd_follow(const struct proc_target *target, struct path *out)
+{
+    return place_follow(target, out, PLACE_CURRENT);
+}
+
+static long root_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
+{
+    return place_read(target, out, capacity_bytes, PLACE_ROOT);
+}
+
+static long root_follow(const struct proc_target *target, struct path *out)
+{
+    return place_follow(target, out, PLACE_ROOT);
+}
+
+static long descriptor_file(const struct proc_target *target, struct file **out)
+{
+    long result = may_look(target);
+    struct file_table *files = result == 0 ? proc_files(target) : NULL;
+    if (files == NULL) {
+        return result != 0 ? result : -ENOENT;
+    }
+    *out = file_table_file(files, target->fd);
+    file_table_put(files);
+    return *out == NULL ? -ENOENT : 0;
+}
+
+static long descriptor_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
+{
+    struct file *file;
+    long result = descriptor_file(target, &file);
+    if (result != 0) {
+        return result;
+    }
+    result = file_path_text(file, out, capacity_bytes);
+    file_put(file);
+    return result;
+}
+
+static long descriptor_follow(const struct proc_target *target, struct path *out)
+{
+    struct file *file;
+    long result = descriptor_file(target, &file);
+    if (result != 0) {
+        return result;
+    }
+    result = file->path.inode == NULL ? -ENXIO : 0;
+    if (result == 0) {
+        *out = file->path;
+        path_get(out);
+    }
+    file_put(file);
+    return result;
+}
+
+/* --- the tables ------------------------------------------------------------------------------ */
+
+#define THREAD_FILES                                                                               \
+    {.name = "stat", .mode = S_IFREG | 0444, .make = make_stat},                                   \
+        {.name = "status", .mode = S_IFREG | 0444, .make = make_status},                           \
+        {.name = "statm", .mode = S_IFREG | 0444, .make = make_statm},                             \
+        {.name = "comm", .mode = S_IFREG | 0444, .make = make_comm},                               \
+        {.name = "cmdline", .mode = S_IFREG | 0444, .make = proc_make_command_line},               \
+        {.name = "environ", .mode = S_IFREG | 0400, .make = proc_make_environment},                \
+        {.name = "maps", .mode = S_IFREG | 0444, .make = proc_make_maps},                          \
+        {.name = "mounts", .mode = S_IFREG | 0444, .make = proc_make_mounts},                      \
+        {.name = "mountinfo", .mode = S_IFREG | 0444, .make = proc_make_mountinfo},                \
+        {.name = "limits", .mode = S_IFREG | 0444, .make = make_limits},                           \
+        {.name = "exe", .mode = S_IFLNK | 0777, .readlink = exe_read},                             \
+        {.name = "cwd", .mode = S_IFLNK | 0777, .readlink = cwd_read, .follow = cwd_follow},       \
+        {.name = "root", .mode = S_IFLNK | 0777, .readlink = root_read, .follow = root_follow},    \
+    {                                                                                              \
+        .name = "fd", .mode = S_IFDIR | 0500, .kind = PROC_FILES                                   \
+    }
+
+static const struct proc_entry thread_files[] = {THREAD_FILES};
+
+static const struct proc_entry process_files[] = {
+    THREAD_FILES,
+    {.name = "task", .mode = S_IFDIR | 0555, .kind = PROC_TASKS},
+};
+
+const struct proc_entry proc_process_entry = {
+    .mode = S_IFDIR | 0555,
+    .children = process_files,
+    .child_count = ARRAY_LENGTH(process_files),
+};
+
+const struct proc_entry proc_thread_entry = {
+    .mode = S_IFDIR | 0555,
+    .children = thread_files,
+    .child_count = ARRAY_LENGTH(thread_files),
+};
+
+const struct proc_entry proc_descriptor_entry = {
+    .mode = S_IFLNK | 0700,
+    .readlink = descriptor_read,
+    .follow = descriptor_follow,
+};
