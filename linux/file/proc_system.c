@@ -1,0 +1,513 @@
+/*
+ * What /proc tells beside the processes: memory, processors, times, mounts, and the settings under
+ * sys/ that programs ask for. Everything is the container's own: what the machine has beyond the
+ * container's limits is not shown.
+ */
+#include "lib/base/format.h"
+#include "lib/base/string.h"
+#include "lib/oak/kernel.h"
+#include "linux/core/container.h"
+#include "linux/core/errno.h"
+#include "linux/core/random.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/path.h"
+#include "linux/file/pipe.h"
+#include "linux/file/proc_entry.h"
+#include "linux/proc/task.h"
+
+#include "abi/container.h"
+
+#define NS_PER_SECOND 1000000000ul
+#define NS_PER_TICK   10000000ul
+#define KIB(bytes)    ((bytes) / 1024)
+
+/* --- memory and time ------------------------------------------------------------------------- */
+
+static long make_meminfo(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    struct container_memory memory = container_memory_read();
+    uint64_t free_bytes = memory.total_bytes - memory.used_bytes;
+    proc_put(text, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
+             KIB(memory.total_bytes), KIB(free_bytes), KIB(free_bytes));
+    proc_put(text,
+             "Buffers:               0 kB\nCached:                0 kB\n"
+             "SwapCached:            0 kB\nActive:         %8lu kB\nInactive:              0 kB\n",
+             KIB(memory.used_bytes));
+    proc_put(text, "SwapTotal:             0 kB\nSwapFree:              0 kB\n"
+                   "Dirty:                 0 kB\nWriteback:             0 kB\n");
+    proc_put(text,
+             "AnonPages:      %8lu kB\nMapped:                0 kB\n"
+             "Shmem:                 0 kB\nSlab:                  0 kB\n"
+             "SReclaimable:          0 kB\nSUnreclaim:            0 kB\n",
+             KIB(memory.used_bytes));
+    return 0;
+}
+
+/* Of all applications of the container. */
+static uint64_t cpu_used_ns(void)
+{
+    struct account_usage usage = {.cpu_ns = 0};
+    if (kernel_account_read(CONTAINER_SLOT_APPLICATION) == STATUS_OK) {
+        memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+    }
+    return usage.cpu_ns;
+}
+
+static uint64_t idle_ns(void)
+{
+    uint64_t all = clock_now_ns() * cpu_count();
+    uint64_t used = cpu_used_ns();
+    return all > used ? all - used : 0;
+}
+
+static long make_uptime(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    uint64_t now = clock_now_ns();
+    uint64_t idle = idle_ns();
+    proc_put(text, "%lu.%02lu %lu.%02lu\n", now / NS_PER_SECOND, now % NS_PER_SECOND / NS_PER_TICK,
+             idle / NS_PER_SECOND, idle % NS_PER_SECOND / NS_PER_TICK);
+    return 0;
+}
+
+struct census {
+    uint32_t tasks;
+    int newest;
+};
+
+static void census_visit(struct thread_group *group, void *context)
+{
+    struct census *census = context;
+    census->tasks += group->task_count;
+    census->newest = MAX(census->newest, group->pid);
+}
+
+static struct census census_take(void)
+{
+    struct census census = {0, 0};
+    mutex_lock(&tasks_lock);
+    task_for_each_group(census_visit, &census);
+    mutex_unlock(&tasks_lock);
+    return census;
+}
+
+/* Load is not averaged: only the counts are true. */
+static long make_loadavg(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    struct census census = census_take();
+    proc_put(text, "0.00 0.00 0.00 1/%u %d\n", census.tasks, census.newest);
+    return 0;
+}
+
+static long make_stat(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    uint32_t cpus = cpu_count();
+    uint64_t used = cpu_used_ns() / NS_PER_TICK;
+    uint64_t idle = idle_ns() / NS_PER_TICK;
+    struct census census = census_take();
+    proc_put(text, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\n", used, idle);
+    for (uint32_t i = 0; i < cpus; i++) {
+        proc_put(text, "cpu%u %lu 0 0 %lu 0 0 0 0 0 0\n", i, used / cpus, idle / cpus);
+    }
+    proc_put(text, "intr 0\nctxt 0\nbtime %lu\nprocesses %d\nprocs_running 1\nprocs_blocked 0\n",
+             (clock_wall_ns() - clock_now_ns()) / NS_PER_SECOND, census.newest);
+    return 0;
+}
+
+/* --- processors ------------------------------------------------------------------------------ */
+
+enum cpuid_register {
+    CPUID_A,
+    CPUID_B,
+    CPUID_C,
+    CPUID_D,
+};
+
+static void cpuid(uint32_t leaf, uint32_t out[4])
+{
+    __asm__ volatile("cpuid"
+                     : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+                     : "a"(leaf), "c"(0));
+}
+
+struct cpu_flag {
+    const char *name;
+    uint32_t leaf;
+    enum cpuid_register place;
+    uint32_t bit;
+};
+
+static const struct cpu_flag cpu_flags[] = {
+    {"fpu", 1, CPUID_D, 0},
+    {"tsc", 1, CPUID_D, 4},
+    {"cx8", 1, CPUID_D, 8},
+    {"cmov", 1, CPUID_D, 15},
+    {"clflush", 1, CPUID_D, 19},
+    {"mmx", 1, CPUID_D, 23},
+    {"fxsr", 1, CPUID_D, 24},
+    {"sse", 1, CPUID_D, 25},
+    {"sse2", 1, CPUID_D, 26},
+    {"pni", 1, CPUID_C, 0},
+    {"pclmulqdq", 1, CPUID_C, 1},
+    {"ssse3", 1, CPUID_C, 9},
+    {"fma", 1, CPUID_C, 12},
+    {"cx16", 1, CPUID_C, 13},
+    {"sse4_1", 1, CPUID_C, 19},
+    {"sse4_2", 1, CPUID_C, 20},
+    {"movbe", 1, CPUID_C, 22},
+    {"popcnt", 1, CPUID_C, 23},
+    {"aes", 1, CPUID_C, 25},
+    {"xsave", 1, CPUID_C, 26},
+    {"avx", 1, CPUID_C, 28},
+    {"f16c", 1, CPUID_C, 29},
+    {"rdrand", 1, CPUID_C, 30},
+    {"fsgsbase", 7, CPUID_B, 0},
+    {"bmi1", 7, CPUID_B, 3},
+    {"avx2", 7, CPUID_B, 5},
+    {"bmi2", 7, CPUID_B, 8},
+    {"erms", 7, CPUID_B, 9},
+    {"rdseed", 7, CPUID_B, 18},
+    {"adx", 7, CPUID_B, 19},
+    {"sha_ni", 7, CPUID_B, 29},
+    {"syscall", 0x80000001, CPUID_D, 11},
+    {"nx", 0x80000001, CPUID_D, 20},
+    {"lm", 0x80000001, CPUID_D, 29},
+    {"lahf_lm", 0x80000001, CPUID_C, 0},
+};
+
+static void put_flags(struct proc_text *text)
+{
+    uint32_t highest[4];
+    cpuid(0, highest);
+    proc_put(text, "flags\t\t:");
+    for (uint32_t i = 0; i < ARRAY_LENGTH(cpu_flags); i++) {
+        const struct cpu_flag *flag = &cpu_flags[i];
+        uint32_t leaf[4] = {0};
+        if (flag->leaf >= 0x80000000 || flag->leaf <= highest[CPUID_A]) {
+            cpuid(flag->leaf, leaf);
+        }
+        if (leaf[flag->place] >> flag->bit & 1) {
+            proc_put(text, " %s", flag->name);
+        }
+    }
+    proc_put(text, "\n");
+}
+
+/* The name that leaves 0x80000002-4 spell. */
+static void brand_read(char brand[49])
+{
+    uint32_t leaf[4];
+    memset(brand, 0, 49);
+    cpuid(0x80000000, leaf);
+    if (leaf[CPUID_A] >= 0x80000004) {
+        for (uint32_t i = 0; i < 3; i++) {
+            cpuid(0x80000002 + i, leaf);
+            memcpy(brand + i * sizeof(leaf), leaf, sizeof(leaf));
+        }
+    }
+}
+
+static void put_processor(struct proc_text *text, uint32_t index, const char *vendor,
+                          const char *brand, uint32_t signature)
+{
+    uint32_t family = signature >> 8 & 0xf;
+    uint32_t model = signature >> 4 & 0xf;
+    if (family == 15) {
+        family += signature >> 20 & 0xff;
+    }
+    if (family == 6 || family >= 15) {
+        model |= (signature >> 16 & 0xf) << 4;
+    }
+    proc_put(text, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", index,
+             vendor, family, model);
+    proc_put(text, "model name\t: %s\nstepping\t: %u\nphysical id\t: 0\nsiblings\t: %u\n", brand,
+             signature & 0xf, cpu_count());
+    proc_put(text, "core id\t\t: %u\ncpu cores\t: %u\nfpu\t\t: yes\n", index, cpu_count());
+    put_flags(text);
+    proc_put(text, "clflush size\t: 64\ncache_alignment\t: 64\n\n");
+}
+
+static long make_cpuinfo(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    uint32_t leaf[4];
+    char vendor[13] = {0};
+    char brand[49];
+    cpuid(0, leaf);
+    memcpy(vendor, &leaf[CPUID_B], 4);
+    memcpy(vendor + 4, &leaf[CPUID_D], 4);
+    memcpy(vendor + 8, &leaf[CPUID_C], 4);
+    brand_read(brand);
+    cpuid(1, leaf);
+    for (uint32_t i = 0; i < cpu_count(); i++) {
+        put_processor(text, i, vendor, brand, leaf[CPUID_A]);
+    }
+    return 0;
+}
+
+/* --- mounts ---------------------------------------------------------------------------------- */
+
+/* Blanks and backslashes in octal, as every reader of mount tables expects. */
+static void put_escaped(struct proc_text *text, const char *name)
+{
+    for (; *name != '\0'; name++) {
+        if (*name == ' ' || *name == '\t' || *name == '\n' || *name == '\\') {
+            const char octal[4] = {'\\', (char)('0' + (*name >> 6 & 7)),
+                                   (char)('0' + (*name >> 3 & 7)), (char)('0' + (*name & 7))};
+            proc_put_bytes(text, octal, sizeof(octal));
+        } else {
+            proc_put_bytes(text, name, 1);
+        }
+    }
+}
+
+long proc_make_mounts(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    for (const struct mount *mount = mount_first(); mount != NULL;
+         mount = __atomic_load_n(&mount->next, __ATOMIC_ACQUIRE)) {
+        put_escaped(text, mount->source);
+        proc_put(text, " ");
+        put_escaped(text, mount->where);
+        proc_put(text, " %s %s,relatime 0 0\n", mount->type, mount->read_only ? "ro" : "rw");
+    }
+    return 0;
+}
+
+long proc_make_mountinfo(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    for (const struct mount *mount = mount_first(); mount != NULL;
+         mount = __atomic_load_n(&mount->next, __ATOMIC_ACQUIRE)) {
+        const char *mode = mount->read_only ? "ro" : "rw";
+        uint64_t above = mount->parent == NULL ? 0 : mount->parent->device & 0xff;
+        proc_put(text, "%lu %lu %lu:%lu / ", mount->device & 0xff, above, mount->device >> 8,
+                 mount->device & 0xff);
+        put_escaped(text, mount->where);
+        proc_put(text, " %s,relatime - %s ", mode, mount->type);
+        put_escaped(text, mount->source);
+        proc_put(text, " %s\n", mode);
+    }
+    return 0;
+}
+
+/* --- plain values ---------------------------------------------------------------------------- */
+
+static long make_version(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "Linux version " LINUX_RELEASE " (oak) " LINUX_VERSION "\n");
+    return 0;
+}
+
+static long make_kernel_version(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, LINUX_VERSION "\n");
+    return 0;
+}
+
+static long make_release(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, LINUX_RELEASE "\n");
+    return 0;
+}
+
+static long make_system_name(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "Linux\n");
+    return 0;
+}
+
+static long make_hostname(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "%s\n", container_hostname());
+    return 0;
+}
+
+static long make_domain_name(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "(none)\n");
+    return 0;
+}
+
+static long make_filesystems(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "nodev\toverlay\nnodev\ttmpfs\nnodev\tproc\n");
+    return 0;
+}
+
+static long make_pid_max(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "%d\n", PID_MAX);
+    return 0;
+}
+
+static long make_descriptors_max(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "%d\n", DESCRIPTORS_MAX);
+    return 0;
+}
+
+static long make_groups_max(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "%d\n", GROUPS_MAX);
+    return 0;
+}
+
+static long make_pipe_max(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "%u\n", PIPE_BYTES);
+    return 0;
+}
+
+static long make_one(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "1\n");
+    return 0;
+}
+
+static long make_zero(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "0\n");
+    return 0;
+}
+
+static void put_uuid(struct proc_text *text, uint8_t bytes[16])
+{
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    for (uint32_t i = 0; i < 16; i++) {
+        proc_put(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", bytes[i]);
+    }
+    proc_put(text, "\n");
+}
+
+static long make_uuid(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    uint8_t bytes[16];
+    random_bytes(bytes, sizeof(bytes));
+    put_uuid(text, bytes);
+    return 0;
+}
+
+/* The same as long as the container lives: drawn when it is first asked for. */
+static long make_boot_id(const struct proc_target *target, struct proc_text *text)
+{
+    static struct mutex lock;
+    static bool drawn;
+    static uint8_t boot_id[16];
+    uint8_t bytes[16];
+    (void)target;
+    mutex_lock(&lock);
+    if (!drawn) {
+        random_bytes(boot_id, sizeof(boot_id));
+        drawn = true;
+    }
+    memcpy(bytes, boot_id, sizeof(bytes));
+    mutex_unlock(&lock);
+    put_uuid(text, bytes);
+    return 0;
+}
+
+/* --- links and tables ------------------------------------------------------------------------ */
+
+static long put_link(char *out, uint32_t capacity_bytes, const char *from)
+{
+    uint32_t length = (uint32_t)MIN(strlen(from), (size_t)capacity_bytes);
+    memcpy(out, from, length);
+    return length;
+}
+
+static long self_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
+{
+    (void)target;
+    char name[16];
+    (void)format_text(name, sizeof(name), "%d", task_current()->group->pid);
+    return put_link(out, capacity_bytes, name);
+}
+
+static long thread_self_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
+{
+    (void)target;
+    char name[32];
+    (void)format_text(name, sizeof(name), "%d/task/%d", task_current()->group->pid,
+                      task_current()->tid);
+    return put_link(out, capacity_bytes, name);
+}
+
+static long mounts_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
+{
+    (void)target;
+    return put_link(out, capacity_bytes, "self/mounts");
+}
+
+#define PROC_FILE(file_name, function)                                                             \
+    {                                                                                              \
+        .name = (file_name), .mode = S_IFREG | 0444, .make = (function)                            \
+    }
+#define PROC_DIRECTORY(directory_name, entries)                                                    \
+    {                                                                                              \
+        .name = (directory_name), .mode = S_IFDIR | 0555, .children = (entries),                   \
+        .child_count = ARRAY_LENGTH(entries)                                                       \
+    }
+#define PROC_LINK(link_name, function)                                                             \
+    {                                                                                              \
+        .name = (link_name), .mode = S_IFLNK | 0777, .readlink = (function)                        \
+    }
+
+static const struct proc_entry random_entries[] = {
+    PROC_FILE("boot_id", make_boot_id),
+    PROC_FILE("uuid", make_uuid),
+};
+
+static const struct proc_entry kernel_entries[] = {
+    PROC_FILE("hostname", make_hostname),      PROC_FILE("domainname", make_domain_name),
+    PROC_FILE("ostype", make_system_name),     PROC_FILE("osrelease", make_release),
+    PROC_FILE("version", make_kernel_version), PROC_FILE("pid_max", make_pid_max),
+    PROC_FILE("threads-max", make_pid_max),    PROC_FILE("ngroups_max", make_groups_max),
+    PROC_DIRECTORY("random", random_entries),
+};
+
+static const struct proc_entry vm_entries[] = {
+    PROC_FILE("overcommit_memory", make_one),
+    PROC_FILE("swappiness", make_zero),
+};
+
+static const struct proc_entry fs_entries[] = {
+    PROC_FILE("file-max", make_descriptors_max),
+    PROC_FILE("nr_open", make_descriptors_max),
+    PROC_FILE("pipe-max-size", make_pipe_max),
+};
+
+static const struct proc_entry sys_entries[] = {
+    PROC_DIRECTORY("kernel", kernel_entries),
+    PROC_DIRECTORY("vm", vm_entries),
+    PROC_DIRECTORY("fs", fs_entries),
+};
+
+const struct proc_entry proc_system_entries[] = {
+    PROC_LINK("self", self_read),       PROC_LINK("thread-self", thread_self_read),
+    PROC_LINK("mounts", mounts_read),   PROC_FILE("meminfo", make_meminfo),
+    PROC_FILE("cpuinfo", make_cpuinfo), PROC_FILE("uptime", make_uptime),
+    PROC_FILE("loadavg", make_loadavg), PROC_FILE("stat", make_stat),
+    PROC_FILE("version", make_version), PROC_FILE("filesystems", make_filesystems),
+    PROC_DIRECTORY("sys", sys_entries),
+};
+
+const uint32_t proc_system_entry_count = ARRAY_LENGTH(proc_system_entries);
