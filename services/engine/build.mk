@@ -13,3 +13,4 @@ ENGINE_TESTED := $(ENGINE_LOGIC) services/engine/test/simulated_objects.c \
 $(call host_test,engine_life,services/engine/test/life_test.c $(ENGINE_TESTED))
 $(call host_test,engine_streams,services/engine/test/streams_test.c $(ENGINE_TESTED))
 $(call host_test,engine_hostile,services/engine/test/hostile_test.c $(ENGINE_TESTED))
+$(call host_fuzzer,engine,services/engine/test/engine_fuzz.c $(ENGINE_TESTED))
