@@ -13,10 +13,10 @@ void program_main(uint64_t argument)
     test_domain();
     test_memory();
     test_region();
-    //     test_thread();
-    //     test_application();
-    //     test_endpoint();
-    //     test_signal();
-    //     test_space();
+    test_thread();
+    test_application();
+    test_endpoint();
+    test_signal();
+    test_space();
     tap_end();
 }
