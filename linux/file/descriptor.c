@@ -260,6 +260,15 @@ long descriptor_add(struct file *file, bool close_on_exec)
     return descriptor_add_from(file, 0, close_on_exec);
 }
 
+bool descriptor_room(void)
+{
+    struct file_table *table = task_current()->files;
+    mutex_lock(&table->lock);
+    bool room = lowest_free(table, 0) < descriptor_limit();
+    mutex_unlock(&table->lock);
+    return room;
+}
+
 long descriptor_replace(int fd, struct file *file, bool close_on_exec)
 {
     struct file_table *table = task_current()->files;

@@ -27,6 +27,8 @@ int file_table_next(struct file_table *table, int fd);
 long descriptor_add(struct file *file, bool close_on_exec);
 /* The same from `lowest` on; -EINVAL when that is beyond the limit. */
 long descriptor_add_from(struct file *file, int lowest, bool close_on_exec);
+/* Whether descriptor_add would find a number now. */
+bool descriptor_room(void);
 /* At that number, closing what was there; -EBADF beyond the limit. Takes over the reference. */
 long descriptor_replace(int fd, struct file *file, bool close_on_exec);
 long descriptor_close(int fd);

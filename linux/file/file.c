@@ -60,7 +60,7 @@ struct file *file_new(struct inode *inode, uint32_t flags, const struct file_ope
     struct file *file = file_new_at(&path, NULL, NULL, flags);
     inode_put(inode);
     if (file != NULL) {
-        file->operations = operations;
+        file->operations = operations == NULL ? &no_operations : operations;
         file->data = data;
     }
     return file;

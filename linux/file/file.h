@@ -27,13 +27,15 @@ struct file;
 #define O_NOATIME   01000000u
 #define O_PATH      010000000u
 #define O_TMPFILE   020000000u /* the bit alone */
+/* Of path_open only: to execute, for which a file need not be readable. */
+#define OPEN_EXECUTE 0x80000000u
 
 /* Which pages a mapping shows: a range of a kernel memory. */
 struct file_mapping {
     uint32_t slot;
     uint64_t offset;
     uint64_t length_bytes; /* how far the pages are this file's; what follows must not be mapped */
-    bool writable;         /* stores may go to these pages themselves (MAP_SHARED, open for writing) */
+    bool writable; /* stores may go to these pages themselves (MAP_SHARED, open for writing) */
 };
 
 /*

@@ -10,7 +10,7 @@
 #include "linux/file/walk.h"
 #include "linux/proc/task.h"
 
-#define O_ONLY_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
+#define O_ONLY_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | OPEN_EXECUTE)
 #define O_WITH_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
 
 /* What was found or made: its path, and where and as what it lies (directory.inode NULL: unknown).
@@ -178,12 +178,18 @@ static long open_allowed(const struct opened *opened, uint32_t flags)
 {
     const struct inode *inode = opened->path.inode;
     uint32_t access = flags & O_ACCMODE;
-    uint32_t wanted = access == O_RDONLY ? 4 : access == O_WRONLY ? 2 : 6;
+    uint32_t wanted = flags & OPEN_EXECUTE ? 1
+                      : access == O_RDONLY ? 4
+                      : access == O_WRONLY ? 2
+                                           : 6;
     if (opened->created) {
         return 0;
     }
     if (inode_is(inode, S_IFREG) && (flags & O_TRUNC)) {
         wanted |= 2;
+    }
+    if ((flags & OPEN_EXECUTE) && !inode_is(inode, S_IFREG) && !inode_is(inode, S_IFLNK)) {
+        return -EACCES;
     }
     switch (inode->mode & S_IFMT) {
     case S_IFLNK:
@@ -318,8 +324,12 @@ static long open_user(int directory_fd, uint64_t user_path, uint32_t flags, uint
     if (result < 0) {
         return result;
     }
+    /* What makes or empties a file comes after the limit was looked at. */
+    if ((flags & (O_CREAT | O_TRUNC)) && !descriptor_room()) {
+        return -EMFILE;
+    }
     struct file *file;
-    result = path_open_at(directory_fd, path, flags, mode, &file);
+    result = path_open_at(directory_fd, path, flags & ~OPEN_EXECUTE, mode, &file);
     return result == 0 ? descriptor_add(file, flags & O_CLOEXEC) : result;
 }
 

@@ -1,5 +1,5 @@
 /* What files and file systems are: stat and its family, statfs, access. Layouts: the x86-64 ABI. */
-#include "lib/base/string.h"
+#include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/file/descriptor.h"
@@ -248,6 +248,25 @@ long linux_statx(uint64_t directory_fd, uint64_t path, uint64_t at_flags, uint64
 
 /* --- statfs ---------------------------------------------------------------------------------- */
 
+/* A tree without a limit of its own may use what the container has left. */
+static void statfs_tree(const struct inode *inode, struct linux_statfs *out)
+{
+    struct tree_usage usage = {0};
+    tree_fs_usage(inode, &usage);
+    struct container_memory memory = container_memory_read();
+    uint64_t free_bytes = memory.total_bytes - MIN(memory.used_bytes, memory.total_bytes);
+    if (usage.limit_bytes != 0) {
+        free_bytes = MIN(free_bytes, usage.limit_bytes - MIN(usage.used_bytes, usage.limit_bytes));
+    }
+    uint64_t total_bytes =
+        usage.limit_bytes != 0 ? usage.limit_bytes : usage.used_bytes + free_bytes;
+    out->blocks = total_bytes / BLOCK_BYTES;
+    out->blocks_free = free_bytes / BLOCK_BYTES;
+    out->blocks_available = out->blocks_free;
+    out->files = usage.files + out->blocks_free;
+    out->files_free = out->blocks_free;
+}
+
 static long statfs_put(const struct path *path, uint64_t user_out)
 {
     const struct mount *mount = path->mount;
@@ -265,13 +284,7 @@ static long statfs_put(const struct path *path, uint64_t user_out)
         out.flags |= mount->read_only ? ST_RDONLY : 0;
     }
     if (tree_fs_is(path->inode)) {
-        struct tree_usage usage = {0};
-        tree_fs_usage(path->inode, &usage);
-        uint64_t limit = MAX(usage.limit_bytes, usage.used_bytes);
-        out.blocks = ALIGN_UP(limit, BLOCK_BYTES) / BLOCK_BYTES;
-        out.blocks_free = (limit - usage.used_bytes) / BLOCK_BYTES;
-        out.blocks_available = out.blocks_free;
-        out.files = usage.files;
+        statfs_tree(path->inode, &out);
     }
     return copy_to_user(user_out, &out, sizeof(out));
 }

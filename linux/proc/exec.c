@@ -371,7 +371,7 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
 
 long exec_file_open(const char *path, struct file **out)
 {
-    long result = path_open(path, 0, 0, out);
+    long result = path_open(path, OPEN_EXECUTE, 0, out);
     if (result != 0) {
         return result;
     }

@@ -109,6 +109,11 @@ long copy_string_from_user(char *to, uint64_t from, uint64_t capacity_bytes)
     return (long)length;
 }
 
+struct container_memory container_memory_read(void)
+{
+    return (struct container_memory){0, 0};
+}
+
 uint64_t clock_wall_ns(void)
 {
     return 1000000007;
@@ -394,6 +399,8 @@ static void test_permissions(void)
     CHECK(sys_mkdir("/group/below", 0755) == 0);
     CHECK(sys_stat("/group/file", &stat) == 0 && stat.gid == 55);
     CHECK(sys_stat("/group/below", &stat) == 0 && stat.gid == 55 && (stat.mode & S_ISGID));
+    struct file *file;
+    CHECK(path_open("/secret", OPEN_EXECUTE, 0, &file) == -EACCES);
     credentials.uid = 0; /* access asks for the real user */
     CHECK(linux_access(user("/secret"), 4, 0, 0, 0, 0) == 0);
     CHECK(linux_access(user("/closed/file"), 4, 0, 0, 0, 0) == 0);
@@ -403,6 +410,13 @@ static void test_permissions(void)
     credentials.groups[credentials.group_count++] = 0;
     CHECK(linux_access(user("/secret"), 4, 0, 0, 0, 0) == 0);
     credentials.group_count = 0;
+    become(0, 0);
+    CHECK(sys_chmod("/plain", 0711) == 0);
+    become(1000, 1000);
+    CHECK(sys_open("/plain", O_RDONLY, 0) == -EACCES);
+    CHECK(path_open("/plain", OPEN_EXECUTE, 0, &file) == 0);
+    CHECK(file_may_execute(file) == 0);
+    file_put(file);
     become(0, 0);
     CHECK(sys_chmod("/plain", 06755) == 0);
     CHECK(linux_chown(user("/plain"), 1000, 1000, 0, 0, 0) == 0);
@@ -523,6 +537,9 @@ static void test_descriptors(void)
         CHECK(linux_dup(0, 0, 0, 0, 0, 0) == fd);
     }
     CHECK(linux_dup(0, 0, 0, 0, 0, 0) == -EMFILE && sys_open("/a", 0, 0) == -EMFILE);
+    struct linux_stat stat;
+    CHECK(sys_open("/not_made", O_CREAT, 0600) == -EMFILE);
+    CHECK(sys_stat("/not_made", &stat) == -ENOENT);
     CHECK(sys_close(500) == 0 && linux_dup(0, 0, 0, 0, 0, 0) == 500);
     CHECK(linux_close_range(0, UINT32_MAX, 0, 0, 0, 0) == 0);
     CHECK(file_table_put_at(task.files, DESCRIPTORS_MAX, NULL) == -EBADF);
