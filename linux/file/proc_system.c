@@ -107,13 +107,15 @@ static long make_stat(const struct proc_target *target, struct proc_text *text)
     uint32_t cpus = cpu_count();
     uint64_t used = cpu_used_ns() / NS_PER_TICK;
     uint64_t idle = idle_ns() / NS_PER_TICK;
+    uint64_t wall = clock_wall_ns();
+    uint64_t up = clock_now_ns();
     struct census census = census_take();
     proc_put(text, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\n", used, idle);
     for (uint32_t i = 0; i < cpus; i++) {
         proc_put(text, "cpu%u %lu 0 0 %lu 0 0 0 0 0 0\n", i, used / cpus, idle / cpus);
     }
     proc_put(text, "intr 0\nctxt 0\nbtime %lu\nprocesses %d\nprocs_running 1\nprocs_blocked 0\n",
-             (clock_wall_ns() - clock_now_ns()) / NS_PER_SECOND, census.newest);
+             (wall > up ? wall - up : 0) / NS_PER_SECOND, census.newest);
     return 0;
 }
 
