@@ -16,3 +16,7 @@ $(call kernel_image,tests/engine-dead,kernel-debug,init=$(B)/user/init.elf stora
     engine=$(B)/user/tests/stand_in.elf)
 TEST_FILES += $(addprefix $(B)/tests/,engine.elf engine-frail.elf engine-dead.elf)
 SHELL_TESTS += tests/boot/engine.py
+
+# The system as it is shipped, with the image that tests/linux/build.mk makes.
+TEST_FILES += $(B)/tests/linux-image.erofs
+SHELL_TESTS += tests/boot/engine_linux.py
