@@ -7,6 +7,7 @@ ENGINE_LOGIC := $(addprefix services/engine/,frame.c log_ring.c specification.c 
 $(call user_program,engine,$(ENGINE_LOGIC) $(addprefix services/engine/,objects.c template.c blobs.c \
     control.c main.c))
 
+$(call host_test,engine_log_ring,services/engine/test/log_ring_test.c services/engine/log_ring.c)
 ENGINE_TESTED := $(ENGINE_LOGIC) services/engine/test/simulated_objects.c \
     services/engine/test/harness.c lib/base/record.c lib/base/tree.c lib/base/format.c \
     lib/ring/byte_ring.c

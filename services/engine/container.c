@@ -11,9 +11,6 @@
 #include "lib/oak/log.h"
 #include "services/engine/blobs.h"
 
-#define EXIT_KILLED  137 /* 128 + SIGKILL */
-#define EXIT_FAULTED 255
-
 static struct container *table[CONTAINERS_MAX];
 static uint32_t count;
 static uint32_t generations;

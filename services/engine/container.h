@@ -30,6 +30,15 @@
 #define WATCH_BITS             48 /* domains share this many bits of the engine's signal */
 #define CONTAINER_WATCH_BITS   (((1ull << WATCH_BITS) - 1) << ENGINE_EVENT_OWN)
 
+/* What WAIT says of who could not tell for itself. */
+enum exit_code {
+    EXIT_NO_START = 125,      /* it could not be launched */
+    EXIT_NOT_PERMITTED = 126, /* its program cannot be executed */
+    EXIT_NOT_FOUND = 127,     /* there is no such program */
+    EXIT_KILLED = 137,        /* 128 + SIGKILL */
+    EXIT_FAULTED = 255,       /* its personality failed */
+};
+
 enum container_state {
     CONTAINER_CREATED,
     CONTAINER_RUNNING,

@@ -6,11 +6,6 @@
 #include "lib/oak/clock.h"
 #include "services/engine/engine.h"
 
-#define EXIT_NOT_FOUND     127
-#define EXIT_NOT_PERMITTED 126
-#define EXIT_NO_START      125
-#define EXIT_KILLED        137
-
 /* NULL: it has ended, or there never was one. */
 static struct container *caller(const struct service_call *call)
 {

@@ -12,7 +12,8 @@
 #include "services/engine/container.h"
 #include "services/engine/session.h"
 
-#define PUMP_STEPS 64 /* of one stream in one turn, so that a racing peer gets no more */
+#define TURN_PROCESSES 32 /* pumped in one turn */
+#define PUMP_STEPS     64 /* of one stream in one turn, so that a racing peer gets no more */
 
 static const uint32_t ring_offset[3] = {CHANNEL_RING_STDIN, CHANNEL_RING_STDOUT,
                                         CHANNEL_RING_STDERR};
@@ -267,10 +268,8 @@ static void input_pump(struct process *process)
 
 bool processes_pump(void)
 {
-    struct process *last = active_last;
-    struct process *process = NULL;
-    while (active_first != NULL && process != last) {
-        process = active_first;
+    for (uint32_t i = 0; i < TURN_PROCESSES && active_first != NULL; i++) {
+        struct process *process = active_first;
         process_deactivate(process);
         process->held_up = false;
         input_pump(process);

@@ -69,7 +69,7 @@ MUST_USE status_t process_open(struct process *process, const void *specificatio
 
 /* Something may have moved: pump it soon. */
 void process_activate(struct process *process);
-/* Pump everything that is active, each once. True when some of it has more to do. */
+/* Pump those that are active, some of them. True when there is more to do. */
 bool processes_pump(void);
 
 /* Put bytes into its stdin; returns how many were taken. What nobody will read is thrown away. */

@@ -6,10 +6,8 @@
 #include "services/engine/requests.h"
 #include "services/engine/template.h"
 
-#define SIGNAL_KILL   9
-#define SIGNAL_MAX    64
-#define EXIT_KILLED   137
-#define EXIT_NO_START 125
+#define SIGNAL_KILL 9
+#define SIGNAL_MAX  64
 
 /* --- CREATE --- */
 
