@@ -38,12 +38,16 @@ bool image_find(struct connection *connection, const char *reference, bool again
     if (is_path(reference)) {
         return path_find(connection, reference, again, out);
     }
-    if (again) {
+    if (again && access(reference, F_OK) != 0) {
         error_line(EXIT_OAK, "the store does not hold image %s any more: load or pull it again",
                    reference);
         return false;
     }
     status_t status = catalog_find(&connection->state, reference, out);
+    if (status == STATUS_NOT_FOUND && strchr(reference, '/') != NULL &&
+        access(reference, F_OK) == 0) {
+        return path_find(connection, reference, again, out); /* a/b may be either */
+    }
     if (status == STATUS_NOT_FOUND) {
         error_line(EXIT_OAK,
                    "no image %s here: get it with oak pull %s, or oak load -i FILE, or give a path",
