@@ -14,8 +14,8 @@ static void image_add(struct catalog *catalog, const struct catalog_record *reco
     const char *mark = name != NULL ? strpbrk(slash != NULL ? slash : name, ":@") : NULL;
     memcpy(image.blob, record->blob, sizeof(image.blob));
     image.id = text_copy(record->id);
-    image.repository = mark != NULL ? text_format("%.*s", (int)(mark - name), name)
-                                    : text_copy(NONE);
+    image.repository =
+        mark != NULL ? text_format("%.*s", (int)(mark - name), name) : text_copy(NONE);
     image.tag = text_copy(mark != NULL && *mark == ':' ? mark + 1 : NONE);
     catalog->items = allocate_again(catalog->items, (catalog->count + 1) * sizeof(image));
     catalog->items[catalog->count++] = image;

@@ -172,8 +172,7 @@ static status_t blob_write(struct import *import, struct import_image *image,
     struct store_blob blob;
     uint8_t uuid[EROFS_UUID_BYTES];
     uuid_make(image->listed, uuid);
-    status_t status =
-        store_reserve(&blob, import->connection, blob_total_bytes(plan->size_bytes));
+    status_t status = store_reserve(&blob, import->connection, blob_total_bytes(plan->size_bytes));
     if (status == STATUS_OK) {
         blob_writer_open(&writer, plan->size_bytes, store_put, &blob);
         status = erofs_write(plan, uuid, writer_take, &writer);
@@ -211,8 +210,7 @@ static status_t image_import(struct import *import, struct import_image *image)
     struct image_tree tree;
     struct erofs_plan plan;
     struct spool spool;
-    status_t status =
-        spool_open(&spool, import->connection->state.directory_fd, &import->problem);
+    status_t status = spool_open(&spool, import->connection->state.directory_fd, &import->problem);
     if (status != STATUS_OK) {
         return status;
     }
@@ -261,8 +259,7 @@ static uint64_t created_read(const char *text)
 
 static uint64_t image_created(const struct listed_image *listed)
 {
-    json_t *json =
-        json_loadb(listed->configuration_text, listed->configuration_bytes, 0, NULL);
+    json_t *json = json_loadb(listed->configuration_text, listed->configuration_bytes, 0, NULL);
     uint64_t created_ns = created_read(json_string_value(json_object_get(json, "created")));
     json_decref(json);
     return created_ns;
@@ -391,9 +388,8 @@ static void import_free(struct import *import)
 bool catalog_import(struct connection *connection, const struct import_wish *wish,
                     struct imported *out)
 {
-    struct import import = {.connection = connection,
-                            .wish = wish,
-                            .source = {.directory_fd = -1, .archive_fd = -1}};
+    struct import import = {
+        .connection = connection, .wish = wish, .source = {.directory_fd = -1, .archive_fd = -1}};
     bool all = false;
     names_as_bytes();
     status_t status = source_read(&import);

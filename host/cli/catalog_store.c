@@ -53,9 +53,8 @@ static bool record_read(const json_t *object, struct catalog_record *record)
 {
     const char *id = json_string_value(json_object_get(object, "id"));
     const json_t *names = json_object_get(object, "names");
-    if (!id_proper(id) ||
-        !hexadecimal_parse(json_string_value(json_object_get(object, "blob")), record->blob,
-                           sizeof(record->blob))) {
+    if (!id_proper(id) || !hexadecimal_parse(json_string_value(json_object_get(object, "blob")),
+                                             record->blob, sizeof(record->blob))) {
         return false;
     }
     snprintf(record->id, sizeof(record->id), "%s", id);
@@ -319,8 +318,7 @@ status_t catalog_record_find(const struct catalog_records *records, const char *
 
 struct catalog_record *catalog_record_add(struct catalog_records *records, const char *id)
 {
-    records->items =
-        allocate_again(records->items, (records->count + 1) * sizeof(*records->items));
+    records->items = allocate_again(records->items, (records->count + 1) * sizeof(*records->items));
     struct catalog_record *record = &records->items[records->count++];
     *record = (struct catalog_record){0};
     snprintf(record->id, sizeof(record->id), "%s", id);

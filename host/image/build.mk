@@ -8,6 +8,7 @@ IMAGE_TEST_SOURCES := $(IMAGE_SOURCES) host/cli/cli.c host/image/test/image_make
 $(call host_test,image_tree,host/image/test/image_tree_test.c $(IMAGE_TEST_SOURCES),$(IMAGE_LIBRARIES))
 $(call host_test,erofs_writer,host/image/test/erofs_writer_test.c $(IMAGE_TEST_SOURCES),$(IMAGE_LIBRARIES))
 $(call host_test,blob_writer,host/image/test/blob_writer_test.c services/storage/tree.c lib/base/sha256.c $(IMAGE_TEST_SOURCES),$(IMAGE_LIBRARIES))
+$(call host_test,layer,host/image/test/layer_test.c $(IMAGE_TEST_SOURCES),$(IMAGE_LIBRARIES))
 $(call host_test,manifest,host/image/test/manifest_test.c $(IMAGE_TEST_SOURCES),$(IMAGE_LIBRARIES))
 $(call host_fuzzer,manifest_fuzz,host/image/test/manifest_fuzz.c $(IMAGE_TEST_SOURCES),$(IMAGE_LIBRARIES))
 $(call host_fuzzer,layer_fuzz,host/image/test/layer_fuzz.c $(IMAGE_TEST_SOURCES),$(IMAGE_LIBRARIES))

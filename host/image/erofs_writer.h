@@ -33,6 +33,7 @@ typedef status_t (*erofs_sink)(void *context, const void *bytes, size_t length_b
 MUST_USE status_t erofs_plan_make(struct erofs_plan *plan, struct image_tree *tree);
 void erofs_plan_free(struct erofs_plan *plan);
 
-/* Gives the whole file system to the sink. Its failure, or that of reading the spool, is returned. */
+/* Gives the whole file system to the sink. Its failure, or that of reading the spool, is returned.
+ */
 MUST_USE status_t erofs_write(const struct erofs_plan *plan, const uint8_t uuid[EROFS_UUID_BYTES],
                               erofs_sink sink, void *context);

@@ -315,9 +315,8 @@ status_t image_tree_find(struct image_tree *tree, const char *path, uint16_t lay
     if (status != STATUS_OK) {
         return status;
     }
-    struct entry *entry = place.name != NULL
-                              ? directory_find(place.directory, place.name, place.name_bytes)
-                              : NULL;
+    struct entry *entry =
+        place.name != NULL ? directory_find(place.directory, place.name, place.name_bytes) : NULL;
     if (entry == NULL) {
         return problem_set(tree->problem, STATUS_NOT_FOUND, "the image holds no %.200s", path);
     }

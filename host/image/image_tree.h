@@ -14,15 +14,15 @@
 #include "host/image/spool.h"
 #include "lib/base/tree.h"
 
-#define TREE_NAME_BYTES_MAX    255
-#define TREE_PATH_BYTES_MAX    4096
-#define TREE_DEPTH_MAX         256
-#define TREE_LINK_BYTES_MAX    4095
-#define TREE_LINKS_FOLLOWED    40
-#define TREE_XATTR_BYTES_MAX   2048 /* all of one inode, as EROFS stores them */
-#define TREE_LINK_COUNT_MAX    65535
-#define TREE_ENTRIES_MAX       4000000
-#define TREE_MODE_PERMISSIONS  07777u
+#define TREE_NAME_BYTES_MAX   255
+#define TREE_PATH_BYTES_MAX   4096
+#define TREE_DEPTH_MAX        256
+#define TREE_LINK_BYTES_MAX   4095
+#define TREE_LINKS_FOLLOWED   40
+#define TREE_XATTR_BYTES_MAX  2048 /* all of one inode, as EROFS stores them */
+#define TREE_LINK_COUNT_MAX   65535
+#define TREE_ENTRIES_MAX      4000000
+#define TREE_MODE_PERMISSIONS 07777u
 
 struct inode;
 
@@ -45,8 +45,8 @@ struct inode_about {
 
 struct inode {
     struct inode_about about;
-    uint32_t names; /* entries that lead here */
-    uint32_t number; /* given by the EROFS writer; 0 before */
+    uint32_t names;        /* entries that lead here */
+    uint32_t number;       /* given by the EROFS writer; 0 before */
     uint64_t size_bytes;   /* regular file: of the content; symbolic link: of the target */
     uint64_t spool_offset; /* regular file */
     uint64_t place;        /* of the inode in the file system; the EROFS writer's */
@@ -83,8 +83,8 @@ struct tree_place {
 /*
  * Finds the place that a path of layer `layer` names, making parents that are not there and
  * marking them with the layer. A symbolic link on the way is followed inside the image if this
- * layer set it; one of a lower layer is hidden by the directory that the path implies, as is a file.
- * The place's name points into path. Refuses "..", and links that lead out.
+ * layer set it; one of a lower layer is hidden by the directory that the path implies, as is a
+ * file. The place's name points into path. Refuses "..", and links that lead out.
  */
 MUST_USE status_t image_tree_place(struct image_tree *tree, const char *path, uint16_t layer,
                                    struct tree_place *out);

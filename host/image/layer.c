@@ -17,18 +17,19 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define READ_BYTES          (256u << 10)
-#define WHITEOUT            ".wh."
-#define WHITEOUT_META       ".wh..wh."
-#define WHITEOUT_OPAQUE     ".wh..wh..opq"
-#define UNPACKED_BYTES_MAX  (1ull << 42)
-#define NANOSECONDS         1000000000
+#define READ_BYTES         (256u << 10)
+#define WHITEOUT           ".wh."
+#define WHITEOUT_META      ".wh..wh."
+#define WHITEOUT_OPAQUE    ".wh..wh..opq"
+#define UNPACKED_BYTES_MAX (1ull << 42)
+#define NANOSECONDS        1000000000
 
 struct layer_reader {
     struct image_tree *tree;
     const struct layer *layer;
     struct archive *outer;
     struct archive *inner;
+    bool empty; /* the layer has no bytes at all */
     struct hasher *stored_hasher;
     struct hasher *archive_hasher;
     uint64_t stored_bytes; /* read so far */
@@ -42,7 +43,8 @@ static la_ssize_t stored_read(struct archive *archive, void *context, const void
 {
     struct layer_reader *reader = context;
     const struct byte_range *stored = &reader->layer->stored;
-    size_t wanted = MIN((uint64_t)sizeof(reader->buffer), stored->size_bytes - reader->stored_bytes);
+    size_t wanted =
+        MIN((uint64_t)sizeof(reader->buffer), stored->size_bytes - reader->stored_bytes);
     ssize_t got = 0;
     if (wanted > 0) {
         do {
@@ -69,6 +71,9 @@ static la_ssize_t archive_bytes_read(struct archive *archive, void *context, con
     size_t length_bytes = 0;
     la_int64_t offset;
     int result;
+    if (reader->empty) {
+        return 0;
+    }
     do {
         result = archive_read_data_block(reader->outer, bytes, &length_bytes, &offset);
     } while (result == ARCHIVE_OK && length_bytes == 0);
@@ -141,9 +146,8 @@ static status_t about_read(struct image_tree *tree, struct archive_entry *entry,
         .uid = (uint32_t)uid,
         .gid = (uint32_t)gid,
         .mtime_seconds = seconds > 0 ? (uint64_t)seconds : 0,
-        .mtime_nanoseconds = nanoseconds > 0 && nanoseconds < NANOSECONDS && seconds > 0
-                                 ? (uint32_t)nanoseconds
-                                 : 0,
+        .mtime_nanoseconds =
+            nanoseconds > 0 && nanoseconds < NANOSECONDS && seconds > 0 ? (uint32_t)nanoseconds : 0,
     };
     return STATUS_OK;
 }
@@ -160,9 +164,8 @@ static status_t content_read(struct layer_reader *reader, struct inode *inode)
             return problem_set(reader->tree->problem, STATUS_CORRUPT,
                                "layer %u holds a file longer than it says", reader->layer->number);
         }
-        status_t status =
-            spool_write(reader->tree->spool, inode->spool_offset + (uint64_t)offset, bytes,
-                        length_bytes, reader->tree->problem);
+        status_t status = spool_write(reader->tree->spool, inode->spool_offset + (uint64_t)offset,
+                                      bytes, length_bytes, reader->tree->problem);
         if (status != STATUS_OK) {
             return status;
         }
@@ -183,9 +186,8 @@ static status_t hard_link(struct layer_reader *reader, const struct tree_place *
         status = problem_set(tree->problem, STATUS_NOT_PERMITTED,
                              "the image holds a hard link to a directory: %.200s", path);
     }
-    return status == STATUS_OK
-               ? image_tree_link(tree, place, entry->inode, reader->layer->number)
-               : status;
+    return status == STATUS_OK ? image_tree_link(tree, place, entry->inode, reader->layer->number)
+                               : status;
 }
 
 static status_t symbolic_link(struct image_tree *tree, struct inode *inode, const char *path,
@@ -210,8 +212,7 @@ static status_t file_set(struct layer_reader *reader, struct archive_entry *entr
     struct inode_about about = {0};
     struct inode *inode;
     const char *target = archive_entry_hardlink(entry);
-    status_t status =
-        target == NULL ? about_read(tree, entry, path, &about) : STATUS_OK;
+    status_t status = target == NULL ? about_read(tree, entry, path, &about) : STATUS_OK;
     if (status == STATUS_OK) {
         status = image_tree_place(tree, path, reader->layer->number, &place);
     }
@@ -344,12 +345,16 @@ static status_t digests_check(struct layer_reader *reader)
 static bool outer_open(struct layer_reader *reader)
 {
     struct archive_entry *entry;
-    return archive_read_support_filter_gzip(reader->outer) == ARCHIVE_OK &&
-           archive_read_support_filter_zstd(reader->outer) == ARCHIVE_OK &&
-           archive_read_support_format_raw(reader->outer) == ARCHIVE_OK &&
-           archive_read_support_format_empty(reader->outer) == ARCHIVE_OK &&
-           archive_read_open(reader->outer, reader, NULL, stored_read, NULL) == ARCHIVE_OK &&
-           archive_read_next_header(reader->outer, &entry) >= ARCHIVE_WARN;
+    if (archive_read_support_filter_gzip(reader->outer) != ARCHIVE_OK ||
+        archive_read_support_filter_zstd(reader->outer) != ARCHIVE_OK ||
+        archive_read_support_format_raw(reader->outer) != ARCHIVE_OK ||
+        archive_read_support_format_empty(reader->outer) != ARCHIVE_OK ||
+        archive_read_open(reader->outer, reader, NULL, stored_read, NULL) != ARCHIVE_OK) {
+        return false;
+    }
+    int result = archive_read_next_header(reader->outer, &entry);
+    reader->empty = result == ARCHIVE_EOF;
+    return result >= ARCHIVE_WARN;
 }
 
 static bool inner_formats(struct archive *inner)

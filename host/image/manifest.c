@@ -27,8 +27,7 @@ static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     for (const char *next = text; next != NULL && *next != '\0'; next++) {
-        if ((unsigned char)*next < ' ' || *next == 0x7f ||
-            next - text >= MANIFEST_TEXT_BYTES_MAX) {
+        if ((unsigned char)*next < ' ' || *next == 0x7f || next - text >= MANIFEST_TEXT_BYTES_MAX) {
             return NULL;
         }
     }
@@ -98,7 +97,8 @@ static status_t descriptor_list_read(const json_t *array, size_t count_max, cons
                                      struct descriptor_list *out, struct problem *problem)
 {
     if (!json_is_array(array) || json_array_size(array) > count_max) {
-        return improper(problem, what, "it holds no list of manifests or layers, or too long a one");
+        return improper(problem, what,
+                        "it holds no list of manifests or layers, or too long a one");
     }
     struct descriptor_list list = {
         .items = allocate(json_array_size(array) * sizeof(*list.items)),
@@ -129,8 +129,8 @@ static status_t manifest_read(const json_t *json, const char *what, struct manif
         return descriptor_list_read(manifests, INDEX_DESCRIPTORS_MAX, what, &manifest->list,
                                     problem);
     }
-    status_t status = descriptor_read(json_object_get(json, "config"), what,
-                                      &manifest->configuration, problem);
+    status_t status =
+        descriptor_read(json_object_get(json, "config"), what, &manifest->configuration, problem);
     if (status == STATUS_OK) {
         status = descriptor_list_read(json_object_get(json, "layers"), MANIFEST_LAYERS_MAX, what,
                                       &manifest->list, problem);
@@ -214,8 +214,8 @@ status_t configuration_parse(const void *bytes, size_t length_bytes, struct conf
                              struct problem *problem)
 {
     struct configuration configuration = {0};
-    status_t status = json_read(bytes, length_bytes, "the image's configuration",
-                                &configuration.json, problem);
+    status_t status =
+        json_read(bytes, length_bytes, "the image's configuration", &configuration.json, problem);
     if (status != STATUS_OK) {
         return status;
     }
@@ -302,7 +302,8 @@ status_t saved_list_parse(const void *bytes, size_t length_bytes, struct saved_l
     }
     size_t count = json_array_size(json);
     if (!json_is_array(json) || count > INDEX_DESCRIPTORS_MAX) {
-        status = improper(problem, "manifest.json", "it holds no list of images, or too long a one");
+        status =
+            improper(problem, "manifest.json", "it holds no list of images, or too long a one");
     } else {
         list.items = allocate(count * sizeof(*list.items));
     }

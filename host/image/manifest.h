@@ -27,7 +27,7 @@ struct descriptor {
     struct digest digest;
     uint64_t size_bytes;
     enum platform_match platform;
-    char *name; /* an annotation's; NULL without */
+    char *name;               /* an annotation's; NULL without */
     bool image_configuration; /* the media type is one of an image's configuration, or unsaid */
 };
 

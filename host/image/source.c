@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_BYTES       (256u << 10)
-#define LINKS_FOLLOWED   8
-#define NAME_BYTES_MAX   4096
-#define CUT_SHORT        "the archive cannot be read: "
+#define READ_BYTES     (256u << 10)
+#define LINKS_FOLLOWED 8
+#define NAME_BYTES_MAX 4096
+#define CUT_SHORT      "the archive cannot be read: "
 
 struct source_file {
     char *name;
@@ -87,8 +87,7 @@ static char *link_target(const char *name, struct archive_entry *entry)
         return NULL;
     }
     const char *slash = strrchr(name, '/');
-    char *joined =
-        text_format("%.*s/%s", slash != NULL ? (int)(slash - name) : 0, name, soft);
+    char *joined = text_format("%.*s/%s", slash != NULL ? (int)(slash - name) : 0, name, soft);
     char *target = name_clean(joined, clean) ? text_copy(clean) : NULL;
     free(joined);
     return target;
@@ -126,6 +125,9 @@ static status_t archive_index(struct source *source)
                          lseek(source->archive_fd, 0, SEEK_SET) == 0
                      ? archive_read_support_format_tar(archive)
                      : ARCHIVE_FATAL;
+    if (result == ARCHIVE_OK) {
+        result = archive_read_support_format_empty(archive);
+    }
     if (result == ARCHIVE_OK) {
         result = archive_read_open_fd(archive, source->archive_fd, READ_BYTES);
     }
@@ -181,6 +183,7 @@ static status_t archive_unpack(struct source *source, int fd, int state_fd, uint
         return status;
     }
     struct archive *archive = archive_read_new();
+    int result = ARCHIVE_FATAL;
     if (archive == NULL || archive_read_support_filter_gzip(archive) != ARCHIVE_OK ||
         archive_read_support_filter_zstd(archive) != ARCHIVE_OK ||
         archive_read_support_filter_xz(archive) != ARCHIVE_OK ||
@@ -188,9 +191,9 @@ static status_t archive_unpack(struct source *source, int fd, int state_fd, uint
         archive_read_support_format_raw(archive) != ARCHIVE_OK ||
         archive_read_support_format_empty(archive) != ARCHIVE_OK ||
         archive_read_open_fd(archive, fd, READ_BYTES) != ARCHIVE_OK ||
-        archive_read_next_header(archive, &entry) < ARCHIVE_WARN) {
+        (result = archive_read_next_header(archive, &entry)) < ARCHIVE_WARN) {
         status = archive_problem(source, archive);
-    } else {
+    } else if (result != ARCHIVE_EOF) {
         status = unpacked_copy(source, archive, &spool, room_bytes);
     }
     archive_read_free(archive);
@@ -347,15 +350,15 @@ status_t source_file_read(const struct source *source, const char *name, size_t 
     uint8_t *copy = allocate(range.size_bytes + 1);
     size_t done = 0;
     while (done < range.size_bytes) {
-        ssize_t got = pread(range.fd, copy + done, range.size_bytes - done,
-                            (off_t)(range.offset + done));
+        ssize_t got =
+            pread(range.fd, copy + done, range.size_bytes - done, (off_t)(range.offset + done));
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got <= 0) {
-            status = problem_set(source->problem, STATUS_IO_ERROR,
-                                 "its file %.200s cannot be read: %s", name,
-                                 got < 0 ? strerror(errno) : "it is cut short");
+            status =
+                problem_set(source->problem, STATUS_IO_ERROR, "its file %.200s cannot be read: %s",
+                            name, got < 0 ? strerror(errno) : "it is cut short");
             break;
         }
         done += (size_t)got;

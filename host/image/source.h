@@ -37,5 +37,5 @@ MUST_USE status_t source_file_open(const struct source *source, const char *name
 void source_file_close(const struct source *source, struct byte_range *range);
 
 /* The whole file, if it is not larger than that, in memory of its own. */
-MUST_USE status_t source_file_read(const struct source *source, const char *name,
-                                   size_t length_max, void **bytes, size_t *length_bytes);
+MUST_USE status_t source_file_read(const struct source *source, const char *name, size_t length_max,
+                                   void **bytes, size_t *length_bytes);

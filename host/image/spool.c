@@ -97,8 +97,8 @@ void spool_discard(struct spool *spool, uint64_t offset, uint64_t size_bytes)
 {
     if (size_bytes > 0) {
         /* Where holes cannot be punched, the room comes back at the end. */
-        int result = fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               (off_t)offset, (off_t)ALIGN_UP(size_bytes, SPOOL_BLOCK_BYTES));
+        int result = fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                               (off_t)ALIGN_UP(size_bytes, SPOOL_BLOCK_BYTES));
         (void)result;
     }
 }

@@ -78,8 +78,8 @@ status_t xattrs_read(struct archive_entry *entry, struct inode *inode, const cha
     while (archive_entry_xattr_next(entry, &name, &value, &value_bytes) == ARCHIVE_OK) {
         uint8_t index;
         const char *rest;
-        if (name != NULL && xattr_kept(name, &index, &rest) &&
-            !xattr_there(inode, index, rest) && !xattr_add(inode, index, rest, value, value_bytes)) {
+        if (name != NULL && xattr_kept(name, &index, &rest) && !xattr_there(inode, index, rest) &&
+            !xattr_add(inode, index, rest, value, value_bytes)) {
             return problem_set(problem, STATUS_LIMIT_REACHED,
                                "the image holds a file with too many extended attributes: %.200s",
                                path);

@@ -18,7 +18,6 @@ struct memory {
     uint64_t written_bytes;
 };
 
-
 static status_t memory_put(void *context, uint64_t offset, const void *bytes, size_t length_bytes)
 {
     struct memory *memory = context;
@@ -68,14 +67,13 @@ static bool blob_good(uint64_t blocks)
     good = good && blob_writer_add(&writer, data, BLOB_BLOCK_SIZE) == STATUS_OUT_OF_RANGE &&
            blob_writer_finish(&writer, name) == STATUS_OK;
     blob_writer_close(&writer);
-    good = good && tree_shape_of(data_bytes, &shape) == STATUS_OK &&
-           shape.total_blocks * BLOB_BLOCK_SIZE == memory.size_bytes &&
-           memory.written_bytes == memory.size_bytes &&
-           memcmp(memory.bytes, data, data_bytes) == 0 &&
-           tree_top_matches(&shape,
-                            memory.bytes + shape.level_start[shape.levels - 1] * BLOB_BLOCK_SIZE,
-                            name) &&
-           chains_good(&shape, memory.bytes);
+    good =
+        good && tree_shape_of(data_bytes, &shape) == STATUS_OK &&
+        shape.total_blocks * BLOB_BLOCK_SIZE == memory.size_bytes &&
+        memory.written_bytes == memory.size_bytes && memcmp(memory.bytes, data, data_bytes) == 0 &&
+        tree_top_matches(
+            &shape, memory.bytes + shape.level_start[shape.levels - 1] * BLOB_BLOCK_SIZE, name) &&
+        chains_good(&shape, memory.bytes);
     free(data);
     free(memory.bytes);
     return good;

@@ -21,7 +21,8 @@
 
 #define ROOM (1u << 30)
 
-static const uint8_t uuid[EROFS_UUID_BYTES] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+static const uint8_t uuid[EROFS_UUID_BYTES] = {1, 2,  3,  4,  5,  6,  7,  8,
+                                               9, 10, 11, 12, 13, 14, 15, 16};
 
 struct image_bytes {
     uint8_t *bytes;
@@ -187,8 +188,8 @@ static char *many_script(size_t count)
 
 static char *sizes_script(void)
 {
-    static const int sizes[] = {0, 1, 100, 4000, 4031, 4032, 4033, 4095, 4096, 4097, 8192, 262144,
-                                262145, 1000000};
+    static const int sizes[] = {0,    1,    100,  4000, 4031,   4032,   4033,
+                                4095, 4096, 4097, 8192, 262144, 262145, 1000000};
     char *script;
     size_t length_bytes;
     FILE *out = open_memstream(&script, &length_bytes);
@@ -247,8 +248,8 @@ static bool same_bytes(void)
 /* user.test with the value "value", as a reader finds it. */
 static bool attribute_there(void)
 {
-    static const uint8_t entry[] = {4, EROFS_XATTR_INDEX_USER, 5, 0, 't', 'e', 's', 't',
-                                    'v', 'a', 'l', 'u', 'e', 0, 0, 0};
+    static const uint8_t entry[] = {
+        4, EROFS_XATTR_INDEX_USER, 5, 0, 't', 'e', 's', 't', 'v', 'a', 'l', 'u', 'e', 0, 0, 0};
     struct fixture fixture;
     struct erofs_inode inode;
     struct image_bytes image = image_make(&fixture, SCRIPTS("x a value\n"));

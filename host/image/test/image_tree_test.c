@@ -75,8 +75,10 @@ static const struct {
      {"f a one\nh b a\nh c a\n", "f b two\n"},
      "f a one +\nf b two\nf c one +\n",
      NULL},
-    {"a hard link may lead to a file of a lower layer", {"f a one\n", "h b a\n"},
-     "f a one +\nf b one +\n", NULL},
+    {"a hard link may lead to a file of a lower layer",
+     {"f a one\n", "h b a\n"},
+     "f a one +\nf b one +\n",
+     NULL},
     {"a hard link to itself changes nothing", {"f a one\nh a a\n"}, "f a one\n", NULL},
     {"a hard link may replace the directory that held its target",
      {"d d\nf d/a one\n", "h d d/a\n"},
@@ -94,12 +96,17 @@ static const struct {
      NULL},
     {"paths with .. are refused", {"d a\nf a/../../evil 1\n"}, NULL, ".."},
     {"even if they stay inside", {"d a\nf a/../b 1\n"}, NULL, ".."},
-    {"a link that leads out is not followed", {"l way ../../..\nf way/evil 1\n"}, NULL, "out of it"},
+    {"a link that leads out is not followed",
+     {"l way ../../..\nf way/evil 1\n"},
+     NULL,
+     "out of it"},
     {"nor is a circle of links", {"l a b\nl b a\nf a/x 1\n"}, NULL, "too many symbolic links"},
     {"a hard link out of the image is refused", {"h a ../../etc/passwd\n"}, NULL, ".."},
     {"and one to what is not there", {"h a etc/passwd\n"}, NULL, "holds no etc"},
     {"and one to a directory", {"d a\nh b a\n"}, NULL, "hard link to a directory"},
-    {"a file as a directory of the same layer is refused", {"f a 1\nf a/b 2\n"}, NULL,
+    {"a file as a directory of the same layer is refused",
+     {"f a 1\nf a/b 2\n"},
+     NULL,
      "no directory"},
     {"device nodes are refused", {"c null 259\n"}, NULL, "device node"},
     {"a whiteout without a name is refused", {"f .wh. \n"}, NULL, "whiteout"},
@@ -118,10 +125,9 @@ static void test_cases(void)
             status = fixture_add(&fixture, cases[i].layers[j]);
         }
         char *text = fixture_text(&fixture);
-        bool good = cases[i].text != NULL
-                        ? status == STATUS_OK && strcmp(text, cases[i].text) == 0
-                        : status != STATUS_OK &&
-                              strstr(fixture.problem.text, cases[i].problem) != NULL;
+        bool good = cases[i].text != NULL ? status == STATUS_OK && strcmp(text, cases[i].text) == 0
+                                          : status != STATUS_OK && strstr(fixture.problem.text,
+                                                                          cases[i].problem) != NULL;
         printf("%sok %zu - %s\n", good ? "" : "not ", i + 1, cases[i].sentence);
         if (!good) {
             printf("  status %u, %s\n%s", status, fixture.problem.text, text);
@@ -219,7 +225,8 @@ int main(void)
     report(++number, test_books(), "what goes away gives its room back; hard links count once");
     report(++number, test_attributes(), "modes, owners, times and attributes arrive");
     report(++number, test_room(), "an image larger than the store's room is refused");
-    report(++number, test_entries_limit(), "the number of files is limited, of those that are there");
+    report(++number, test_entries_limit(),
+           "the number of files is limited, of those that are there");
     report(++number, test_depth(), "so is the depth of paths");
     return 0;
 }
