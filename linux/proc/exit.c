@@ -10,6 +10,7 @@
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/table.h"
+#include "linux/tty/tty.h"
 
 #define WNOHANG          1
 #define WUNTRACED        2
@@ -155,7 +156,13 @@ void task_exit(struct task *task, int status)
     task_unlink(task);
     bool last = group->tasks == NULL;
     struct console *console = NULL;
+    struct tty *terminal = NULL; /* of the session that ends */
+    int session = group->session;
     bool out_of_memory = group->out_of_memory;
+    if (last && group->pid == session && group->terminal != NULL) {
+        terminal = group->terminal;
+        tty_get(terminal);
+    }
     if (last) {
         if (!group->exiting) {
             group->exit_status = status;
@@ -168,6 +175,10 @@ void task_exit(struct task *task, int status)
         wait_queue_wake(&group->child_wait, WAIT_CHANGE);
     }
     mutex_unlock(&tasks_lock);
+    if (terminal != NULL) {
+        tty_session_end(terminal, session);
+        tty_put(terminal);
+    }
     if (console != NULL) {
         container_process_ended(console, status, out_of_memory);
     }

@@ -5,7 +5,6 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/proc/table.h"
-#include "linux/tty/tty.h"
 
 #define UNUSED_FROM_B (void)b, (void)c, (void)d, (void)e, (void)f
 #define KEEP          UINT32_MAX /* -1: leave it as it is */
@@ -383,18 +382,13 @@ long linux_setsid(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, ui
     (void)a, UNUSED_FROM_B;
     struct thread_group *group = task_current()->group;
     struct group_search search = {.process_group = group->pid};
-    struct tty *terminal = NULL;
     mutex_lock(&tasks_lock);
     task_for_each_group(leader_search_visit, &search);
     if (!search.found) {
         group->session = group->pid;
         group->process_group = group->pid;
-        terminal = group->terminal;
-        group->terminal = NULL;
+        group->terminal = NULL; /* the session that it leaves keeps its reference */
     }
     mutex_unlock(&tasks_lock);
-    if (terminal != NULL) {
-        tty_put(terminal);
-    }
     return search.found ? -EPERM : group->pid;
 }

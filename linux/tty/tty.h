@@ -2,8 +2,9 @@
  * Terminals: the line discipline (termios), echo, signals from the keyboard, job control. What is
  * on the other end is a driver: a container's console, later the masters of pseudo terminals.
  *
- * Counted: files, sessions (thread_group.terminal) and the driver hold references. tty->lock guards
- * everything in it; it is never held while signals are sent.
+ * Counted: files, the session that it controls and the driver hold references; the groups of that
+ * session (thread_group.terminal) share the session's. tty->lock guards everything in it; it is
+ * never held while signals are sent.
  */
 #pragma once
 
