@@ -5,6 +5,7 @@
 #include "lib/base/string.h"
 #include "lib/oak/clock.h"
 #include "services/engine/engine.h"
+#include "services/engine/marks.h"
 
 /* NULL: it has ended, or there never was one. */
 static struct container *caller(const struct service_call *call)
@@ -84,6 +85,7 @@ static status_t on_launched(struct service_call *call,
     }
     status_t result = request->result <= STATUS_BAD_STATE ? request->result : STATUS_IO_ERROR;
     if (result == STATUS_OK) {
+        mark_set(MARK_LAUNCHED);
         if (process->number == 0) {
             container->state = CONTAINER_RUNNING;
             container->started_ns = clock_wall_ns();
@@ -115,7 +117,9 @@ static status_t on_ended(struct service_call *call, const struct container_ended
     uint32_t exit_code = request->exit_code & 0xff;
     bool oom_killed = request->oom_killed != 0;
     if (process->number == 0) {
+        mark_set(MARK_ENDED);
         container_end(container, exit_code, oom_killed);
+        mark_set(MARK_RELEASED);
     } else {
         process_ended(process, exit_code, oom_killed);
         container_exec_check(process);

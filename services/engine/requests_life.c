@@ -3,6 +3,7 @@
 #include "lib/oak/clock.h"
 #include "lib/oak/log.h"
 #include "services/engine/blobs.h"
+#include "services/engine/marks.h"
 #include "services/engine/requests.h"
 #include "services/engine/template.h"
 
@@ -87,6 +88,7 @@ static void create_checked(const struct request *request,
                                create_problem(status, specification->memory_limit_bytes));
         return;
     }
+    mark_set(MARK_CREATED);
     uint8_t bytes[128];
     struct record_writer records;
     record_writer_init(&records, bytes, sizeof(bytes));
@@ -96,6 +98,7 @@ static void create_checked(const struct request *request,
 
 void request_create(const struct request *request)
 {
+    mark_set(MARK_CREATE);
     struct container_specification specification;
     const char *why;
     status_t status =
@@ -125,6 +128,7 @@ static void launch_begin(const struct request *request, struct process *process)
 
 void request_start(const struct request *request)
 {
+    mark_set(MARK_START);
     struct container *container = request_container(request);
     if (container == NULL) {
         return;
@@ -145,6 +149,7 @@ void request_start(const struct request *request)
     if (status == STATUS_OK) {
         status = container_tell(container, CONTAINER_REQUEST_START, 0, blob->size_bytes);
     }
+    mark_set(MARK_RUNNING);
     launch_begin(request, process);
     if (status != STATUS_OK) {
         static const char text[] = "the container's first thread cannot run: no memory, or its "

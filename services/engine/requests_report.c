@@ -1,12 +1,13 @@
 /* Requests that tell what there is: LIST, INSPECT, STATISTICS, AUTHORITY. */
 #include "lib/base/format.h"
 #include "lib/base/string.h"
+#include "services/engine/marks.h"
 #include "services/engine/blobs.h"
 #include "services/engine/requests.h"
 
 #define STATE_BYTES         640 /* of one container beside its label */
 #define COUNTER_BYTES       128
-#define COUNTERS_MAX        (24 + CONTAINER_MISSING_MAX)
+#define COUNTERS_MAX        (32 + CONTAINER_MISSING_MAX)
 #define AUTHORITY_SLOTS     4096
 #define AUTHORITY_LINE      128
 #define AUTHORITY_LINES_MAX 4096
@@ -151,6 +152,9 @@ static void machine_statistics(struct record_writer *records)
     counter_put(records, "machine.cpus", machine.cpus);
     counter_put(records, "machine.uptime_ns", machine.now_ns);
     counter_put(records, "machine.tsc", objects_tsc());
+    for (enum mark mark = 0; mark < MARKS; mark++) {
+        counter_put(records, mark_name(mark), mark_get(mark));
+    }
     counter_put(records, "containers", container_count());
     counter_put(records, "sessions", session_count());
     if (blob_statistics(&store) == STATUS_OK) {

@@ -16,7 +16,8 @@
 #include "services/engine/container.h"
 #include "services/engine/requests.h"
 
-#define BUCKETS 4096 /* the host's numbers differ in their low 12 bits */
+#define REFUSALS_LOGGED 16
+#define BUCKETS         4096 /* the host's numbers differ in their low 12 bits */
 
 static struct session *buckets[BUCKETS];
 static uint32_t count;
@@ -79,10 +80,21 @@ static void attend_remove(struct session *session)
     }
 }
 
+/* The first ones, then fewer and fewer: a client does not fill the machine's log. */
+static void refusal_log(const struct session *session, const char *why)
+{
+    static uint64_t refusals;
+    refusals++;
+    if (refusals <= REFUSALS_LOGGED || (refusals & (refusals - 1)) == 0) {
+        log_line("session %u is closed: %s (%llu so far)", session->number, why,
+                 (unsigned long long)refusals);
+    }
+}
+
 void session_refuse(struct session *session, const char *why)
 {
     if (!session->closing) {
-        log_line("session %u is closed: %s", session->number, why);
+        refusal_log(session, why);
         session->closing = true;
         refused[session->number % BUCKETS] = session->number;
         session_attend(session);

@@ -122,10 +122,15 @@ class Session:
             self.closed = True
 
 
+TCG = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"]
+# One instruction is one nanosecond of virtual time.
+COUNTED = ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "max,-erms,-fsrm", "-smp", "1"]
+
+
 class Machine:
     """QEMU as `oak machine` starts it, and the host's end of the channel."""
 
-    def __init__(self, image, folder, disk=True):
+    def __init__(self, image, folder, disk=True, flags=TCG, memory_mib=256):
         self.store = os.path.join(folder, "store")
         with open(self.store, "ab") as store:
             store.truncate(STORE_BYTES)
@@ -134,7 +139,7 @@ class Machine:
         # The machine that host/machine/qemu.c makes.
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
                    "-no-reboot", "-machine", "q35,hpet=off,usb=off,vmport=off",
-                   "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "256",
+                   *flags, "-m", str(memory_mib),
                    "-kernel", os.path.join(ROOT, image), "-serial", f"file:{self.console}",
                    "-chardev", f"socket,id=oak,fd={theirs.fileno()}",
                    "-device", "virtio-serial-pci,disable-legacy=on",

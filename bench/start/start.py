@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+"""What starting a container costs: start.py IMAGE. Prints name, value, unit, conditions.
+
+Instructions are counted by QEMU (one is one nanosecond of virtual time and one tick of the TSC), on
+one CPU, from the engine's receipt of CREATE to the first instruction of the program's main and to
+the end; the engine notes when each step happened. The second start of a program counts: then the
+image's pages are in the shared cache, as for every container but the first. Wall time is plain TCG
+with two CPUs.
+"""
+
+import os
+import struct
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+sys.path.insert(0, os.path.join(ROOT, "tests/boot"))
+from engine import (ARGUMENT, ATTACH, CLOSE, CONTAINER, COUNTED, COUNTER, CREATE, ID, BLOB, NAME,
+                    OK, REMOVE, START, STATISTICS, TCG, VALUE, WAIT, Machine, blob_put, number,
+                    record, records)
+
+COUNT = "icount shift=0, 1 CPU"
+WALL = "TCG, 2 CPUs"
+STEPS = [("objects", "mark.create", "mark.created"), ("hand-over", "mark.start", "mark.running"),
+         ("personality", "mark.running", "mark.launched"),
+         ("release", "mark.ended", "mark.released")]
+
+
+def row(name, value, unit, conditions):
+    print(f"{name}\t{value}\t{unit}\t{conditions}", flush=True)
+
+
+def statistics(session):
+    found = {}
+    for tag, value in session.do(STATISTICS)[1]:
+        if tag == COUNTER:
+            inner = dict(records(value))
+            found[inner[NAME].decode()] = int.from_bytes(inner[VALUE], "little")
+    return found
+
+
+class Start:
+    """CREATE, ATTACH, START and WAIT sent at once, as `oak run` does."""
+
+    made = 0
+
+    def __init__(self, machine, blob, program):
+        Start.made += 1
+        self.machine = machine
+        self.session = machine.session()
+        name = f"bench-{Start.made}"
+        self.name = name
+        self.session.ask(CREATE, record(ID, f"{Start.made:064x}"), record(NAME, name),
+                         record(BLOB, blob), record(ARGUMENT, program))
+        self.session.ask(ATTACH, record(CONTAINER, name))
+        self.started = self.session.ask(START, record(CONTAINER, name))
+        self.ended = self.session.ask(WAIT, record(CONTAINER, name))
+
+    def finish(self):
+        status, _ = self.session.result(self.started)
+        assert status == OK, status
+        self.session.result(self.ended)
+        self.session.do(REMOVE, record(CONTAINER, self.name))
+        self.session.send(CLOSE)
+        return self.session.output[1]
+
+
+def counted(image, data):
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Machine(image, folder, flags=COUNTED)
+        machine.greet()
+        session = machine.session()
+        boot = statistics(session)
+        row("boot.ready.insns", boot.get("mark.ready"), "instructions", COUNT)
+        status, blob = blob_put(machine, session, data)
+        assert status == OK, status
+        for _ in range(3):
+            output = Start(machine, blob, "/probe").finish()
+            marks = statistics(session)
+        main, = struct.unpack("<Q", output)
+        row("start.main.insns", main - marks["mark.create"], "instructions", COUNT)
+        row("start.main.insns.first-instruction", main - marks["mark.launched"], "instructions",
+            "of which: from the personality's report to main")
+        for _ in range(3):
+            Start(machine, blob, "/nothing").finish()
+            marks = statistics(session)
+        row("start.exit.insns", marks["mark.released"] - marks["mark.create"], "instructions",
+            COUNT)
+        for name, start, end in STEPS:
+            row(f"start.exit.insns.{name}", marks[end] - marks[start], "instructions", "of which")
+        machine.end()
+
+
+def wall(image, data):
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Machine(image, folder, flags=TCG)
+        machine.greet()
+        session = machine.session()
+        status, blob = blob_put(machine, session, data)
+        assert status == OK, status
+        times = []
+        for _ in range(50):
+            begin = time.monotonic()
+            Start(machine, blob, "/nothing").finish()
+            times.append(time.monotonic() - begin)
+        times.sort()
+        row("start.main.us", round(times[len(times) // 2] * 1e6), "us",
+            WALL + "; create to removed, seen from the host, median of 50")
+        for flight in (1, 8, 64):
+            count = 192
+            begin = time.monotonic()
+            running = []
+            for _ in range(count):
+                running.append(Start(machine, blob, "/nothing"))
+                if len(running) == flight:
+                    running.pop(0).finish()
+            for start in running:
+                start.finish()
+            rate = count / (time.monotonic() - begin)
+            row(f"start.rate.{flight}", round(rate, 1), "starts/s", WALL + f", {flight} in flight")
+        machine.end()
+
+
+def main():
+    with open(os.path.join(ROOT, "build/bench/start.erofs"), "rb") as image:
+        data = image.read()
+    counted(sys.argv[1], data)
+    wall(sys.argv[1], data)
+
+
+main()
