@@ -69,7 +69,8 @@ static void test_waiters(void)
     must(kernel_object_destroy(signal), "destroy");
     for (size_t i = 0; i < 40; i++) {
         worker_join(&many[i].worker);
-        woken += many[i].status == STATUS_CLOSED;
+        /* One that came too late for the signal does not find it. */
+        woken += many[i].status == STATUS_CLOSED || many[i].status == STATUS_BAD_CAPABILITY;
     }
     ok(woken == 40, "and the destruction the rest");
     must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");

@@ -1,0 +1,4 @@
+#include "tests/attack/attack.h"
+void attack_isolation(void)
+{
+}
