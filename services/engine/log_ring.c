@@ -125,8 +125,7 @@ static uint64_t lines_pass(const struct log_ring *log, struct log_cursor *cursor
         const uint8_t *newline = memchr(bytes, '\n', length);
         open = newline == NULL;
         passed += newline != NULL;
-        log_ring_advance(log, cursor,
-                         newline == NULL ? length : (uint32_t)(newline - bytes) + 1);
+        log_ring_advance(log, cursor, newline == NULL ? length : (uint32_t)(newline - bytes) + 1);
     }
     return passed + (open && passed < lines ? 1 : 0);
 }

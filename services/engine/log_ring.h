@@ -33,7 +33,7 @@ struct log_ring {
 };
 
 struct log_cursor {
-    uint64_t position; /* of a record */
+    uint64_t position;     /* of a record */
     uint32_t offset_bytes; /* inside its payload */
 };
 

@@ -244,7 +244,9 @@ void session_end_all(void)
 
 static bool input_reserve(struct session *session, uint32_t bytes)
 {
-    if (bytes > SESSIONS_INPUT_BYTES - input_total_bytes) {
+    uint32_t held = session_input_bytes(session) + session->more_bytes + session->backlog_bytes;
+    if (held + bytes > SESSION_OWN_BYTES && (input_total_bytes > SESSIONS_INPUT_BYTES ||
+                                             bytes > SESSIONS_INPUT_BYTES - input_total_bytes)) {
         session_refuse(session, "no room for what clients send");
         return false;
     }

@@ -19,6 +19,7 @@
 #define SESSION_BACKLOG_MAX   64          /* requests behind a START or EXEC under way */
 #define SESSION_BACKLOG_BYTES (1u << 20)  /* their payload */
 #define SESSION_REPLIES_BYTES (40u << 20) /* results that the host does not take */
+#define SESSION_OWN_BYTES     8192 /* of input and of results: granted whatever others hold */
 #define SESSION_WAITS_MAX     64
 #define SESSION_RESERVATIONS  8
 #define SESSIONS_INPUT_BYTES                                                                       \

@@ -92,26 +92,43 @@ struct reply *reply_make(uint32_t capacity_bytes)
     return heap_allocate(sizeof(struct reply) + capacity_bytes);
 }
 
-void session_reply_queue(struct session *session, uint16_t tag, status_t status,
-                         struct reply *reply, uint32_t length_bytes)
+/* Whether all sessions together leave room; a little is every session's own. */
+static bool replies_room(const struct session *session, uint32_t size)
 {
-    *reply = (struct reply){.tag = tag, .status = status, .length_bytes = length_bytes};
-    uint32_t size = reply_size(reply);
-    if (session->closing || size > SESSION_REPLIES_BYTES - session->reply_bytes ||
-        size > REPLIES_BYTES - reply_total_bytes) {
-        session_refuse(session, "it does not take its results");
-        heap_free(reply);
-        return;
-    }
+    return session->reply_bytes + size <= SESSION_OWN_BYTES ||
+           (reply_total_bytes < REPLIES_BYTES && size <= REPLIES_BYTES - reply_total_bytes);
+}
+
+static void reply_append(struct session *session, struct reply *reply)
+{
     if (session->replies == NULL) {
         session->replies = reply;
     } else {
         session->replies_last->next = reply;
     }
     session->replies_last = reply;
-    session->reply_bytes += size;
-    reply_total_bytes += size;
+    session->reply_bytes += reply_size(reply);
+    reply_total_bytes += reply_size(reply);
     session_wake(session);
+}
+
+void session_reply_queue(struct session *session, uint16_t tag, status_t status,
+                         struct reply *reply, uint32_t length_bytes)
+{
+    *reply = (struct reply){.tag = tag, .status = status, .length_bytes = length_bytes};
+    if (!replies_room(session, reply_size(reply))) {
+        struct reply *shorter = heap_resize(reply, sizeof(*reply));
+        reply = shorter != NULL ? shorter : reply;
+        *reply = (struct reply){.tag = tag, .status = STATUS_NO_MEMORY};
+    }
+    uint32_t size = reply_size(reply);
+    if (session->closing || size > SESSION_REPLIES_BYTES - session->reply_bytes ||
+        !replies_room(session, size)) {
+        session_refuse(session, "it does not take its results");
+        heap_free(reply);
+        return;
+    }
+    reply_append(session, reply);
 }
 
 void session_reply(struct session *session, uint16_t tag, status_t status, const void *records,

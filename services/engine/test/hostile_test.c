@@ -148,13 +148,25 @@ static void test_results_limit(void)
         free(bytes);
     }
     struct client *client = client_new();
-    for (uint32_t i = 0; i < 60; i++) {
+    struct client *second = client_new();
+    struct client *third = client_new();
+    for (uint32_t i = 0; i < 20; i++) {
         ask(client, CONTROL_LIST, NULL);
     }
-    CHECK(session_count() == 2);
     settle();
     CHECK(client->closed && alive(other));
     proved("a session that asks for more than it takes is closed");
+    client = client_new();
+    for (uint32_t i = 0; i < 15; i++) {
+        ask(i < 9 ? second : client, CONTROL_LIST, NULL);
+    }
+    uint16_t small = ask_about(third, CONTROL_INSPECT, "none", 0, 0);
+    uint16_t large = ask(third, CONTROL_LIST, NULL);
+    settle();
+    CHECK(!client->closed && !second->closed && alive(other));
+    CHECK(third->result[small].came && third->result[small].status == STATUS_NOT_FOUND);
+    CHECK(third->result[large].came && third->result[large].status == STATUS_NO_MEMORY);
+    proved("when all results together are too many, small ones still come, large ones are refused");
 }
 
 /* --- Records --- */
