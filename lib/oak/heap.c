@@ -20,6 +20,12 @@ static void discard(void *address, uint64_t size_bytes)
     }
 }
 
+static bool back(void *address, uint64_t size_bytes)
+{
+    return kernel_memory_populate(SLOT_MEMORY, (uint64_t)address - WINDOW_BASE, size_bytes) ==
+           STATUS_OK;
+}
+
 static void corrupt(const void *block)
 {
     log_panic("freed a block that is not there: %p", (const void *)block);
@@ -47,6 +53,7 @@ static bool heap_open(void)
                               .chunk_count = chunk_count,
                               .chunks = chunks,
                               .discard = discard,
+                              .back = back,
                               .corrupt = corrupt};
     return true;
 }

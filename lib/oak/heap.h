@@ -1,8 +1,9 @@
 /*
- * A heap over WINDOW_HEAP: anonymous pages of the window's private memory, charged as they are
- * touched; whole pages that become free are discarded, so a service's use shrinks again.
- * Blocks are 16-byte aligned, blocks of a page or more are page aligned. Exhaustion returns NULL.
- * Freeing what is not a live block is noticed and ends the program. Single-threaded.
+ * A heap over WINDOW_HEAP: anonymous pages of the window's private memory, charged before
+ * they are first used; whole pages that become free are discarded, so a service's use shrinks
+ * again. Blocks are 16-byte aligned, blocks of a page or more are page aligned. Exhaustion of the
+ * heap or of the account returns NULL. Freeing what is not a live block is noticed and ends the
+ * program. Single-threaded.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
  * The region is cut into chunks of 16 KiB. A chunk is free, a slab of equal small blocks, or part
- * of a run of chunks that is one large block. Untouched pages cost nothing, so a run wastes
- * addresses only.
+ * of a run of chunks that is one large block. Pages are backed when blocks first reach into them,
+ * so a run wastes addresses only.
  *
  * Invariants: chunks[] says what each chunk is, in memory of its own that no block overlaps; a free
  * chunk reads as zero; a slab is in its class's partial list exactly when it has a free block;
@@ -93,6 +93,14 @@ static void chunks_give(struct heap_core *heap, uint32_t first, uint32_t length)
     heap->search_from = MIN(heap->search_from, first);
 }
 
+/* Back the pages that begin in [start, start + size_bytes); those before it are. */
+static bool pages_back(const struct heap_core *heap, const void *start, size_t size_bytes)
+{
+    uint64_t first = ALIGN_UP((uint64_t)(uintptr_t)start, PAGE_SIZE);
+    uint64_t end = ALIGN_UP((uint64_t)(uintptr_t)start + size_bytes, PAGE_SIZE);
+    return heap->back == NULL || first == end || heap->back((void *)(uintptr_t)first, end - first);
+}
+
 static void partial_insert(struct heap_core *heap, struct heap_slab *slab)
 {
     struct heap_slab **head = &heap->partial[slab->class];
@@ -128,6 +136,10 @@ static struct heap_slab *slab_create(struct heap_core *heap, uint32_t class)
     if (slab == NULL) {
         return NULL;
     }
+    if (!pages_back(heap, slab, SLAB_HEADER_BYTES)) {
+        chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
+        return NULL;
+    }
     slab->class = class;
     slab->capacity = (uint32_t)((HEAP_CHUNK_BYTES - SLAB_HEADER_BYTES) / class_bytes[class]);
     partial_insert(heap, slab);
@@ -148,6 +160,9 @@ static void *small_allocate(struct heap_core *heap, uint32_t class)
         slab->free = slab->free->next;
     } else {
         block = (uint8_t *)slab + SLAB_HEADER_BYTES + slab->fresh * class_bytes[class];
+        if (!pages_back(heap, block, class_bytes[class])) {
+            return NULL;
+        }
         slab->fresh++;
     }
     slab->live++;
@@ -220,7 +235,12 @@ void *heap_core_allocate(struct heap_core *heap, size_t size_bytes, bool zeroed)
         return NULL;
     }
     uint32_t length = (uint32_t)((size_bytes + HEAP_CHUNK_BYTES - 1) / HEAP_CHUNK_BYTES);
-    return chunks_take(heap, length, CHUNK_HEAD);
+    uint8_t *block = chunks_take(heap, length, CHUNK_HEAD);
+    if (block != NULL && !pages_back(heap, block, size_bytes)) {
+        chunks_give(heap, (uint32_t)((block - heap->base) / (ptrdiff_t)HEAP_CHUNK_BYTES), length);
+        return NULL;
+    }
+    return block;
 }
 
 static size_t block_bytes(struct heap_core *heap, const void *block)
@@ -239,7 +259,12 @@ void *heap_core_resize(struct heap_core *heap, void *block, size_t size_bytes)
         return heap_core_allocate(heap, size_bytes, false);
     }
     size_t old_bytes = block_bytes(heap, block);
-    if (size_bytes <= old_bytes && size_bytes > old_bytes / 2) {
+    bool in_place = size_bytes <= old_bytes && size_bytes > old_bytes / 2;
+    /* A large block may have been asked for with less than its run holds. */
+    if (old_bytes > SMALL_MAX && !pages_back(heap, block, MIN(old_bytes, size_bytes))) {
+        return NULL;
+    }
+    if (in_place) {
         return block;
     }
     void *moved = heap_core_allocate(heap, size_bytes, false);

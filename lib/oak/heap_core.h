@@ -19,6 +19,9 @@ struct heap_core {
     uint32_t *chunks;                                    /* one word per chunk, see heap_core.c */
     struct heap_slab *partial[HEAP_CLASSES];             /* slabs with a free block */
     void (*discard)(void *address, uint64_t size_bytes); /* make it read as zero again */
+    /* Have memory for these whole pages before they are touched; false: there is none, which then
+     * is an allocation that fails instead of a fault. NULL: touching them cannot fail. */
+    bool (*back)(void *address, uint64_t size_bytes);
     void (*corrupt)(const void *block); /* a free of what is not a live block; does not return */
 };
 

@@ -1,10 +1,12 @@
 /*
  * Proves that blocks never overlap, keep their contents, are zero when asked for, that memory comes
- * back completely, and that a double or wild free is noticed.
+ * back completely, that no page is touched before it was backed and none lost when that fails, and
+ * that a double or wild free is noticed. Pages that are not backed cannot be accessed here.
  */
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/base/test/check.h"
 #include "lib/oak/heap_core.h"
@@ -16,9 +18,39 @@ static uint32_t chunks[CHUNKS];
 static struct heap_core heap;
 static jmp_buf on_corrupt;
 
+#define HEAP_PAGES (CHUNKS * HEAP_CHUNK_BYTES / PAGE_SIZE)
+
+static bool backed[HEAP_PAGES];
+static uint64_t pages_left; /* that can still be backed */
+
+static uint64_t page_of(const void *address)
+{
+    return (uint64_t)((const uint8_t *)address - heap.base) / PAGE_SIZE;
+}
+
 static void discard(void *address, uint64_t size_bytes)
 {
-    memset(address, 0, size_bytes);
+    uint64_t first = page_of(address);
+    CHECK(madvise(address, size_bytes, MADV_DONTNEED) == 0);
+    CHECK(mprotect(address, size_bytes, PROT_NONE) == 0);
+    for (uint64_t page = first; page < first + size_bytes / PAGE_SIZE; page++) {
+        pages_left += backed[page];
+        backed[page] = false;
+    }
+}
+
+static bool back(void *address, uint64_t size_bytes)
+{
+    uint64_t first = page_of(address);
+    for (uint64_t page = first; page < first + size_bytes / PAGE_SIZE; page++) {
+        if (!backed[page] && pages_left == 0) {
+            return false;
+        }
+        pages_left -= !backed[page];
+        backed[page] = true;
+        CHECK(mprotect(heap.base + page * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0);
+    }
+    return true;
 }
 
 static void corrupt(const void *block)
@@ -29,13 +61,20 @@ static void corrupt(const void *block)
 
 static void start(void)
 {
-    static void *region;
+    static uint8_t *region;
+    uint64_t size_bytes = CHUNKS * HEAP_CHUNK_BYTES;
     if (region == NULL) {
-        region = aligned_alloc(HEAP_CHUNK_BYTES, CHUNKS * HEAP_CHUNK_BYTES);
+        region = mmap(NULL, size_bytes + HEAP_CHUNK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+                      -1, 0);
+        CHECK(region != MAP_FAILED);
+        region += -(uintptr_t)region % HEAP_CHUNK_BYTES;
     }
-    memset(region, 0, CHUNKS * HEAP_CHUNK_BYTES);
+    heap.base = region;
+    discard(region, size_bytes);
+    pages_left = HEAP_PAGES;
     memset(chunks, 0, sizeof(chunks));
     heap = (struct heap_core){.base = region,
+                              .back = back,
                               .chunk_count = CHUNKS,
                               .chunks = chunks,
                               .discard = discard,
@@ -109,10 +148,11 @@ static void block_change(struct block *block)
     memset(block->bytes, block->pattern, block->size_bytes);
 }
 
-static void test_random(void)
+static void test_random(uint64_t pages)
 {
     static struct block blocks[BLOCKS];
     start();
+    pages_left = pages;
     for (int i = 0; i < 200000; i++) {
         block_change(&blocks[rand() % BLOCKS]);
     }
@@ -120,9 +160,12 @@ static void test_random(void)
         if (blocks[i].bytes != NULL) {
             block_check(&blocks[i]);
             heap_core_free(&heap, blocks[i].bytes);
+            blocks[i] = (struct block){0};
         }
     }
     CHECK(chunks_used() <= HEAP_CLASSES);
+    CHECK(pages_left + HEAP_CLASSES * HEAP_CHUNK_BYTES / PAGE_SIZE >= pages);
+    pages_left = HEAP_PAGES;
     CHECK(heap_core_allocate(&heap, (CHUNKS - HEAP_CLASSES) * HEAP_CHUNK_BYTES / 2, false) != NULL);
 }
 
@@ -168,7 +211,9 @@ static void test_bad_free(void)
 int main(void)
 {
     srand(1);
-    test_random();
+    test_random(HEAP_PAGES);
+    test_random(HEAP_PAGES / 8); /* most of the time there is no memory */
+    test_random(3);
     test_exhaustion();
     test_bad_free();
     return 0;
