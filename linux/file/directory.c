@@ -159,6 +159,18 @@ long linux_symlink(uint64_t target, uint64_t path, uint64_t c, uint64_t d, uint6
 
 /* --- links ----------------------------------------------------------------------------------- */
 
+/* Whoever does not own a file may give it another name only when he could write it anyway (Linux
+ * with fs.protected_hardlinks, as distributions set it). */
+static bool link_source_allowed(const struct inode *inode)
+{
+    if (inode_owner_or_root(inode)) {
+        return true;
+    }
+    bool runs_as_group = (inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010);
+    return inode_is(inode, S_IFREG) && !(inode->mode & S_ISUID) && !runs_as_group &&
+           inode_permission(inode, 6) == 0;
+}
+
 static long link_entry(struct entry *entry, const struct path *target)
 {
     struct inode *directory = entry->directory.inode;
@@ -168,6 +180,9 @@ static long link_entry(struct entry *entry, const struct path *target)
     }
     if (entry->directory.mount != target->mount) {
         return -EXDEV;
+    }
+    if (!link_source_allowed(target->inode)) {
+        return -EPERM;
     }
     if (path_read_only(&entry->directory)) {
         return -EROFS;
@@ -473,15 +488,18 @@ static long rename_at(int from_fd, uint64_t from_path, int to_fd, uint64_t to_pa
     struct entry from;
     struct entry to;
     long result = entry_find(from_fd, from_path, &from);
-    if (result != 0) {
+    if (result != 0 && result != -EEXIST) {
         entry_put(&from);
-        return result == -EEXIST ? -EBUSY : result;
+        return result;
     }
+    bool special = result == -EEXIST;
     result = entry_find(to_fd, to_path, &to);
-    if (result == 0) {
-        result = rename_found(&from, &to, flags);
+    if (special && (result == 0 || result == -EEXIST)) {
+        result = -EBUSY;
     } else if (result == -EEXIST && !(flags & RENAME_NOREPLACE)) {
         result = -EBUSY;
+    } else if (result == 0) {
+        result = rename_found(&from, &to, flags);
     }
     entry_put(&from);
     entry_put(&to);

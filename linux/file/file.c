@@ -170,12 +170,10 @@ long file_seek_plain(struct file *file, int64_t offset, uint32_t whence)
     default:
         return -EINVAL;
     }
-    if (offset > INT64_MAX - base) {
-        return -EOVERFLOW;
-    }
-    if (base + offset < 0) {
+    int64_t position;
+    if (__builtin_add_overflow(base, offset, &position) || position < 0) {
         return -EINVAL;
     }
-    file->position = (uint64_t)(base + offset);
+    file->position = (uint64_t)position;
     return (long)file->position;
 }

@@ -103,9 +103,7 @@ static long transfer_buffer(uint64_t fd, uint64_t address, uint64_t length_bytes
         return -EBADF;
     }
     long result;
-    if ((int64_t)length_bytes < 0) {
-        result = -EINVAL;
-    } else if (!user_range(address, length_bytes)) {
+    if (!user_range(address, length_bytes)) {
         result = -EFAULT;
     } else if (length_bytes == 0 && file->operations->write != NULL &&
                file->operations->read != NULL && (at == NULL || !is_stream(file))) {
