@@ -26,8 +26,7 @@ struct import_image {
     char id[CATALOG_ID_BYTES];
     char **names; /* as the catalog keeps them */
     size_t name_count;
-    bool loaded;    /* the catalog has it, and the store its blob */
-    bool committed; /* this import put the blob into the store */
+    bool loaded; /* the catalog has it, and the store its blob */
     uint8_t blob[32];
     uint64_t size_bytes;
 };
@@ -185,7 +184,6 @@ static status_t blob_write(struct import *import, struct import_image *image,
         status = store_commit(&blob, image->blob, plan->size_bytes);
     }
     if (status == STATUS_OK) {
-        image->committed = true;
         image->size_bytes = plan->size_bytes;
     } else {
         status = problem_set(&import->problem, status, "%s",
@@ -322,12 +320,43 @@ static status_t catalog_update(struct import *import)
     return good ? STATUS_OK : STATUS_CLOSED;
 }
 
+/*
+ * Removes blobs that no image of the catalog is: what failed or killed imports wrote. Only in an
+ * import's turn, when every other blob is in the catalog. One that a container uses stays.
+ */
+static void orphans_remove(struct import *import)
+{
+    struct catalog_records records;
+    uint8_t(*names)[32];
+    size_t count;
+    if (import->connection->lost || store_list(import->connection, &names, &count) != STATUS_OK) {
+        return;
+    }
+    if (catalog_records_open(&import->connection->state, false, &records)) {
+        for (size_t i = 0; i < count; i++) {
+            bool used = false;
+            for (size_t j = 0; !used && j < records.count; j++) {
+                used = memcmp(records.items[j].blob, names[i], sizeof(names[i])) == 0;
+            }
+            status_t status = used ? STATUS_OK : store_remove(import->connection, names[i]);
+            if (status == STATUS_CLOSED) {
+                break;
+            }
+        }
+        catalog_records_free(&records);
+    }
+    free(names);
+}
+
 /* Imports what is missing, alone. */
 static status_t missing_import(struct import *import)
 {
     bool all;
     int turn = catalog_import_turn(&import->connection->state);
     status_t status = turn >= 0 ? loaded_find(import, &all) : STATUS_CLOSED;
+    if (status == STATUS_OK) {
+        orphans_remove(import);
+    }
     for (size_t i = 0; status == STATUS_OK && i < import->list.count; i++) {
         if (!import->images[i].loaded) {
             status = image_import(import, &import->images[i]);
@@ -336,31 +365,13 @@ static status_t missing_import(struct import *import)
     if (status == STATUS_OK) {
         status = catalog_update(import);
     }
+    if (status != STATUS_OK && turn >= 0) {
+        orphans_remove(import);
+    }
     if (turn >= 0) {
         close(turn);
     }
     return status;
-}
-
-/* Takes back the blobs of an import that failed, except those that loaded images are. */
-static void blobs_take_back(struct import *import)
-{
-    struct catalog_records records;
-    if (import->connection->lost || import->images == NULL ||
-        !catalog_records_open(&import->connection->state, false, &records)) {
-        return;
-    }
-    for (size_t i = 0; i < import->list.count; i++) {
-        const struct import_image *image = &import->images[i];
-        bool used = !image->committed;
-        for (size_t j = 0; !used && j < records.count; j++) {
-            used = memcmp(records.items[j].blob, image->blob, sizeof(image->blob)) == 0;
-        }
-        if (!used && store_remove(import->connection, image->blob) != STATUS_OK) {
-            note_line("a part of the image stays in the store");
-        }
-    }
-    catalog_records_free(&records);
 }
 
 static void imported_add(struct imported *imported, const char *name, const char *id)
@@ -400,7 +411,6 @@ bool catalog_import(struct connection *connection, const struct import_wish *wis
         status = all ? catalog_update(&import) : missing_import(&import);
     }
     if (status != STATUS_OK) {
-        blobs_take_back(&import);
         if (import.problem.text[0] != '\0' && !connection->lost) {
             error_line(1, "cannot load %s: %s", wish->path != NULL ? wish->path : "from stdin",
                        import.problem.text);

@@ -222,7 +222,7 @@ status_t store_room(struct connection *connection, uint64_t *room_bytes)
     return status;
 }
 
-status_t store_holds(struct connection *connection, const uint8_t name[32], bool *holds)
+status_t store_list(struct connection *connection, uint8_t (**names)[32], size_t *count)
 {
     struct reply reply;
     struct record_reader reader;
@@ -231,17 +231,34 @@ status_t store_holds(struct connection *connection, const uint8_t name[32], bool
     if (status != STATUS_OK) {
         return status;
     }
-    *holds = false;
+    *names = NULL;
+    *count = 0;
     record_reader_init(&reader, reply.bytes, reply.length_bytes);
     while (reply.status == STATUS_OK && record_next(&reader, &record) == STATUS_OK) {
-        if (record.tag == RECORD_BLOB && record.length_bytes == 32 &&
-            memcmp(record.value, name, 32) == 0) {
-            *holds = true;
+        if (record.tag == RECORD_BLOB && record.length_bytes == sizeof(**names)) {
+            *names = allocate_again(*names, (*count + 1) * sizeof(**names));
+            memcpy((*names)[(*count)++], record.value, sizeof(**names));
         }
     }
     status = reply.status;
     reply_free(&reply);
     return status;
+}
+
+status_t store_holds(struct connection *connection, const uint8_t name[32], bool *holds)
+{
+    uint8_t(*names)[32];
+    size_t count;
+    status_t status = store_list(connection, &names, &count);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *holds = false;
+    for (size_t i = 0; i < count; i++) {
+        *holds = *holds || memcmp(names[i], name, sizeof(names[i])) == 0;
+    }
+    free(names);
+    return STATUS_OK;
 }
 
 status_t store_remove(struct connection *connection, const uint8_t name[32])

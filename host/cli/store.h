@@ -38,6 +38,9 @@ void store_close(struct store_blob *blob);
 /* How many bytes the store's blobs leave of it, at most. */
 MUST_USE status_t store_room(struct connection *connection, uint64_t *room_bytes);
 
+/* The names of all blobs, in memory of its own. */
+MUST_USE status_t store_list(struct connection *connection, uint8_t (**names)[32], size_t *count);
+
 /* Whether the store holds a blob of that name. */
 MUST_USE status_t store_holds(struct connection *connection, const uint8_t name[32], bool *holds);
 /* Removes it. BUSY while a container uses it. */

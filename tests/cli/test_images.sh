@@ -163,6 +163,11 @@ result $? "loads at the same time all succeed"
 "$oak" rmi bomb >/dev/null 2>&1
 left 1 1 "and load it once"
 
+rm "$OAK_STATE/images/images.json"
+"$oak" load -q -i "$work/saved" >/dev/null
+left 2 1 "a blob that no image is any more goes with the next import"
+"$oak" load -q -i "$work/layout" >/dev/null
+
 "$oak" machine stop >/dev/null
 rm -f "$OAK_STATE/store.img" "$OAK_STATE/store.img.fake"
 run_oak run --rm kind:layout true
