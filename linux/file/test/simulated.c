@@ -115,14 +115,12 @@ void heap_free(void *allocation)
 
 void mutex_lock_slow(struct mutex *mutex)
 {
-    (void)mutex;
-    CHECK(!"a lock was taken twice");
+    CHECK(mutex == NULL); /* taken twice */
 }
 
 void mutex_unlock_slow(struct mutex *mutex)
 {
-    (void)mutex;
-    CHECK(!"a lock was released that was not held");
+    CHECK(mutex == NULL); /* released, but not held */
 }
 
 uint64_t clock_wall_ns(void)
