@@ -39,7 +39,7 @@ def entry_add(tar, name, kind, mode, data=b"", target=""):
 
 def applets(busybox):
     listed = subprocess.run([busybox, "--list-full"], capture_output=True, text=True, check=True)
-    return sorted(set(listed.stdout.split()) - {"bin/busybox"})
+    return sorted(name for name in set(listed.stdout.split()) - {"bin/busybox"} if "/" in name)
 
 
 def layer_make(busybox):
