@@ -1,7 +1,7 @@
 /*
- * ChaCha20 (RFC 8439, section 2.3) as a generator that overwrites its key with each request's first
- * block, so that what was given out cannot be computed from what is in memory later. The seed is
- * the CPU's RDRAND, and the TSC, where there is no RDRAND alone: docs/limits.md.
+ * ChaCha20 (RFC 8439, section 2.3) as a generator that overwrites its key with the first half of
+ * each request's first block, so that what was given out cannot be computed from what is in memory
+ * later. The seed is the CPU's RDRAND, and the TSC, where there is no RDRAND alone: docs/limits.md.
  */
 #include "linux/core/random.h"
 
@@ -113,12 +113,15 @@ void random_bytes(void *to, size_t length_bytes)
     block_make(key, 0, block);
     memcpy(generator.key, block, sizeof(generator.key));
     mutex_unlock(&generator.lock);
-    for (uint32_t counter = 1; length_bytes > 0; counter++) {
-        size_t part = MIN(length_bytes, sizeof(block));
-        block_make(key, counter, block);
-        memcpy(next, block, part);
+    /* What is left of the first block, then more of them. */
+    size_t part = MIN(length_bytes, sizeof(block) - sizeof(key));
+    memcpy(next, block + KEY_WORDS, part);
+    for (uint32_t counter = 1; length_bytes > part; counter++) {
         next += part;
         length_bytes -= part;
+        part = MIN(length_bytes, sizeof(block));
+        block_make(key, counter, block);
+        memcpy(next, block, part);
     }
     memset(key, 0, sizeof(key));
     memset(block, 0, sizeof(block));
