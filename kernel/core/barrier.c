@@ -33,6 +33,7 @@ static struct deferred *own_deferred(void)
 void barrier_defer(struct object *object)
 {
     list_append(&own_deferred()->arrived, &object->in_account);
+    cpu_current()->deferred++;
 }
 
 static void snapshot(struct deferred *own)
@@ -61,6 +62,7 @@ static void free_all(struct list_node *list)
     while (!list_empty(list)) {
         struct object *object = CONTAINER_OF(list->next, struct object, in_account);
         list_remove(&object->in_account);
+        cpu_current()->deferred--;
         struct account *payer = object->payer;
         uint64_t charged_bytes = kmem_size(object->size_bytes);
         if (object->type == OBJECT_DOMAIN) {

@@ -33,6 +33,7 @@ struct cpu {
     struct shootdown shootdown_own;
     uint64_t shootdown_pending; /* bit per initiator; atomic */
 
+    uint32_t deferred;   /* dead objects that wait for the barrier (core/barrier.c) */
     uint32_t locks_held; /* debug: bit per lock class */
     void *arch;          /* x86_64/cpu.c */
     void *scheduler;     /* core/scheduler.c */

@@ -449,7 +449,9 @@ void scheduler_leave(void)
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
     for (;;) {
-        (void)barrier_poll();
+        if (cpu->deferred != 0) {
+            (void)barrier_poll();
+        }
         if (cpu->current != NULL && scheduler->reschedule) {
             current_requeue(cpu);
         }

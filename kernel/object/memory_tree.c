@@ -32,14 +32,26 @@ struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exc
                 uint32_t pins = frame->flags & FRAME_PINNED ? 1 : 0;
                 uint32_t references = __atomic_load_n(&frame->references, __ATOMIC_RELAXED);
                 /* References on the kernel image's frames are not counted down. */
-                *exclusive =
-                    alone && references == 1 + pins && !(frame->flags & FRAME_FOREIGN);
+                *exclusive = alone && references == 1 + pins && !(frame->flags & FRAME_FOREIGN);
             }
             return frame;
         }
         node = slot;
     }
     return NULL;
+}
+
+const struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone)
+{
+    const struct node *node = tree->root;
+    *alone = true;
+    for (uint32_t level = tree->levels; node != NULL; node = node->slot[slot_number(page, level)]) {
+        *alone = *alone && __atomic_load_n(&node->references, __ATOMIC_RELAXED) == 1;
+        if (--level == 0) {
+            break;
+        }
+    }
+    return node;
 }
 
 static struct node *node_new(struct account *account, uint32_t level)
@@ -68,7 +80,8 @@ static void node_free(struct node *node)
     payer_uncharge(payer, ACCOUNT_OBJECTS, kmem_size(sizeof(*node)));
 }
 
-/* A copy of a shared node that shares everything below; the caller's reference moves to the copy. */
+/* A copy of a shared node that shares everything below; the caller's reference moves to the copy.
+ */
 static struct node *node_copy(struct account *account, struct node *node)
 {
     struct node *copy = node_new(account, node->level);

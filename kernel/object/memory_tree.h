@@ -31,6 +31,10 @@ uint32_t tree_levels_for(uint64_t pages);
 /* The frame at that page, or NULL. exclusive: no clone shares it (a pin does not count). */
 struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exclusive);
 
+/* The leaf that holds the page's slot; NULL: it and all 64 pages of it are absent. alone: as
+ * exclusive, for the nodes down to it. */
+const struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone);
+
 /*
  * Put a frame (or NULL) where there was `old`; the tree takes over the caller's reference and the
  * old one's is the caller's. NO_MEMORY leaves all as it was.

@@ -268,6 +268,7 @@ static status_t region_split(struct region *region, uint64_t address)
     upper->end = region->end;
     upper->rights = region->rights;
     upper->rights_allowed = region->rights_allowed;
+    upper->has_writable = region->has_writable;
     upper->private_offset = region->private_offset + (address - region->start);
     upper->source_offset = region->source_offset + (address - region->start);
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
@@ -319,24 +320,35 @@ void region_clear_pages(struct region *region, enum link_role role, uint64_t fir
     }
 }
 
+struct protection {
+    struct shootdown_batch batch;
+    bool skipped_pinned;
+};
+
 static void entry_write_protect(void *context, uint64_t address, uint64_t *entry)
 {
-    if (!(*entry & PTE_WRITE) || frame_of_physical(*entry & PTE_ADDRESS)->flags & FRAME_PINNED) {
+    struct protection *protection = context;
+    if (!(*entry & PTE_WRITE)) {
+        return;
+    }
+    if (frame_of_physical(*entry & PTE_ADDRESS)->flags & FRAME_PINNED) {
+        protection->skipped_pinned = true;
         return;
     }
     *entry &= ~PTE_WRITE;
-    shootdown_add(context, address);
+    shootdown_add(&protection->batch, address);
 }
 
 void region_write_protect(struct region *region)
 {
-    if (!(region->rights & RIGHT_WRITE)) {
+    if (!region->has_writable) {
         return;
     }
-    struct shootdown_batch batch = {.count = 0};
+    struct protection protection = {.skipped_pinned = false};
     page_entries_visit(&region->map->tables, region->start, region->end, entry_write_protect,
-                       &batch);
-    shootdown_run(&region->map->loaded, &batch);
+                       &protection);
+    region->has_writable = protection.skipped_pinned;
+    shootdown_run(&region->map->loaded, &protection.batch);
 }
 
 /* --- calls ----------------------------------------------------------------------------------- */

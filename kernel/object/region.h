@@ -44,6 +44,7 @@ struct region {
     uint32_t rights_allowed; /* what the capabilities that it was mapped with carried */
     uint64_t private_offset; /* of start, in bytes */
     uint64_t source_offset;
+    bool has_writable; /* a page table entry of it may be writable: a clone must protect them */
     struct region_link link[LINK_ROLES];
 };
 

@@ -18,6 +18,8 @@ struct fault {
     /* A frame that lost its place in a tree; released when nobody maps it any more. */
     struct frame *replaced;
     bool replaced_elsewhere; /* it may be mapped at other places too */
+    uint64_t *entry;         /* where the page was installed */
+    uint32_t private_around; /* bit per page around that the private memory has, or may have */
 };
 
 static uint64_t private_page(const struct fault *fault)
@@ -30,20 +32,27 @@ static uint64_t source_page(const struct fault *fault)
     return (fault->address - fault->region->start + fault->region->source_offset) >> PAGE_SHIFT;
 }
 
-static status_t entry_install(const struct fault *fault, uint64_t physical, bool writable,
-                              uint64_t extra)
+static uint64_t entry_value(const struct region *region, uint64_t physical, bool writable)
+{
+    uint64_t value = physical | PTE_PRESENT | PTE_USER;
+    if (writable && region->rights & RIGHT_WRITE) {
+        value |= PTE_WRITE;
+    }
+    if (!(region->rights & RIGHT_EXECUTE)) {
+        value |= PTE_NX;
+    }
+    return value;
+}
+
+static status_t entry_install(struct fault *fault, uint64_t physical, bool writable, uint64_t extra)
 {
     uint64_t *entry = page_entry(&fault->map->tables, fault->address, true);
     if (entry == NULL) {
         return STATUS_NO_MEMORY;
     }
-    uint64_t value = physical | PTE_PRESENT | PTE_USER | extra;
-    if (writable && fault->region->rights & RIGHT_WRITE) {
-        value |= PTE_WRITE;
-    }
-    if (!(fault->region->rights & RIGHT_EXECUTE)) {
-        value |= PTE_NX;
-    }
+    uint64_t value = entry_value(fault->region, physical, writable) | extra;
+    fault->region->has_writable = fault->region->has_writable || (value & PTE_WRITE);
+    fault->entry = entry;
     uint64_t old = *entry;
     *entry = value;
     if (old & PTE_PRESENT && (old & PTE_ADDRESS) != physical) {
@@ -56,7 +65,77 @@ static status_t entry_install(const struct fault *fault, uint64_t physical, bool
     return STATUS_OK;
 }
 
-/* A frame of the private memory that a clone shares is written: copy it. Under the memory's lock. */
+/* --- pages around ----------------------------------------------------------------------------- */
+
+/*
+ * Neighbours that are resident anyway are mapped with the page, so that a program that is read from
+ * front to back does not fault at every page. Nothing is allocated, copied or waited for. The pages
+ * around are the aligned AROUND_PAGES that contain the address: they share one page table.
+ */
+#define AROUND_PAGES 16
+
+static uint32_t around_index(const struct fault *fault)
+{
+    return (uint32_t)(fault->address >> PAGE_SHIFT) % AROUND_PAGES;
+}
+
+/* Of the pages around, those inside the region whose tree page lies in the leaf of `page`. */
+static void around_limits(const struct fault *fault, uint64_t page, uint32_t *first, uint32_t *end)
+{
+    uint32_t index = around_index(fault);
+    uint64_t below = MIN((fault->address - fault->region->start) >> PAGE_SHIFT, page % NODE_SLOTS);
+    uint64_t above =
+        MIN((fault->region->end - fault->address) >> PAGE_SHIFT, NODE_SLOTS - page % NODE_SLOTS);
+    *first = index - (uint32_t)MIN(index, below);
+    *end = (uint32_t)MIN(AROUND_PAGES, index + above);
+}
+
+/* Which pages around must not be taken from the source. Under the private memory's lock. */
+static uint32_t around_present(const struct fault *fault, const struct memory *memory)
+{
+    bool alone;
+    uint64_t page = private_page(fault);
+    const struct node *leaf = tree_leaf(&memory->tree, page, &alone);
+    uint32_t index = around_index(fault);
+    uint32_t first;
+    uint32_t end;
+    around_limits(fault, page, &first, &end);
+    uint32_t present = UINT32_MAX << end | ((1u << first) - 1);
+    for (uint32_t i = first; leaf != NULL && i < end; i++) {
+        if (leaf->slot[page % NODE_SLOTS + i - index] != NULL) {
+            present |= 1u << i;
+        }
+    }
+    return present;
+}
+
+/* Under the memory's lock; `skip` as around_present says. */
+static void around_install(const struct fault *fault, const struct memory *memory, uint64_t page,
+                           bool private, uint32_t skip)
+{
+    bool alone;
+    const struct node *leaf = tree_leaf(&memory->tree, page, &alone);
+    uint32_t index = around_index(fault);
+    uint32_t first;
+    uint32_t end;
+    around_limits(fault, page, &first, &end);
+    uint64_t *entry = fault->entry - index;
+    for (uint32_t i = first; leaf != NULL && i < end; i++) {
+        const struct frame *frame = leaf->slot[page % NODE_SLOTS + i - index];
+        if (frame == NULL || entry[i] != 0 || skip >> i & 1) {
+            continue;
+        }
+        bool writable =
+            private && alone && __atomic_load_n(&frame->references, __ATOMIC_RELAXED) == 1;
+        entry[i] = entry_value(fault->region, frame_physical(frame), writable);
+        fault->region->has_writable = fault->region->has_writable || (entry[i] & PTE_WRITE);
+    }
+}
+
+/* --- resolving -------------------------------------------------------------------------------- */
+
+/* A frame of the private memory that a clone shares is written: copy it. Under the memory's lock.
+ */
 static status_t private_copy(struct fault *fault, struct memory *memory, struct frame **frame)
 {
     struct frame *copy = account_frame_take(memory->object.payer, false);
@@ -64,8 +143,8 @@ static status_t private_copy(struct fault *fault, struct memory *memory, struct 
         return STATUS_NO_MEMORY;
     }
     memcpy(frame_pointer(copy), frame_pointer(*frame), PAGE_SIZE);
-    status_t status = tree_set(&memory->tree, memory->object.payer, private_page(fault), copy,
-                               &fault->replaced);
+    status_t status =
+        tree_set(&memory->tree, memory->object.payer, private_page(fault), copy, &fault->replaced);
     if (status != STATUS_OK) {
         frame_release(copy);
         return status;
@@ -94,9 +173,11 @@ static status_t private_resolve(struct fault *fault, struct memory *memory)
     spin_lock(&memory->lock);
     struct frame *frame = tree_find(&memory->tree, private_page(fault), &exclusive);
     if (frame == NULL && fault->region->link[LINK_SOURCE].memory != NULL) {
+        fault->private_around = around_present(fault, memory);
         spin_unlock(&memory->lock);
         return STATUS_WOULD_BLOCK;
     }
+    bool resident = frame != NULL;
     if (frame == NULL) {
         frame = account_frame_take(memory->object.payer, true);
         status = frame == NULL ? STATUS_NO_MEMORY : private_insert(fault, memory, frame);
@@ -105,11 +186,15 @@ static status_t private_resolve(struct fault *fault, struct memory *memory)
         }
         exclusive = true;
     } else if (!exclusive && fault->access == RIGHT_WRITE) {
+        resident = false;
         status = private_copy(fault, memory, &frame);
         exclusive = status == STATUS_OK;
     }
     if (status == STATUS_OK) {
         status = entry_install(fault, frame_physical(frame), exclusive, 0);
+    }
+    if (status == STATUS_OK && resident) {
+        around_install(fault, memory, private_page(fault), true, 0);
     }
     spin_unlock(&memory->lock);
     return status;
@@ -154,10 +239,16 @@ static status_t source_resolve(struct fault *fault, struct memory *source, struc
     if (fault->access == RIGHT_WRITE) {
         return source_copy(fault, private, frame);
     }
-    return entry_install(fault, frame_physical(frame), false, 0);
+    status_t status = entry_install(fault, frame_physical(frame), false, 0);
+    if (status == STATUS_OK) {
+        spin_lock(&source->lock);
+        around_install(fault, source, source_page(fault), false, fault->private_around);
+        spin_unlock(&source->lock);
+    }
+    return status;
 }
 
-static status_t device_resolve(const struct fault *fault, const struct memory *memory)
+static status_t device_resolve(struct fault *fault, const struct memory *memory)
 {
     uint64_t physical = memory->device_physical + (private_page(fault) << PAGE_SHIFT);
     return entry_install(fault, physical, true, PTE_UNCACHED | PTE_THROUGH);
@@ -181,8 +272,7 @@ static status_t fault_resolve(struct fault *fault)
 
 status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
 {
-    struct fault fault = {
-        .map = map, .address = ALIGN_DOWN(address, PAGE_SIZE), .access = access};
+    struct fault fault = {.map = map, .address = ALIGN_DOWN(address, PAGE_SIZE), .access = access};
     spin_lock(&map->lock);
     fault.region = region_from(map, address);
     status_t status = STATUS_NOT_FOUND;
