@@ -3,4 +3,4 @@
 $(call user_program,tests/kernel,$(wildcard tests/kernel/*.c) tests/kernel/harness.S)
 $(call kernel_image,tests/kernel,kernel-debug,init=$(B)/user/tests/kernel.elf)
 TEST_FILES += $(B)/tests/kernel.elf
-SHELL_TESTS += tests/kernel/run.py
+SHELL_TESTS += tests/kernel/run.py tests/kernel/docs.py
