@@ -21,17 +21,19 @@ def main():
     calls = CALL.findall(read("abi/syscalls.def"))
     bad = 0
     for number, name, _, right, shape, meaning in calls:
-        row = f"| {number} | `{name}` | {shape or '-'} |"
+        told = (shape or "-").replace("|", "\\|")
+        row = f"| {number} | `{name}` | {told} |"
         place = index.find(row)
-        cells = index[place:].split("\n")[0].split("|") if place >= 0 else []
+        cells = re.split(r"(?<!\\)\|", index[place:].split("\n")[0]) if place >= 0 else []
         wanted = "DESTROY" if name == "object_destroy" else "none" if right == "0" else right
         good = len(cells) > 5 and cells[5].strip() == wanted
         good = good and f"## {name}({shape})\n\nCall {number}: {meaning}." in pages
         if not good:
             print(f"not ok - docs/kernel tells {name} as it is")
             bad += 1
-    print(f"{'ok' if calls and not bad else 'not ok'} - docs/kernel tells all {len(calls)} calls as they are")
-    return 1 if bad else 0
+    if calls and not bad:
+        print(f"ok - docs/kernel tells all {len(calls)} calls as they are")
+    return 0 if calls and not bad else 1
 
 
 if __name__ == "__main__":
