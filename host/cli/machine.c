@@ -1,5 +1,6 @@
 /* oak machine start, stop, status. */
 #include "host/cli/connection.h"
+#include "host/cli/machine_statistics.h"
 #include "host/cli/options.h"
 #include "host/machine/daemon.h"
 
@@ -150,6 +151,9 @@ int machine_command(int argc, char **argv)
     if (strcmp(verb, "status") == 0) {
         return machine_status_command(argc - 1, argv + 1);
     }
+    if (strcmp(verb, "statistics") == 0) {
+        return machine_statistics_command(argc - 1, argv + 1);
+    }
     if (strcmp(verb, "daemon") == 0) {
         return machine_daemon(argc - 2, argv + 2);
     }
@@ -157,5 +161,5 @@ int machine_command(int argc, char **argv)
         usage_print("machine");
         return 0;
     }
-    return usage_error("machine", "one of start, stop, status");
+    return usage_error("machine", "one of start, stop, status, statistics");
 }

@@ -24,7 +24,7 @@ const struct command commands[] = {
     {"logs", logs_command, "[-f] [-n LINES] CONTAINER", "Show what a container has written"},
     {"machine", machine_command,
      "start [--cpus N] [--memory SIZE] [--store-size SIZE] [--machine-type q35|microvm] "
-     "[--accelerator auto|kvm|tcg] | stop | status [--json]",
+     "[--accelerator auto|kvm|tcg] | stop | status [--json] | statistics [CONTAINER]",
      "Start, stop, or look at the machine that containers run on"},
     {"pause", pause_command, "CONTAINER...", "Stop all processes of containers for a while"},
     {"ps", ps_command, "[-a] [-q] [-n N] [-l] [-f FILTER] [--no-trunc] [--format json]",

@@ -1,0 +1,5 @@
+#pragma once
+
+#include "host/cli/cli.h"
+
+int machine_statistics_command(int argc, char **argv);
