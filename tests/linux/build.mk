@@ -18,3 +18,29 @@ $(call user_program,tests/linux-stand-in,tests/linux/stand_in.c)
 $(call kernel_image,tests/linux-stand-in,kernel-debug,init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/tests/linux-stand-in.elf image=tests/linux/stand_in_image.txt)
 TEST_FILES += $(B)/tests/linux-stand-in.elf
 SHELL_TESTS += tests/linux/stand_in_test.sh
+
+# Programs that print the same on Linux and in a container: tests/linux/programs/run.sh. All are
+# linked with musl, a few with glibc too.
+LINUX_TESTS := $(filter-out program,$(basename $(notdir $(wildcard tests/linux/programs/*.c))))
+LINUX_TESTS_GLIBC := signal-glibc thread-glibc time-glibc
+LINUX_TESTS_FOLDER := $(B)/tests/linux-programs
+LINUX_TESTS_SHARED := tests/linux/programs/program.c tests/linux/programs/program.h
+LINUX_TESTS_FLAGS := $(filter-out -MMD -MP,$(COMMON)) -D_GNU_SOURCE -static -pthread
+
+$(addprefix $(LINUX_TESTS_FOLDER)/,$(LINUX_TESTS)): $(LINUX_TESTS_FOLDER)/%: tests/linux/programs/%.c $(LINUX_TESTS_SHARED)
+	@mkdir -p $(@D)
+	$(QUIET)musl-gcc $(LINUX_TESTS_FLAGS) -o $@ $(filter %.c,$^)
+$(addprefix $(LINUX_TESTS_FOLDER)/,$(LINUX_TESTS_GLIBC)): $(LINUX_TESTS_FOLDER)/%-glibc: tests/linux/programs/%.c $(LINUX_TESTS_SHARED)
+	@mkdir -p $(@D)
+	$(QUIET)$(CC) $(LINUX_TESTS_FLAGS) -o $@ $(filter %.c,$^)
+$(LINUX_TESTS_FOLDER)/names: $(addprefix $(LINUX_TESTS_FOLDER)/,$(LINUX_TESTS) $(LINUX_TESTS_GLIBC)) tests/linux/programs/each.sh tests/linux/programs/copyup_data.sh
+	$(QUIET)cp tests/linux/programs/each.sh $(@D)
+	$(QUIET)rm -rf $(@D)/data
+	$(QUIET)tests/linux/programs/copyup_data.sh $(@D)/data
+	$(QUIET)printf '%s\n' $(LINUX_TESTS) $(LINUX_TESTS_GLIBC) > $@
+$(B)/tests/linux-programs.erofs: tests/linux/make_image.sh /bin/busybox $(LINUX_TESTS_FOLDER)/names
+	$(QUIET)tests/linux/make_image.sh $@ $(LINUX_TESTS_FOLDER)
+
+LINUX_TESTS_BUNDLE := init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/linux.elf image=$(B)/tests/linux-programs.erofs
+$(call kernel_image,tests/linux-programs,kernel-debug,$(LINUX_TESTS_BUNDLE))
+$(call kernel_image,tests/linux-programs-release,kernel,$(LINUX_TESTS_BUNDLE))

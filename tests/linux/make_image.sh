@@ -1,6 +1,6 @@
 #!/bin/bash
-# Make an EROFS image of busybox and its applets: make_image.sh FILE. The same input gives the same
-# bytes.
+# Make an EROFS image of busybox and its applets: make_image.sh FILE [TESTS]. What is in the folder
+# TESTS is then in /tests. The same input gives the same bytes.
 set -euo pipefail
 out=$1
 folder=$(mktemp -d)
@@ -17,6 +17,9 @@ done
 printf '%s\n' root:x:0:0:root:/root:/bin/sh nobody:x:65534:65534:nobody:/:/bin/false >etc/passwd
 printf '%s\n' root:x:0: nogroup:x:65534: >etc/group
 cd - >/dev/null
+if [ $# -gt 1 ]; then
+    cp -a "$2" "$folder/tests"
+fi
 rm -f "$out"
 mkfs.erofs --quiet -x-1 -T0 --all-root -U 00000000-0000-4000-8000-000000000001 "$out" "$folder" \
     >/dev/null

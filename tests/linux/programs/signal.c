@@ -455,7 +455,7 @@ static const char *block_nanosleep(void)
 {
     struct timespec left = {5, 0};
     int result = nanosleep(&left, &left);
-    return result == 0 ? "done" : left.tv_sec < 5 && left.tv_sec > 2 ? "EINTR, rest" : "wrong";
+    return result == 0 ? "done" : left.tv_sec <= 5 && left.tv_sec > 2 ? "EINTR, rest" : "wrong";
 }
 
 static const char *block_wait(void)
