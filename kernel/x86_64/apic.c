@@ -190,10 +190,10 @@ static void ioapic_write(const struct ioapic *ioapic, uint32_t number, uint32_t 
     ioapic->registers[4] = value;
 }
 
-void ioapic_add(uint64_t physical, uint32_t first_interrupt)
+uint32_t ioapic_add(uint64_t physical, uint32_t first_interrupt)
 {
     if (ioapic_count == IOAPICS_MAX) {
-        return;
+        return 0;
     }
     struct ioapic *ioapic = &ioapics[ioapic_count++];
     ioapic->registers = device_map(physical, PAGE_SIZE);
@@ -202,6 +202,7 @@ void ioapic_add(uint64_t physical, uint32_t first_interrupt)
     for (uint32_t input = 0; input < ioapic->inputs; input++) {
         ioapic_write(ioapic, 0x10 + input * 2, 1u << 16);
     }
+    return ioapic->inputs;
 }
 
 static struct ioapic *ioapic_of(uint32_t interrupt)

@@ -26,7 +26,8 @@ void apic_timer_calibrate(void);
 /* Interrupt this CPU after that many TSC cycles; 0 stops the timer. */
 void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline);
 
-void ioapic_add(uint64_t physical, uint32_t first_interrupt);
+/* All inputs masked. Returns how many interrupts it has; 0 when there are too many IOAPICs. */
+uint32_t ioapic_add(uint64_t physical, uint32_t first_interrupt);
 
 /* Route a global interrupt, edge triggered, active high. NOT_FOUND without such an input. */
 status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to);

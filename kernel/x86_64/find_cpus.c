@@ -16,8 +16,13 @@
 #define MADT_IOAPIC       1
 #define MADT_LOCAL_X2APIC 9
 
-#define MP_PROCESSOR 0
-#define MP_IOAPIC    2
+#define MP_PROCESSOR       0
+#define MP_IOAPIC          2
+#define MP_LAST_TYPE       4
+#define MP_POINTER_BYTES   16
+#define MP_HEADER_BYTES    44
+#define MP_PROCESSOR_BYTES 20
+#define MP_ENTRY_BYTES     8 /* of every other type */
 
 struct acpi_header {
     char signature[4];
@@ -74,7 +79,7 @@ static void madt_read(const struct acpi_header *madt)
         } else if (next[0] == MADT_LOCAL_X2APIC && next[1] >= 16 && read32(next + 8) & 1) {
             cpu_add(read32(next + 4));
         } else if (next[0] == MADT_IOAPIC && next[1] >= 12) {
-            ioapic_add(read32(next + 4), read32(next + 8));
+            (void)ioapic_add(read32(next + 4), read32(next + 8));
         }
         next += next[1];
     }
@@ -112,38 +117,61 @@ static bool acpi_read(void)
     return false;
 }
 
+/* All bytes of a structure of the MP specification add up to 0. */
+static bool sums_to_zero(const uint8_t *bytes, uint32_t length)
+{
+    uint8_t sum = 0;
+    for (uint32_t i = 0; i < length; i++) {
+        sum = (uint8_t)(sum + bytes[i]);
+    }
+    return sum == 0;
+}
+
+/*
+ * The entries end where the table's length says. Their count, which the header tells as well, is 0
+ * in the table of qboot, the firmware of QEMU's microvm.
+ */
+static void mp_entries_read(const uint8_t *next, const uint8_t *end)
+{
+    uint32_t first_interrupt = 0;
+    while (end - next >= MP_ENTRY_BYTES && next[0] <= MP_LAST_TYPE) {
+        if (next[0] == MP_PROCESSOR) {
+            if (end - next < MP_PROCESSOR_BYTES) {
+                return;
+            }
+            if (next[3] & 1) {
+                cpu_add(next[1]);
+            }
+            next += MP_PROCESSOR_BYTES;
+            continue;
+        }
+        if (next[0] == MP_IOAPIC && next[3] & 1) {
+            first_interrupt += ioapic_add(read32(next + 4), first_interrupt);
+        }
+        next += MP_ENTRY_BYTES;
+    }
+}
+
 static bool mp_table_read(void)
 {
     uint64_t pointer = scan(EBDA_START, EBDA_END, "_MP_", 4);
     if (pointer == 0) {
         pointer = scan(BIOS_START, BIOS_END, "_MP_", 4);
     }
-    if (pointer == 0) {
+    if (pointer == 0 || !sums_to_zero(physical_pointer(pointer), MP_POINTER_BYTES)) {
         return false;
     }
     uint64_t table = read32((const uint8_t *)physical_pointer(pointer) + 4);
-    if (!readable(table, 44)) {
+    if (!readable(table, MP_HEADER_BYTES)) {
         return false;
     }
     const uint8_t *bytes = physical_pointer(table);
     uint32_t length = read32(bytes + 4) & 0xffff;
-    uint32_t entries = read32(bytes + 32) >> 16;
-    const uint8_t *next = bytes + 44;
-    uint32_t first_interrupt = 0;
-    for (uint32_t i = 0; i < entries && next < bytes + length; i++) {
-        if (next[0] == MP_PROCESSOR) {
-            if (next[3] & 1) {
-                cpu_add(next[1]);
-            }
-            next += 20;
-            continue;
-        }
-        if (next[0] == MP_IOAPIC && next[3] & 1) {
-            ioapic_add(read32(next + 4), first_interrupt);
-            first_interrupt += 24;
-        }
-        next += 8;
+    if (memcmp(bytes, "PCMP", 4) != 0 || length < MP_HEADER_BYTES || !readable(table, length) ||
+        !sums_to_zero(bytes, length)) {
+        return false;
     }
+    mp_entries_read(bytes + MP_HEADER_BYTES, bytes + length);
     return machine.cpu_count > 0;
 }
 
