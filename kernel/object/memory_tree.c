@@ -88,11 +88,10 @@ static struct node *node_copy(struct account *account, struct node *node)
     if (copy == NULL) {
         return NULL;
     }
-    for (uint32_t i = 0; i < NODE_SLOTS; i++) {
+    copy->present = node->present;
+    for (uint64_t left = node->present; left != 0; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
         void *below = node->slot[i];
-        if (below == NULL) {
-            continue;
-        }
         copy->slot[i] = below;
         if (node->level > 0) {
             node_share(below);
@@ -125,31 +124,36 @@ status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t pa
 {
     void *root = tree->root;
     void **place = &root;
+    struct node *node = NULL;
     for (uint32_t level = tree->levels; level-- > 0;) {
         if (!node_own(account, place, level)) {
             tree->root = root;
             return STATUS_NO_MEMORY;
         }
-        struct node *node = *place;
+        if (node != NULL) {
+            node->present |= 1ull << slot_number(page, level + 1);
+        }
+        node = *place;
         place = &node->slot[slot_number(page, level)];
     }
     tree->root = root;
     *old = *place;
     *place = frame;
+    uint64_t bit = 1ull << slot_number(page, 0);
+    node->present = frame != NULL ? node->present | bit : node->present & ~bit;
     return STATUS_OK;
 }
 
 static uint64_t next_in_node(const struct node *node, uint64_t base, uint64_t page, uint64_t end)
 {
     uint64_t span = 1ull << (NODE_BITS * node->level);
-    uint32_t first = page > base ? (uint32_t)((page - base) / span) : 0;
-    for (uint32_t i = first; i < NODE_SLOTS; i++) {
+    uint64_t first = page > base ? (page - base) / span : 0;
+    uint64_t left = first < NODE_SLOTS ? node->present & UINT64_MAX << first : 0;
+    for (; left != 0; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
         uint64_t start = base + i * span;
         if (start >= end) {
             break;
-        }
-        if (node->slot[i] == NULL) {
-            continue;
         }
         if (node->level == 0) {
             return start;
@@ -175,11 +179,9 @@ bool node_release(struct node *node, uint32_t *budget)
     }
     /* Ours alone now, and it stays so: only a holder of a reference can share it. */
     __atomic_store_n(&node->references, 1, __ATOMIC_RELAXED);
-    for (uint32_t i = 0; i < NODE_SLOTS; i++) {
+    while (node->present != 0) {
+        uint32_t i = (uint32_t)__builtin_ctzll(node->present);
         void *below = node->slot[i];
-        if (below == NULL) {
-            continue;
-        }
         if (*budget == 0) {
             return false;
         }
@@ -190,6 +192,7 @@ bool node_release(struct node *node, uint32_t *budget)
             return false;
         }
         node->slot[i] = NULL;
+        node->present &= node->present - 1;
     }
     if (*budget == 0) {
         return false;

@@ -18,8 +18,10 @@ struct node {
     uint32_t references; /* atomic */
     uint32_t level;      /* 0: slots are frames */
     struct payer *payer;
+    uint64_t present; /* bit per slot that is not NULL */
     void *slot[NODE_SLOTS];
 };
+_Static_assert(NODE_SLOTS == 64, "a bit of one word for each slot");
 
 struct memory_tree {
     struct node *root;

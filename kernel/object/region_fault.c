@@ -101,10 +101,8 @@ static uint32_t around_present(const struct fault *fault, const struct memory *m
     uint32_t end;
     around_limits(fault, page, &first, &end);
     uint32_t present = UINT32_MAX << end | ((1u << first) - 1);
-    for (uint32_t i = first; leaf != NULL && i < end; i++) {
-        if (leaf->slot[page % NODE_SLOTS + i - index] != NULL) {
-            present |= 1u << i;
-        }
+    if (leaf != NULL) {
+        present |= (uint32_t)(leaf->present >> (page % NODE_SLOTS - (index - first))) << first;
     }
     return present;
 }
@@ -119,10 +117,18 @@ static void around_install(const struct fault *fault, const struct memory *memor
     uint32_t first;
     uint32_t end;
     around_limits(fault, page, &first, &end);
-    uint64_t *entry = fault->entry - index;
-    for (uint32_t i = first; leaf != NULL && i < end; i++) {
-        const struct frame *frame = leaf->slot[page % NODE_SLOTS + i - index];
-        if (frame == NULL || entry[i] != 0 || skip >> i & 1) {
+    if (leaf == NULL) {
+        return;
+    }
+    /* Entry and slot of the first page around that lies in region and leaf. */
+    uint64_t *entry = fault->entry - (index - first);
+    uint64_t slot = page % NODE_SLOTS - (index - first);
+    uint64_t left = leaf->present >> slot & ~((uint64_t)skip >> first);
+    left &= (1ull << (end - first)) - 1;
+    for (; left != 0; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        const struct frame *frame = leaf->slot[slot + i];
+        if (entry[i] != 0) {
             continue;
         }
         bool writable =

@@ -21,6 +21,10 @@ typedef uint32_t status_t;
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
+/* For tables of many pages of which few are used: behind everything small, so that what a program
+ * touches first lies on few pages. */
+#define LARGE_TABLE __attribute__((section(".bss.large")))
+
 /* True when [offset, offset + length) lies inside [0, size). */
 static inline bool range_inside(uint64_t offset, uint64_t length, uint64_t size)
 {

@@ -10,7 +10,7 @@
 
 static struct heap_core core;
 static struct mutex heap_lock;
-static uint32_t chunks[HEAP_CHUNKS];
+static uint32_t chunks[HEAP_CHUNKS] LARGE_TABLE;
 
 static void discard(void *address, uint64_t size_bytes)
 {

@@ -16,7 +16,7 @@ static struct {
     uint64_t next_address;
     struct free_range *free_ranges;
 } state;
-static uint64_t slots_used[SLOT_WORDS];
+static uint64_t slots_used[SLOT_WORDS] LARGE_TABLE;
 
 /* Addresses given back, by size: windows are few and their sizes repeat. */
 struct free_range {

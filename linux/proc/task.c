@@ -14,19 +14,22 @@
 
 struct mutex tasks_lock;
 
-static struct task *table[PID_MAX];
+/* By number; a group stays as a zombie when its task of that number is gone. */
+static struct {
+    struct task *task;
+    struct thread_group *group;
+} table[PID_MAX] LARGE_TABLE;
 static int last_tid;
 static uint32_t tasks_alive;
-static struct thread_group *groups_by_pid[PID_MAX]; /* zombies too */
 
 struct task *task_find(int tid)
 {
-    return tid > 0 && tid < PID_MAX ? table[tid] : NULL;
+    return tid > 0 && tid < PID_MAX ? table[tid].task : NULL;
 }
 
 struct thread_group *group_find(int pid)
 {
-    return pid > 0 && pid < PID_MAX ? groups_by_pid[pid] : NULL;
+    return pid > 0 && pid < PID_MAX ? table[pid].group : NULL;
 }
 
 uint32_t task_count(void)
@@ -37,8 +40,8 @@ uint32_t task_count(void)
 void task_for_each_group(void (*visit)(struct thread_group *group, void *context), void *context)
 {
     for (int pid = 1; pid <= table_highest(); pid++) {
-        if (groups_by_pid[pid] != NULL) {
-            visit(groups_by_pid[pid], context);
+        if (table[pid].group != NULL) {
+            visit(table[pid].group, context);
         }
     }
 }
@@ -56,8 +59,8 @@ int table_enter(struct task *task)
 {
     for (int tries = 0; tries < PID_MAX; tries++) {
         last_tid = last_tid + 1 >= PID_MAX ? (tries > 0 ? 300 : 1) : last_tid + 1;
-        if (table[last_tid] == NULL && groups_by_pid[last_tid] == NULL) {
-            table[last_tid] = task;
+        if (table[last_tid].task == NULL && table[last_tid].group == NULL) {
+            table[last_tid].task = task;
             task->tid = last_tid;
             highest = MAX(highest, last_tid);
             tasks_alive++;
@@ -69,25 +72,25 @@ int table_enter(struct task *task)
 
 void table_leave(struct task *task)
 {
-    table[task->tid] = NULL;
+    table[task->tid].task = NULL;
     tasks_alive--;
 }
 
 void table_take_tid(struct task *task, int tid)
 {
-    table[tid] = task;
+    table[tid].task = task;
     task->tid = tid;
     tasks_alive++;
 }
 
 void table_enter_group(struct thread_group *group)
 {
-    groups_by_pid[group->pid] = group;
+    table[group->pid].group = group;
 }
 
 void table_leave_group(struct thread_group *group)
 {
-    groups_by_pid[group->pid] = NULL;
+    table[group->pid].group = NULL;
 }
 
 /* --- credentials ----------------------------------------------------------------------------- */
