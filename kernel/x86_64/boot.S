@@ -155,3 +155,5 @@ boot_ap_temporary_stack_top:
     .skip 16384
 .globl boot_stack_top
 boot_stack_top:
+
+.section .note.GNU-stack, "", @progbits

@@ -324,3 +324,5 @@ fatal_\vector:
 fatal_stub 2 0
 fatal_stub 8 1
 fatal_stub 18 0
+
+.section .note.GNU-stack, "", @progbits
