@@ -8,6 +8,11 @@
 #include "host/machine/qemu.h"
 
 #define ACCELERATOR_TRIAL_NS 2000000000ll
+/* For one that did work: a busy host makes a start slow, and is no reason to give KVM up. */
+#define ACCELERATOR_KNOWN_NS 10000000000ll
+
+/* Whether there is anything to try: /dev/kvm is there, and ours to open. */
+bool accelerator_kvm_opens(void);
 
 /* The remembered answer. NOT_FOUND: nothing is known that still holds. */
 MUST_USE status_t accelerator_recall(const struct state *state, enum accelerator *out);

@@ -80,6 +80,28 @@ static status_t machine_attempt(struct machine *machine, enum accelerator accele
     return STATUS_OK;
 }
 
+/* What to start with, and how long to wait for it. */
+static enum accelerator accelerator_choose(struct machine *machine, int64_t *patience_ns)
+{
+    const char *wish = machine->options.accelerator;
+    enum accelerator remembered;
+    *patience_ns = BOOT_NS;
+    if (strcmp(wish, "auto") != 0) {
+        return strcmp(wish, "kvm") == 0 ? ACCELERATOR_KVM : ACCELERATOR_TCG;
+    }
+    if (accelerator_recall(&machine->state, &remembered) == STATUS_OK) {
+        *patience_ns = remembered == ACCELERATOR_KVM ? ACCELERATOR_KNOWN_NS : BOOT_NS;
+        return remembered;
+    }
+    if (!accelerator_kvm_opens()) {
+        machine_report(machine, "note", "/dev/kvm cannot be opened: using emulation");
+        accelerator_remember(&machine->state, ACCELERATOR_TCG);
+        return ACCELERATOR_TCG;
+    }
+    *patience_ns = ACCELERATOR_TRIAL_NS;
+    return ACCELERATOR_KVM;
+}
+
 status_t machine_begin(struct machine *machine, char *problem, size_t problem_bytes)
 {
     status_t status = store_prepare(machine, problem, problem_bytes);
@@ -87,16 +109,8 @@ status_t machine_begin(struct machine *machine, char *problem, size_t problem_by
         return status;
     }
     machine->started_ns = clock_now_ns();
-    const char *wish = machine->options.accelerator;
-    enum accelerator accelerator = ACCELERATOR_KVM;
-    int64_t patience_ns = ACCELERATOR_TRIAL_NS;
-    if (strcmp(wish, "auto") != 0) {
-        accelerator = strcmp(wish, "kvm") == 0 ? ACCELERATOR_KVM : ACCELERATOR_TCG;
-        patience_ns = BOOT_NS;
-    } else if (accelerator_recall(&machine->state, &accelerator) == STATUS_OK &&
-               accelerator == ACCELERATOR_TCG) {
-        patience_ns = BOOT_NS;
-    }
+    int64_t patience_ns;
+    enum accelerator accelerator = accelerator_choose(machine, &patience_ns);
     return machine_attempt(machine, accelerator, patience_ns, problem, problem_bytes);
 }
 
@@ -104,7 +118,8 @@ void machine_engine_ready(struct machine *machine)
 {
     machine->phase = MACHINE_READY;
     machine->deadline_ns = INT64_MAX;
-    if (strcmp(machine->options.accelerator, "auto") == 0) {
+    bool tcg_wanted = strcmp(machine->options.accelerator, "tcg") == 0;
+    if (!tcg_wanted) {
         accelerator_remember(&machine->state, machine->accelerator);
     }
     machine_report(machine, "ready", accelerator_name(machine->accelerator));

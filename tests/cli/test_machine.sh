@@ -66,6 +66,19 @@ if [ -w /dev/kvm ]; then
     run_oak machine start
     expect "until what the answer depends on has changed" 0 "" "*KVM does not work here*"
     run_oak machine stop
+    rm "$OAK_STATE/accelerator"
+    run_oak machine start
+    expect "or the answer was deleted" 0 "" "*KVM does not work here*"
+    run_oak machine stop
+    FAKE_MODE= run_oak machine start --accelerator kvm
+    expect "KVM that is asked for is tried whatever is remembered" 0 "" ""
+    [ "$(status_value accelerator)" = kvm ]
+    result $? "and used"
+    run_oak machine stop
+    FAKE_MODE= run_oak machine start
+    [ "$(status_value accelerator)" = kvm ]
+    result $? "and remembered when it works"
+    run_oak machine stop
 else
     result 0 "KVM that hangs is given up # SKIP no /dev/kvm"
 fi
