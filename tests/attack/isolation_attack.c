@@ -194,6 +194,78 @@ static void attack_messages(void)
     destroy(endpoint);
 }
 
+/* --- a slot that changes during the call ----------------------------------------------------- */
+
+#define SWAP_ROUNDS 20000
+#define READ_ONLY   'r'
+#define OWN         'o'
+
+struct swap {
+    uint32_t slot;
+    uint32_t read_only; /* another's memory, for reading */
+    uint32_t own;       /* ours, with every right */
+    uint32_t stop;
+};
+
+static void swapper(struct worker *worker)
+{
+    struct swap *swap = worker->context;
+    while (!__atomic_load_n(&swap->stop, __ATOMIC_ACQUIRE)) {
+        (void)kernel_capability_drop(SLOT_DOMAIN, swap->slot);
+        (void)kernel_capability_copy(SLOT_DOMAIN, swap->slot, swap->read_only, RIGHTS_ALL);
+        (void)kernel_capability_drop(SLOT_DOMAIN, swap->slot);
+        (void)kernel_capability_copy(SLOT_DOMAIN, swap->slot, swap->own, RIGHTS_ALL);
+    }
+}
+
+/* What was mapped for writing is ours. */
+static bool swap_round(const struct swap *swap, uint32_t view, uint64_t place)
+{
+    const uint64_t read_write = RIGHT_READ | RIGHT_WRITE;
+    bool held = true;
+    if (kernel_memory_view(SLOT_ACCOUNT, view, swap->slot, 0, PAGE_SIZE, RIGHTS_ALL) == STATUS_OK) {
+        if (kernel_region_map(SLOT_DOMAIN, place | read_write, PAGE_SIZE, view, 0, 0) ==
+            STATUS_OK) {
+            held = *(volatile uint8_t *)place == OWN;
+        }
+        must(kernel_object_destroy(view), "destroy");
+    }
+    if (kernel_region_map(SLOT_DOMAIN, place | RIGHT_READ, PAGE_SIZE, swap->slot, 0, 0) ==
+        STATUS_OK) {
+        if (kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, read_write) == STATUS_OK) {
+            held = held && *(volatile uint8_t *)place == OWN;
+        }
+        must(kernel_region_unmap(SLOT_DOMAIN, place, PAGE_SIZE), "unmap");
+    }
+    return held;
+}
+
+static void attack_changing_slot(void)
+{
+    uint32_t others = memory_new(SLOT_ACCOUNT, PAGE_SIZE);
+    struct swap swap = {
+        .slot = slot_new(), .read_only = slot_new(), .own = memory_new(SLOT_ACCOUNT, PAGE_SIZE)};
+    window_map_all(others, PAGE_SIZE)[0] = READ_ONLY;
+    window_map_all(swap.own, PAGE_SIZE)[0] = OWN;
+    must(kernel_capability_copy(SLOT_DOMAIN, swap.read_only, others, RIGHT_READ), "copy");
+    struct worker worker = {.context = &swap};
+    worker_start(&worker, swapper, SLOT_NONE);
+    uint32_t view = slot_new();
+    uint64_t place = window_place(PAGE_SIZE);
+    bool held = true;
+    for (uint32_t i = 0; i < SWAP_ROUNDS && held; i++) {
+        held = swap_round(&swap, view, place);
+    }
+    __atomic_store_n(&swap.stop, 1, __ATOMIC_RELEASE);
+    worker_join(&worker);
+    ok(held,
+       "rights come from the capability that named the object, however fast the slot changes");
+    slot_release(swap.slot);
+    slot_release(swap.read_only);
+    destroy(swap.own);
+    destroy(others);
+}
+
 void attack_isolation(void)
 {
     log_line("# isolation");
@@ -202,4 +274,5 @@ void attack_isolation(void)
     attack_slots();
     attack_registers();
     attack_messages();
+    attack_changing_slot();
 }
