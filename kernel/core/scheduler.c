@@ -422,6 +422,9 @@ static struct thread *idle(struct cpu *cpu)
     while ((next = choose(cpu)) == NULL) {
         bool nothing_left = barrier_poll();
         bool zeroed = frames_zero_one();
+        /* What the barrier waits for may wait for us; and some machines (QEMU) let no interrupt in
+         * between the sti and the cli below. */
+        cpu_serve_requests();
         cpu->kernel_entries++;
         if (nothing_left && !zeroed) {
             __asm__ volatile("sti; hlt; cli" : : : "memory");
