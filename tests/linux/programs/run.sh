@@ -5,14 +5,14 @@
 #
 #   -l TIMES    on Linux alone, so many times: a program must print the same each time
 #   -d          the kernel without assertions
-#   -t SECONDS  the limit of one boot, 420 if not given
+#   -t SECONDS  the limit of one boot, 150 if not given
 #
 # All run in one container; when one of them ends it or does not end, the rest run in another.
 # The outputs stay in build/tests/linux-programs-output.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 programs=build/tests/linux-programs output=build/tests/linux-programs-output
-kernel=build/tests/linux-programs.elf seconds=420 times=0
+kernel=build/tests/linux-programs.elf seconds=150 times=0
 while getopts l:dt: option; do
     case $option in
     l) times=$OPTARG ;;
@@ -87,7 +87,7 @@ while [ ${#left[@]} -gt 0 ] && [ $boots -le ${#all[@]} ]; do
     tests/linux/bringup.sh -k $kernel -t "$seconds" \
         "/tests/each.sh /tests /tmp /tests/data ${left[*]}" >"$scratch/log" 2>&1
     cat "$scratch/log" >>$output/log
-    sed -nE 's/^.*init: (out|err): //p' "$scratch/log" >"$scratch/oak"
+    sed -nE 's/^(out|err): //p' "$scratch/log" >"$scratch/oak"
     again=()
     judged=0
     for name in "${left[@]}"; do
