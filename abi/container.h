@@ -28,6 +28,10 @@ enum container_request {
     CONTAINER_REQUEST_EXEC = 2,
     CONTAINER_REQUEST_KILL = 3,
     CONTAINER_REQUEST_RESIZE = 4,
+    /* A process without a program: its specification is RECORD_PATH. It is launched when all has
+     * been copied, and ends then; a copy that fails is one that could not be launched. */
+    CONTAINER_REQUEST_COPY_OUT = 5, /* a tar archive to stdout */
+    CONTAINER_REQUEST_COPY_IN = 6,  /* one from stdin, into a directory */
 };
 
 /*

@@ -54,8 +54,10 @@ static bool request_serve(void)
     struct container_next_request_reply request;
     uint32_t slot = slot_alloc();
     status_t status = container_next_request(CONTAINER_SLOT_ENGINE, slot, &request);
-    bool exec = status == STATUS_OK && request.kind == CONTAINER_REQUEST_EXEC;
-    if (!exec) {
+    bool channel = status == STATUS_OK && (request.kind == CONTAINER_REQUEST_EXEC ||
+                                           request.kind == CONTAINER_REQUEST_COPY_OUT ||
+                                           request.kind == CONTAINER_REQUEST_COPY_IN);
+    if (!channel) {
         slot_free(slot);
     }
     if (status != STATUS_OK) {
@@ -66,10 +68,16 @@ static bool request_serve(void)
         if (image_open(request.value) != 0) {
             personality_panic("start: cannot map the image");
         }
-        launch(request.process, CONTAINER_SLOT_CHANNEL, request.size);
+        launch(LAUNCH_PROGRAM, request.process, CONTAINER_SLOT_CHANNEL, request.size);
         return true;
     case CONTAINER_REQUEST_EXEC:
-        launch(request.process, slot, request.size);
+        launch(LAUNCH_PROGRAM, request.process, slot, request.size);
+        return true;
+    case CONTAINER_REQUEST_COPY_OUT:
+        launch(LAUNCH_COPY_OUT, request.process, slot, request.size);
+        return true;
+    case CONTAINER_REQUEST_COPY_IN:
+        launch(LAUNCH_COPY_IN, request.process, slot, request.size);
         return true;
     case CONTAINER_REQUEST_KILL:
         launched_signal(request.process, (int)request.value);

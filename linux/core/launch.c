@@ -1,8 +1,9 @@
 /*
  * The event thread reads a process's specification and makes its task; all that may take long or
  * touches files the task does itself, as its first act, with root's rights until it has become the
- * user that it is to be. `list` holds every process that was started and has not been reported as
- * ended; an entry owns the specification and a reference to the console until then.
+ * user that it is to be. A copy is such a first act and nothing else. `list` holds every process
+ * that was started and has not been reported as ended; an entry owns the specification and a
+ * reference to the console until then.
  */
 #include "linux/core/launch.h"
 
@@ -11,6 +12,7 @@
 #include "lib/base/format.h"
 #include "linux/core/console.h"
 #include "linux/core/container.h"
+#include "linux/core/copy.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/root.h"
@@ -27,6 +29,7 @@
 
 struct launched {
     struct launched *next;
+    enum launch_kind kind;
     uint32_t process;
     int pid;
     struct console *console;
@@ -122,10 +125,10 @@ static const char *error_text(long result)
     }
 }
 
-static void report(uint32_t process, long result, int pid, const char *message)
+static void report(uint32_t process, status_t status, int pid, const char *message)
 {
-    status_t ignored = container_launched(CONTAINER_SLOT_ENGINE, process, status_of(result),
-                                          (uint64_t)pid, message, (uint32_t)strlen(message));
+    status_t ignored = container_launched(CONTAINER_SLOT_ENGINE, process, status, (uint64_t)pid,
+                                          message, (uint32_t)strlen(message));
     (void)ignored;
 }
 
@@ -202,6 +205,20 @@ static long directory_enter(struct task *task, const char *path)
     return result;
 }
 
+/* So that the user may open them again, as /dev/stdout. A tty is /dev/console: the first user's. */
+static void streams_hand_over(struct task *task, uint32_t uid, bool first)
+{
+    for (int stream = 0; stream < STREAMS; stream++) {
+        struct file *file = file_table_file(task->files, stream);
+        if (file != NULL) {
+            if (first || inode_is(file->path.inode, S_IFIFO)) {
+                __atomic_store_n(&file->path.inode->uid, uid, __ATOMIC_RELAXED);
+            }
+            file_put(file);
+        }
+    }
+}
+
 static long become_user(struct task *task, struct specification *specification)
 {
     char *home = NULL;
@@ -238,6 +255,7 @@ static long prepare_and_run(struct task *task, struct launched *entry)
     result = streams_open(task, entry);
     if (result == 0) {
         result = become_user(task, specification);
+        streams_hand_over(task, task->credentials->uid, entry->process == 0);
         if (result == -ENOENT) {
             format_text(entry->message, sizeof(entry->message),
                         "unable to find user %s: no matching entry in passwd file",
@@ -265,6 +283,34 @@ static long prepare_and_run(struct task *task, struct launched *entry)
     return result;
 }
 
+/* The engine counts the process as never started: its end is not reported. */
+_Noreturn static void launch_failed(struct task *task, struct launched *entry)
+{
+    task->group->is_console_main = false;
+    launched_remove(entry);
+    group_exit(task, 127 << 8);
+}
+
+/* All that a process that copies does. */
+_Noreturn static void launch_copy(struct task *task, struct launched *entry)
+{
+    static const char name[] = "oak-cp";
+    bool into = entry->kind == LAUNCH_COPY_IN;
+    memcpy(task->group->name, name, sizeof(name));
+    struct file *file = console_open(entry->console, into ? 0 : 1);
+    status_t status = STATUS_NO_MEMORY;
+    if (file != NULL) {
+        status =
+            copy_run(file, entry->specification.path, into, entry->message, sizeof(entry->message));
+        file_put(file);
+    }
+    report(entry->process, status, task->group->pid, entry->message);
+    if (status != STATUS_OK) {
+        launch_failed(task, entry);
+    }
+    group_exit(task, 0);
+}
+
 void container_launch(struct task *task)
 {
     uint32_t process = console_process(task->group->console);
@@ -272,14 +318,14 @@ void container_launch(struct task *task)
     struct launched *entry = launched_find(process);
     mutex_unlock(&list.lock);
     task->launch = false;
+    if (entry->kind != LAUNCH_PROGRAM) {
+        launch_copy(task, entry);
+    }
     long result = prepare_and_run(task, entry);
     task->registers_replaced = false;
-    report(process, result, task->group->pid, entry->message);
+    report(process, status_of(result), task->group->pid, entry->message);
     if (result != 0) {
-        /* The engine counts the process as never started: its end is not reported. */
-        task->group->is_console_main = false;
-        launched_remove(entry);
-        group_exit(task, 127 << 8);
+        launch_failed(task, entry);
     }
     specification_free(&entry->specification);
 }
@@ -314,6 +360,9 @@ static long launch_prepare(struct launched *entry, uint64_t specification_bytes)
     long result = specification_read(console_specification(entry->console), specification_bytes,
                                      &entry->specification);
     const struct specification *specification = &entry->specification;
+    if (result == 0 && (specification->path != NULL) != (entry->kind != LAUNCH_PROGRAM)) {
+        result = -EINVAL;
+    }
     if (result == 0 && entry->process == 0) {
         if (specification->hostname != NULL) {
             container_hostname_set(specification->hostname,
@@ -331,18 +380,19 @@ static long launch_prepare(struct launched *entry, uint64_t specification_bytes)
     return result == 0 ? task_make(entry) : result;
 }
 
-void launch(uint32_t process, uint32_t channel, uint64_t specification_bytes)
+void launch(enum launch_kind kind, uint32_t process, uint32_t channel, uint64_t specification_bytes)
 {
     struct launched *entry = heap_alloc(sizeof(*entry));
     long result = entry == NULL
                       ? -ENOMEM
                       : console_new(process, channel, specification_bytes, &entry->console);
     if (result == 0) {
+        entry->kind = kind;
         entry->process = process;
         result = launch_prepare(entry, specification_bytes);
     }
     if (result != 0) {
-        report(process, result == -ENOENT ? -EINVAL : result, 0, error_text(result));
+        report(process, status_of(result == -ENOENT ? -EINVAL : result), 0, error_text(result));
         if (entry != NULL) {
             launched_free(entry);
         }

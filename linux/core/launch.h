@@ -1,4 +1,4 @@
-/* Processes that the engine starts: START's and EXEC's. */
+/* Processes that the engine starts: START's, EXEC's and those that copy. */
 #pragma once
 
 #include "lib/base/types.h"
@@ -7,7 +7,13 @@
  * Make the task of a process and let it run; how that went, the engine is told by the task itself
  * or, when there could be none, from here. Takes over the channel's slot. From the event thread.
  */
-void launch(uint32_t process, uint32_t channel, uint64_t specification_bytes);
+enum launch_kind {
+    LAUNCH_PROGRAM,
+    LAUNCH_COPY_OUT,
+    LAUNCH_COPY_IN,
+};
+void launch(enum launch_kind kind, uint32_t process, uint32_t channel,
+            uint64_t specification_bytes);
 
 /* A signal for a process; nothing when it is gone. */
 void launched_signal(uint32_t process, int number);

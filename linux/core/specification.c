@@ -57,6 +57,8 @@ static long record_apply(const struct record *record, struct specification *out)
         return text_set(record, &out->user);
     case RECORD_HOSTNAME:
         return text_set(record, &out->hostname);
+    case RECORD_PATH:
+        return text_set(record, &out->path);
     case RECORD_TERMINAL:
         return flag_set(record, &out->terminal);
     case RECORD_OPEN_STDIN:
@@ -96,7 +98,8 @@ long specification_read(const void *shared, uint64_t length_bytes, struct specif
             return result;
         }
     }
-    return status != STATUS_NOT_FOUND || out->arguments.count == 0 ? -EINVAL : 0;
+    bool named = out->path != NULL || out->arguments.count > 0;
+    return status != STATUS_NOT_FOUND || !named ? -EINVAL : 0;
 }
 
 void specification_free(struct specification *specification)
@@ -106,6 +109,7 @@ void specification_free(struct specification *specification)
     heap_free(specification->working_directory);
     heap_free(specification->user);
     heap_free(specification->hostname);
+    heap_free(specification->path);
     heap_free(specification->bytes);
     *specification = (struct specification){.bytes = NULL};
 }

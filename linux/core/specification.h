@@ -11,9 +11,10 @@ struct specification {
     uint8_t *bytes;
     struct exec_strings arguments;
     struct exec_strings environment;
-    char *working_directory; /* NULL: none was given, as the next two */
+    char *working_directory; /* NULL: none was given, as the next three */
     char *user;
     char *hostname;
+    char *path; /* of a copy, which has no arguments */
     bool terminal;
     bool open_stdin;
     bool read_only;

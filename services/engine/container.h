@@ -27,6 +27,7 @@
 #define CONTAINER_EXECS_MAX    64
 #define CONTAINER_MISSING_MAX  32
 #define MISSING_NAME_MAX       64
+#define SIGNAL_KILL            9
 #define WATCH_BITS             48 /* domains share this many bits of the engine's signal */
 #define CONTAINER_WATCH_BITS   (((1ull << WATCH_BITS) - 1) << ENGINE_EVENT_OWN)
 
@@ -121,6 +122,8 @@ MUST_USE status_t container_find(const char *text, uint32_t length_bytes, struct
  * take a CREATE's apart; the label stays where it is. INVALID_ARGUMENT with *why set: it is none.
  */
 MUST_USE status_t specification_check(const void *bytes, uint32_t length_bytes, const char **why);
+/* COPY_OUT's and COPY_IN's: CONTAINER and one absolute PATH. */
+MUST_USE status_t copy_specification_check(const void *bytes, uint32_t length_bytes);
 MUST_USE status_t specification_read(const void *bytes, uint32_t length_bytes,
                                      struct container_specification *out, const char **why);
 

@@ -31,7 +31,10 @@ static bool request_hand_over(struct service_call *call, struct container *conta
     if (process == NULL || process->state == PROCESS_ENDED) {
         return false;
     }
-    if (queued->kind == CONTAINER_REQUEST_EXEC) {
+    bool channel = queued->kind == CONTAINER_REQUEST_EXEC ||
+                   queued->kind == CONTAINER_REQUEST_COPY_OUT ||
+                   queued->kind == CONTAINER_REQUEST_COPY_IN;
+    if (channel) {
         uint32_t slot;
         status_t status = channel_send(&process->channel, &slot);
         if (status != STATUS_OK) {
@@ -41,7 +44,7 @@ static bool request_hand_over(struct service_call *call, struct container *conta
         service_drop_after(call, slot);
         reply->channel = slot;
     }
-    bool launch = queued->kind == CONTAINER_REQUEST_EXEC || queued->kind == CONTAINER_REQUEST_START;
+    bool launch = channel || queued->kind == CONTAINER_REQUEST_START;
     reply->kind = queued->kind;
     reply->process = queued->process;
     reply->value = queued->value;

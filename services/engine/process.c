@@ -26,13 +26,16 @@ static status_t log_ready(void *context, uint32_t from_bytes, uint32_t size_byte
     return log_memory_ready(context, from_bytes, size_bytes);
 }
 
-static void log_open(struct process *process)
+static status_t log_open(struct process *process)
 {
     uint32_t size_bytes = process->number == 0 ? CONTAINER_LOG_BYTES : EXEC_LOG_BYTES;
     struct log_memory *memory = &process->log_memory;
-    if (log_memory_make(process->container->objects.account, size_bytes, memory) == STATUS_OK) {
+    status_t status = log_memory_make(process->container->objects.account, size_bytes, memory);
+    if (status == STATUS_OK) {
         log_ring_open(&process->log, memory->bytes, memory->size_bytes, log_ready, memory);
+        status = process->copies ? log_memory_ready(memory, 0, size_bytes) : STATUS_OK;
     }
+    return process->copies ? status : STATUS_OK;
 }
 
 static void channel_close(struct process *process)
@@ -63,6 +66,9 @@ status_t process_open(struct process *process, const void *specification,
     if (status == STATUS_OK) {
         status = rings_ready(process);
     }
+    if (status == STATUS_OK) {
+        status = log_open(process);
+    }
     if (status != STATUS_OK) {
         channel_close(process);
         return status;
@@ -78,7 +84,6 @@ status_t process_open(struct process *process, const void *specification,
     }
     process->ring_open[0] = process->ring_open[1] = process->ring_open[2] = true;
     process->specification_bytes = specification_bytes;
-    log_open(process);
     if (!process->open_stdin) {
         process_stdin_close(process);
     }
@@ -318,7 +323,7 @@ void process_launch_answer(struct process *process, status_t status)
         return;
     }
     record_writer_init(&records, bytes, sizeof(bytes));
-    if (status == STATUS_OK && process->number != 0) {
+    if (status == STATUS_OK && process->number != 0 && !process->copies) {
         record_put_number(&records, RECORD_PROCESS, process->number);
     }
     if (status != STATUS_OK && process->message[0] != '\0') {
@@ -347,8 +352,12 @@ void process_ended(struct process *process, uint32_t exit_code, bool oom_killed)
     process->exit_code = exit_code;
     process->oom_killed = oom_killed;
     channel_close(process);
+    if (launching && process->copies) {
+        static const char text[] = "the container ended";
+        memcpy(process->message, text, sizeof(text));
+    }
     if (launching) {
-        process_launch_answer(process, STATUS_CLOSED);
+        process_launch_answer(process, process->copies ? STATUS_BAD_STATE : STATUS_CLOSED);
     }
     for (struct session *s = process->sessions; s != NULL; s = s->process_next) {
         session_input_taken(s, session_input_bytes(s));

@@ -1,5 +1,6 @@
 /*
- * Processes that the engine knows: each container's own (number 0) and its EXECs. Streams run
+ * Processes that the engine knows: each container's own (number 0), its EXECs and those that copy
+ * files for a session. Streams run
  * through a channel's rings; what the personality writes there is moved into the process's log,
  * from which attached sessions are served, each at its own pace.
  *
@@ -31,11 +32,12 @@ enum process_state {
 
 struct process {
     struct container *container;
-    struct process *next; /* the container's EXECs */
+    struct process *next; /* the container's others: EXECs and copies */
     uint32_t number;
     enum process_state state;
     bool terminal;
     bool open_stdin;
+    bool copies; /* files out of the container or into it, for one session: no program */
     bool stdin_closed;
     bool oom_killed;
     uint32_t exit_code;
@@ -62,7 +64,8 @@ struct process {
 
 /*
  * Make its channel and log; the specification was checked. The rings are ready to be used. Its log
- * may be missing when there is no memory: then its output is counted as dropped.
+ * may be missing when there is no memory: then its output is counted as dropped. A process that
+ * copies gets all of its log at once, so that the session that follows it loses nothing.
  */
 MUST_USE status_t process_open(struct process *process, const void *specification,
                                uint32_t specification_bytes);
@@ -90,7 +93,7 @@ void process_release(struct process *process);
 /* A session took from the log, or left: go on if that was what held the process up. */
 void process_unhold(struct process *process);
 
-/* Answer the START or EXEC that made it, if somebody still waits for that. */
+/* Answer the START, EXEC or COPY that made it, if somebody still waits for that. */
 void process_launch_answer(struct process *process, status_t status);
 
 /*

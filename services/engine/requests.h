@@ -1,6 +1,6 @@
 /*
  * The requests of enum control_request: each is checked, carried out and answered, at once but for
- * START, EXEC and WAIT, whose answers come from the processes.
+ * START, EXEC, COPY and WAIT, whose answers come from the processes.
  */
 #pragma once
 
@@ -33,6 +33,8 @@ uint64_t request_number(const struct request *request, uint16_t tag, uint64_t ot
 void request_create(const struct request *request); /* requests_life.c */
 void request_start(const struct request *request);
 void request_exec(const struct request *request);
+void request_copy_out(const struct request *request);
+void request_copy_in(const struct request *request);
 void request_kill(const struct request *request);
 void request_remove(const struct request *request);
 void request_attach(const struct request *request); /* requests_streams.c */

@@ -7,8 +7,7 @@
 #include "services/engine/requests.h"
 #include "services/engine/template.h"
 
-#define SIGNAL_KILL 9
-#define SIGNAL_MAX  64
+#define SIGNAL_MAX 64
 
 /* --- CREATE --- */
 
@@ -115,7 +114,7 @@ void request_create(const struct request *request)
     create_checked(request, &specification);
 }
 
-/* --- START and EXEC --- */
+/* --- START, EXEC and COPY --- */
 
 /* From here on process_launch_answer answers the request. */
 static void launch_begin(const struct request *request, struct process *process)
@@ -162,18 +161,20 @@ void request_start(const struct request *request)
 }
 
 static status_t exec_make(const struct request *request, struct container *container,
-                          struct process **out)
+                          enum container_request kind, struct process **out)
 {
     struct process *process;
     status_t status = container_exec_new(container, &process);
     if (status != STATUS_OK) {
         return status;
     }
+    process->copies = kind != CONTAINER_REQUEST_EXEC;
     process->terminal = request_number(request, RECORD_TERMINAL, 0) != 0;
-    process->open_stdin = request_number(request, RECORD_OPEN_STDIN, 0) != 0;
+    process->open_stdin =
+        kind == CONTAINER_REQUEST_COPY_IN || request_number(request, RECORD_OPEN_STDIN, 0) != 0;
     status = process_open(process, request->bytes, request->length_bytes);
     if (status == STATUS_OK) {
-        status = container_tell(container, CONTAINER_REQUEST_EXEC, process->number, 0);
+        status = container_tell(container, kind, process->number, 0);
     }
     if (status == STATUS_OK) {
         status = session_attach(request->session, process, ATTACHMENT_OUTPUT,
@@ -187,10 +188,27 @@ static status_t exec_make(const struct request *request, struct container *conta
     return STATUS_OK;
 }
 
+static void exec_begin(const struct request *request, enum container_request kind,
+                       struct container *container)
+{
+    struct process *process;
+    if (request->session->attachment != ATTACHMENT_NONE) {
+        request_answer_message(request, STATUS_BUSY, "the session follows another process");
+        return;
+    }
+    status_t status = exec_make(request, container, kind, &process);
+    if (status == STATUS_OK) {
+        launch_begin(request, process);
+    } else if (status == STATUS_BUSY || status == STATUS_LIMIT_REACHED) {
+        request_answer_message(request, status, "too many processes of the container wait or run");
+    } else {
+        request_answer_message(request, status, create_problem(status, 1));
+    }
+}
+
 void request_exec(const struct request *request)
 {
     struct container *container = request_container(request);
-    struct process *process;
     const char *why;
     if (container == NULL) {
         return;
@@ -203,18 +221,39 @@ void request_exec(const struct request *request)
         request_answer_message(request, STATUS_INVALID_ARGUMENT, why);
         return;
     }
-    if (request->session->attachment != ATTACHMENT_NONE) {
-        request_answer_message(request, STATUS_BUSY, "the session follows another process");
+    exec_begin(request, CONTAINER_REQUEST_EXEC, container);
+}
+
+static void request_copy(const struct request *request, enum container_request kind)
+{
+    struct container *container = request_container(request);
+    if (container == NULL) {
         return;
     }
-    status_t status = exec_make(request, container, &process);
-    if (status == STATUS_OK) {
-        launch_begin(request, process);
-    } else if (status == STATUS_BUSY || status == STATUS_LIMIT_REACHED) {
-        request_answer_message(request, status, "too many processes of the container wait or run");
-    } else {
-        request_answer_message(request, status, create_problem(status, 1));
+    if (container->state != CONTAINER_RUNNING) {
+        request_answer_message(
+            request, STATUS_BAD_STATE,
+            container->state == CONTAINER_STOPPED
+                ? "the container has ended, and its files are gone"
+                : "the container does not run yet: its files are there when it does");
+        return;
     }
+    if (copy_specification_check(request->bytes, request->length_bytes) != STATUS_OK) {
+        request_answer_message(request, STATUS_INVALID_ARGUMENT,
+                               "the request names no absolute path");
+        return;
+    }
+    exec_begin(request, kind, container);
+}
+
+void request_copy_out(const struct request *request)
+{
+    request_copy(request, CONTAINER_REQUEST_COPY_OUT);
+}
+
+void request_copy_in(const struct request *request)
+{
+    request_copy(request, CONTAINER_REQUEST_COPY_IN);
 }
 
 /* --- KILL and REMOVE --- */

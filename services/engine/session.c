@@ -123,10 +123,16 @@ void session_resume(struct session *session)
 
 /* --- The end --- */
 
-/* Nobody of the session is interested in it any more. */
+/* Nobody of the session is interested in it any more. A copy is for its session alone. */
 static void process_left(struct process *process)
 {
     struct container *container = process->container;
+    if (process->copies && process->sessions == NULL && process->state != PROCESS_ENDED) {
+        /* One that cannot be told finds the end of its stdin, or comes to its own end. */
+        status_t ignored =
+            container_tell(container, CONTAINER_REQUEST_KILL, process->number, SIGNAL_KILL);
+        (void)ignored;
+    }
     container_exec_check(process);
     container_auto_remove(container);
 }

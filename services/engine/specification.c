@@ -131,6 +131,25 @@ status_t specification_check(const void *bytes, uint32_t length_bytes, const cha
     return STATUS_OK;
 }
 
+status_t copy_specification_check(const void *bytes, uint32_t length_bytes)
+{
+    struct record_reader reader;
+    struct record record;
+    uint32_t paths = 0;
+    status_t status;
+    record_reader_init(&reader, bytes, length_bytes);
+    while ((status = record_next(&reader, &record)) == STATUS_OK) {
+        const char *text = record.value;
+        bool path = record.tag == RECORD_PATH && record.length_bytes > 0 && text[0] == '/' &&
+                    text_good(&record);
+        if (!path && record.tag != RECORD_CONTAINER) {
+            return STATUS_INVALID_ARGUMENT;
+        }
+        paths += path;
+    }
+    return status == STATUS_NOT_FOUND && paths == 1 ? STATUS_OK : STATUS_INVALID_ARGUMENT;
+}
+
 /* Of a checked specification. */
 static uint64_t field_number(const struct record_reader *reader, uint16_t tag)
 {

@@ -333,7 +333,7 @@ static void test_report(void)
     result = asked_about(client, CONTROL_AUTHORITY, "one", 0, 0);
     CHECK(strcmp(result_text(result, RECORD_AUTHORITY), "memory image read execute") == 0);
     CHECK(asked_about(client, CONTROL_PAUSE, "one", 0, 0)->status == STATUS_NOT_SUPPORTED);
-    CHECK(asked_about(client, CONTROL_COPY_IN, "one", 0, 0)->status == STATUS_NOT_SUPPORTED);
+    CHECK(asked_about(client, CONTROL_UNPAUSE, "one", 0, 0)->status == STATUS_NOT_SUPPORTED);
     proved(
         "STATISTICS names missing calls, AUTHORITY every capability; what cannot be done says so");
 }
