@@ -10,7 +10,7 @@
 
 struct heap_slab;
 
-#define HEAP_CLASSES 14
+#define HEAP_CLASSES 8
 
 struct heap_core {
     uint8_t *base; /* aligned to HEAP_CHUNK_BYTES */

@@ -56,7 +56,7 @@ void exec_strings_free(struct exec_strings *strings)
 
 bool exec_strings_init(struct exec_strings *strings)
 {
-    *strings = (struct exec_strings){.capacity = 4096};
+    *strings = (struct exec_strings){.capacity = 1024};
     strings->bytes = heap_alloc(strings->capacity);
     return strings->bytes != NULL;
 }
