@@ -171,7 +171,12 @@ static bool source_pack(struct sink *sink, const char *source, const char *top, 
     bool good = disk != NULL && archive != NULL;
     if (good) {
         archive_read_disk_set_symlink_physical(disk);
+        /* Holes are sent as zeros, names as the bytes that they are. */
+        archive_read_disk_set_behavior(disk, ARCHIVE_READDISK_NO_XATTR | ARCHIVE_READDISK_NO_ACL |
+                                                 ARCHIVE_READDISK_NO_FFLAGS |
+                                                 ARCHIVE_READDISK_NO_SPARSE);
         archive_write_set_format_pax_restricted(archive);
+        archive_write_set_options(archive, "hdrcharset=BINARY");
         archive_write_set_bytes_in_last_block(archive, 1);
         good = archive_write_open(archive, sink, NULL, sink_write, NULL) == ARCHIVE_OK &&
                archive_read_disk_open(disk, source) == ARCHIVE_OK;
