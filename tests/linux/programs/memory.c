@@ -10,12 +10,18 @@
 #define READ_WRITE      (PROT_READ | PROT_WRITE)
 
 static sigjmp_buf fault_jump;
+static volatile bool jump_ready;
 static volatile int fault_code;
 static volatile uintptr_t fault_address;
 
 static void fault(int number, siginfo_t *info, void *context)
 {
     (void)context;
+    if (!jump_ready) {
+        say("failed: %s that is not the test's", signal_name(number));
+        _exit(97);
+    }
+    jump_ready = false;
     fault_code = info->si_code;
     fault_address = (uintptr_t)info->si_addr;
     siglongjmp(fault_jump, number);
@@ -26,6 +32,7 @@ static const char *touch(char *at, bool write)
 {
     static char text[64];
     int number = sigsetjmp(fault_jump, 1);
+    jump_ready = true;
     if (number == 0) {
         volatile char *byte = at;
         if (write) {
@@ -33,6 +40,7 @@ static const char *touch(char *at, bool write)
         } else {
             (void)*byte;
         }
+        jump_ready = false;
         return write ? "writable" : "readable";
     }
     snprintf(text, sizeof(text), "%s code %d%s", signal_name(number), fault_code,
@@ -176,8 +184,10 @@ static void execute_check(void)
     char *at = map(PAGE_BYTES, READ_WRITE, ANONYMOUS, -1);
     memcpy(at, code, sizeof(code));
     int number = sigsetjmp(fault_jump, 1);
+    jump_ready = true;
     if (number == 0) {
         ((int (*)(void))(uintptr_t)at)();
+        jump_ready = false;
         say("code in data: runs");
     } else {
         say("code in data: %s code %d", signal_name(number), fault_code);
@@ -341,6 +351,9 @@ static void remap_check(void)
     say_map("mremap against a wall", mremap(at, 2 * PAGE_BYTES, 3 * PAGE_BYTES, 0));
     char *moved = mremap(at, 2 * PAGE_BYTES, 8 * PAGE_BYTES, MREMAP_MAYMOVE);
     say_map("mremap MAYMOVE", moved);
+    if (moved == MAP_FAILED) {
+        return;
+    }
     say("mremap MAYMOVE: content %c%c, the rest zero %d, the old place %s", moved[0],
         moved[PAGE_BYTES], all_zero(moved + 2 * PAGE_BYTES, 6 * PAGE_BYTES), touch(at, false));
     char *target = map(8 * PAGE_BYTES, READ_WRITE, ANONYMOUS, -1);
