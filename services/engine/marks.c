@@ -5,10 +5,10 @@
 static uint64_t marks[MARKS];
 
 static const char *const names[MARKS] = {
-    [MARK_CREATE] = "mark.create",     [MARK_CREATED] = "mark.created",
-    [MARK_START] = "mark.start",       [MARK_RUNNING] = "mark.running",
-    [MARK_LAUNCHED] = "mark.launched", [MARK_ENDED] = "mark.ended",
-    [MARK_RELEASED] = "mark.released",
+    [MARK_READY] = "mark.ready",     [MARK_CREATE] = "mark.create",
+    [MARK_CREATED] = "mark.created", [MARK_START] = "mark.start",
+    [MARK_RUNNING] = "mark.running", [MARK_LAUNCHED] = "mark.launched",
+    [MARK_ENDED] = "mark.ended",     [MARK_RELEASED] = "mark.released",
 };
 
 void mark_set(enum mark mark)

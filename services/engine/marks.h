@@ -7,6 +7,7 @@
 #include "lib/base/types.h"
 
 enum mark {
+    MARK_READY,    /* the template is frozen: containers can start */
     MARK_CREATE,   /* CREATE was received */
     MARK_CREATED,  /* its objects exist */
     MARK_START,    /* START was received */

@@ -6,6 +6,7 @@
 #include "lib/oak/kernel.h"
 #include "lib/oak/log.h"
 #include "lib/oak/slots.h"
+#include "services/engine/marks.h"
 
 #define TEMPLATE_LIMIT_BYTES (32ull << 20)
 #define TEMPLATE_BYTES       (WINDOW_MAPS - WINDOW_BASE)
@@ -89,6 +90,7 @@ status_t template_freeze(struct service_call *call, uint64_t entry)
                                              .memory_bytes = TEMPLATE_BYTES,
                                              .entry = entry};
     template.state = TEMPLATE_READY;
+    mark_set(MARK_READY);
     log_line("personality ready after %llu us",
              (unsigned long long)((clock_now_ns() - template.started_ns) / 1000));
     return STATUS_DEFERRED;
