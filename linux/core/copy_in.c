@@ -319,6 +319,7 @@ static long archive_unpack(struct unpack *unpack)
         if (result != 0) {
             break;
         }
+        unpack->copy->name[0] = '\0';
     }
     if (unpack->reader.problem != NULL) {
         unpack->copy->problem = unpack->reader.problem;
