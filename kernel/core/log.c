@@ -5,14 +5,17 @@
 #include "kernel/x86_64/asm.h"
 #include "lib/base/format.h"
 
-#define COM1            0x3f8
-#define LINE_STATUS     (COM1 + 5)
-#define TRANSMIT_EMPTY  0x20
-#define LOG_LINE_BYTES  512
-#define TRANSMIT_SPINS  100000
+#define COM1           0x3f8
+#define LINE_STATUS    (COM1 + 5)
+#define SCRATCH        (COM1 + 7)
+#define SCRATCH_VALUE  0x5a
+#define TRANSMIT_EMPTY 0x20
+#define LOG_LINE_BYTES 512
+#define TRANSMIT_SPINS 100000
 
 static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
 static bool present;
+static bool alone;
 
 void log_init(void)
 {
@@ -22,7 +25,14 @@ void log_init(void)
     port_write8(COM1 + 1, 0);
     port_write8(COM1 + 3, 3); /* 8N1 */
     port_write8(COM1 + 2, 0xc7);
-    present = port_read8(LINE_STATUS) != 0xff;
+    /* A hypervisor may leave the port out; what is read then differs. */
+    port_write8(SCRATCH, SCRATCH_VALUE);
+    present = port_read8(SCRATCH) == SCRATCH_VALUE && port_read8(LINE_STATUS) != 0xff;
+}
+
+void log_alone(void)
+{
+    alone = true;
 }
 
 static void byte_write(char byte)
@@ -40,14 +50,18 @@ void log_bytes(const char *text, size_t length_bytes)
     if (!present) {
         return;
     }
-    spin_lock(&log_lock);
+    if (!alone) {
+        spin_lock(&log_lock);
+    }
     for (size_t i = 0; i < length_bytes; i++) {
         if (text[i] == '\n') {
             byte_write('\r');
         }
         byte_write(text[i]);
     }
-    spin_unlock(&log_lock);
+    if (!alone) {
+        spin_unlock(&log_lock);
+    }
 }
 
 void log_line(const char *format, ...)

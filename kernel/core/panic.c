@@ -1,40 +1,27 @@
-/* The end: say why, with registers and the way here, then reset the machine. */
+/*
+ * The end: say why, with registers and the way here, then reset the machine.
+ *
+ * The first processor to come here stops the others and is alone from then on: it takes no lock,
+ * as its holder may never run again. When it fails itself, it resets at once.
+ */
 #include "kernel/core/assert.h"
+#include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
 #include "kernel/core/traps.h"
+#include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/layout.h"
 
-#define BACKTRACE_DEPTH 16
+#define BACKTRACE_DEPTH 24
+#define STOP_NS         1000000 /* for the others to take notice */
 
-static uint32_t panicking;
+extern char kernel_text_start[];
+extern char kernel_text_end[];
+extern char kernel_data_start[];
+extern char kernel_end[];
 
-void registers_print(const struct registers *registers)
-{
-    log_line("vector %lu error %lx cr2 %lx", registers->vector, registers->error, cr2_read());
-    log_line("rip %lx rsp %lx rflags %lx cs %lx", registers->rip, registers->rsp,
-             registers->rflags, registers->cs);
-    log_line("rax %lx rbx %lx rcx %lx rdx %lx", registers->rax, registers->rbx, registers->rcx,
-             registers->rdx);
-    log_line("rsi %lx rdi %lx rbp %lx r8 %lx", registers->rsi, registers->rdi, registers->rbp,
-             registers->r8);
-    log_line("r9 %lx r10 %lx r11 %lx r12 %lx", registers->r9, registers->r10, registers->r11,
-             registers->r12);
-    log_line("r13 %lx r14 %lx r15 %lx", registers->r13, registers->r14, registers->r15);
-}
-
-/* Return addresses by frame pointers, as long as they stay in the kernel's own image. */
-static void backtrace_print(const uint64_t *frame)
-{
-    for (uint32_t i = 0; i < BACKTRACE_DEPTH && (uint64_t)frame > KERNEL_VIRTUAL; i++) {
-        if (frame[1] < KERNEL_VIRTUAL) {
-            break;
-        }
-        log_line("  called from %lx", frame[1]);
-        frame = (const uint64_t *)frame[0];
-    }
-}
+static uint32_t owner; /* 1 + the APIC number of the processor that panics; atomic */
 
 /* An empty IDT makes the next exception a triple fault: the machine resets. */
 static void reset(void)
@@ -46,14 +33,94 @@ static void reset(void)
     __asm__ volatile("lidt %0; int3" : : "m"(nothing));
 }
 
-void panic(const char *file, int line, const char *what)
+__attribute__((noreturn)) static void halt(void)
 {
-    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) == 0) {
-        log_line("oak: kernel panic: %s (%s:%d)", what, file, line);
-        backtrace_print(__builtin_frame_address(0));
-        reset();
-    }
     for (;;) {
         __asm__ volatile("cli; hlt");
     }
+}
+
+static void others_stop(void)
+{
+    uint32_t own = (cpuid(1, 0).ebx >> 24) + 1; /* not from GS, which may not be set up */
+    uint32_t found = 0;
+    __asm__ volatile("cli");
+    if (!__atomic_compare_exchange_n(&owner, &found, own, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST)) {
+        if (found == own) {
+            reset();
+        }
+        halt();
+    }
+    log_alone();
+    if (cpu_count > 1) {
+        apic_stop_others();
+        clock_spin_ns(STOP_NS);
+    }
+}
+
+static void registers_print(const struct registers *registers)
+{
+    log_line("vector %lu error %lx cr2 %lx cr3 %lx", registers->vector, registers->error,
+             cr2_read(), cr3_read());
+    log_line("rip %lx rsp %lx rflags %lx cs %lx", registers->rip, registers->rsp, registers->rflags,
+             registers->cs);
+    log_line("rax %lx rbx %lx rcx %lx rdx %lx", registers->rax, registers->rbx, registers->rcx,
+             registers->rdx);
+    log_line("rsi %lx rdi %lx rbp %lx r8 %lx", registers->rsi, registers->rdi, registers->rbp,
+             registers->r8);
+    log_line("r9 %lx r10 %lx r11 %lx r12 %lx", registers->r9, registers->r10, registers->r11,
+             registers->r12);
+    log_line("r13 %lx r14 %lx r15 %lx", registers->r13, registers->r14, registers->r15);
+}
+
+/* Frames lie on a kernel stack: in the image, or in what a processor was started with. */
+static bool frame_readable(uint64_t frame)
+{
+    if (frame % sizeof(uint64_t) != 0) {
+        return false;
+    }
+    if (frame >= (uint64_t)kernel_data_start && frame < (uint64_t)kernel_end - 8) {
+        return true;
+    }
+    for (uint32_t i = 0; i < CPUS_MAX && cpus[i] != NULL; i++) {
+        uint64_t below_top = cpus[i]->stack_top - frame;
+        if (below_top >= 16 && below_top <= KERNEL_STACK_BYTES) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Prints where the calls are, not where they return to: that may be the next line or function. */
+static void backtrace_print(const uint64_t *frame)
+{
+    for (uint32_t i = 0; i < BACKTRACE_DEPTH && frame_readable((uint64_t)frame); i++) {
+        if (frame[1] < (uint64_t)kernel_text_start || frame[1] >= (uint64_t)kernel_text_end) {
+            break;
+        }
+        log_line("  called from %lx", frame[1] - 1);
+        frame = (const uint64_t *)frame[0];
+    }
+}
+
+void panic(const char *file, int line, const char *what)
+{
+    others_stop();
+    log_line("oak: kernel panic on processor %u: %s (%s:%d)", owner - 1, what, file, line);
+    log_line("rsp %lx cr2 %lx cr3 %lx", (uint64_t)__builtin_frame_address(0), cr2_read(),
+             cr3_read());
+    backtrace_print(__builtin_frame_address(0));
+    reset();
+    halt();
+}
+
+void panic_trap(const struct registers *registers, const char *what)
+{
+    others_stop();
+    log_line("oak: kernel panic on processor %u: %s", owner - 1, what);
+    registers_print(registers);
+    backtrace_print(__builtin_frame_address(0));
+    reset();
+    halt();
 }

@@ -21,6 +21,8 @@
 
 #define INIT_HEAP_BYTES 0x10000000ull /* 256 MiB of addresses */
 
+struct domain *init_domain;
+
 extern char bundle_start[];
 extern char bundle_end[];
 
@@ -133,6 +135,7 @@ void start_init(uint64_t tsc_at_start)
     struct domain *domain;
     struct memory *private;
     must(domain_create(account, false, &domain), "domain");
+    init_domain = domain;
     must(memory_make(account, WINDOW_SIZE, &private), "window memory");
     uint64_t entry = program_map(domain, private, bundle);
 

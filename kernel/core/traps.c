@@ -6,8 +6,9 @@
 #include "kernel/core/traps.h"
 
 #include "kernel/core/assert.h"
-#include "kernel/core/log.h"
+#include "kernel/core/backtrace.h"
 #include "kernel/core/scheduler.h"
+#include "kernel/core/start_init.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/space.h"
@@ -131,7 +132,8 @@ void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address
     registers->ss = USER_DATA;
 }
 
-static void report_fill(struct domain_report *report, const struct trap_words *words)
+static void report_fill(struct domain_report *report, const struct trap_words *words,
+                        struct thread *thread)
 {
     memset(report, 0, sizeof(*report));
     report->cause = words->cause;
@@ -140,6 +142,8 @@ static void report_fill(struct domain_report *report, const struct trap_words *w
     report->address = words->address;
     report->rip = words->rip;
     report->rsp = words->rsp;
+    report->calls = backtrace_window(&thread->domain->window, thread->registers.rbp,
+                                     report->return_address, DOMAIN_REPORT_FRAMES);
 }
 
 /* To the fault entry, on the same stack, below what the interrupted code uses. */
@@ -162,8 +166,11 @@ static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t a
     if (domain->fault_entry == 0 || thread->in_fault) {
         struct domain_report report;
         /* A second fault tells less than the one whose handler failed. */
-        report_fill(&report, thread->in_fault ? &thread->frame->personality : &words);
+        report_fill(&report, thread->in_fault ? &thread->frame->personality : &words, thread);
         domain_end(domain, &report);
+        if (domain == init_domain) {
+            panic_trap(registers, "init ended by a fault");
+        }
         return;
     }
     thread->frame->personality = words;
@@ -258,8 +265,7 @@ void trap_attend(struct thread *thread)
 void trap_kernel(struct registers *registers)
 {
     if (registers->vector < 32) {
-        registers_print(registers);
-        panic(__FILE__, __LINE__, "exception in the kernel");
+        panic_trap(registers, "exception in the kernel");
     }
     /* Only the idle loop runs with interrupts on; it counted itself out of the kernel. */
     struct cpu *cpu = cpu_current();
@@ -270,8 +276,7 @@ void trap_kernel(struct registers *registers)
 
 void trap_fatal(struct registers *registers)
 {
-    registers_print(registers);
-    panic(__FILE__, __LINE__, "non-maskable interrupt, double fault or machine check");
+    panic_trap(registers, "non-maskable interrupt, double fault or machine check");
 }
 
 /* --- resume ---------------------------------------------------------------------------------- */

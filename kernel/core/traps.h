@@ -12,7 +12,8 @@ __attribute__((noreturn)) void kernel_leave(struct thread *thread);
 void trap_kernel(struct registers *registers);
 __attribute__((noreturn)) void trap_fatal(struct registers *registers);
 
-void registers_print(const struct registers *registers);
+/* As panic, with the registers of the interrupted code. */
+__attribute__((noreturn)) void panic_trap(const struct registers *registers, const char *what);
 
 /* Send the current thread from application mode to its domain's trap entry. */
 void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address);

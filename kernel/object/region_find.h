@@ -1,4 +1,4 @@
-/* Looking regions up, for the two files that work on region maps. Under the map's lock. */
+/* Looking regions up, for the files that work on region maps. Under the map's lock. */
 #pragma once
 
 #include "kernel/object/region.h"

@@ -30,6 +30,10 @@
 #define TIMER_MASKED       (1u << 16)
 #define TIMER_TSC_DEADLINE (2u << 17)
 
+#define COMMAND_NMI       (4u << 8)
+#define COMMAND_ASSERT    (1u << 14)
+#define COMMAND_TO_OTHERS (3u << 18)
+
 #define PIC1_COMMAND 0x20
 #define PIC1_DATA    0x21
 #define PIC2_COMMAND 0xa0
@@ -134,6 +138,11 @@ void apic_send(uint32_t apic_id_to, uint32_t vector)
     /* In x2APIC mode the MSR write does not order earlier stores (SDM 11.12.3). */
     __asm__ volatile("mfence" : : : "memory");
     command_write(apic_id_to, 1u << 14 | vector);
+}
+
+void apic_stop_others(void)
+{
+    command_write(0, COMMAND_TO_OTHERS | COMMAND_ASSERT | COMMAND_NMI);
 }
 
 void apic_start_cpu(uint32_t apic_id_to)

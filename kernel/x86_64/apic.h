@@ -17,6 +17,9 @@ uint32_t apic_id(void);
 void apic_end_of_interrupt(void);
 void apic_send(uint32_t apic_id, uint32_t vector);
 
+/* A non-maskable interrupt to every other processor; in the end of the machine only. */
+void apic_stop_others(void);
+
 /* Start the processor at TRAMPOLINE: INIT, then start-up interrupts. */
 void apic_start_cpu(uint32_t apic_id);
 

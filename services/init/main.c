@@ -254,7 +254,8 @@ static void machine_end(void)
     log_line("the machine cannot be used any more: resetting it");
     (void)kernel_ioport_access(machine.ioport, RESET_CONTROL_PORT, 1 | IOPORT_WRITE, RESET_FULL,
                                &unused);
-    log_line("it cannot be reset either");
+    /* Not every machine has that port; the kernel resets without, when it loses init. */
+    log_panic("the machine has no port to reset it");
 }
 
 static void process_ended(uint32_t index)

@@ -7,6 +7,7 @@ test's line says what it proves.
 
 import hashlib
 import os
+import re
 import select
 import socket
 import struct
@@ -313,6 +314,10 @@ def whole_system(tests, folder):
                  "a container is started without anybody attached", status)
         got = run(machine, blob, "fault")
         tests.ok(got[1] not in (0, None), "one whose personality faults is over, and said so", got)
+        calls = re.findall(r"its personality failed: .* rip (ffff8000[0-9a-f]+)\n"
+                           r"(?:.*:   from ffff8000[0-9a-f]+\n)+", machine.log())
+        tests.ok(len(calls) == 1, "the serial line says where, and where that was called from",
+                 machine.log())
         got = run(machine, blob, "memory", record(MEMORY_LIMIT, 4 << 20))
         tests.ok(got[1] not in (0, None), "one that takes more than its limit is over", got)
         got = run(machine, blob, "again")
