@@ -179,7 +179,10 @@ static void zombie_check(void)
 /* An orphan goes to the nearest subreaper, here to us. */
 static void orphan_check(void)
 {
-    must(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "subreaper");
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        say("orphan: no subreaper: %s", error_name(errno));
+        return;
+    }
     int gate[2];
     must(pipe(gate) == 0, "pipe");
     pid_t reaper = getpid();

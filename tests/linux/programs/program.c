@@ -165,6 +165,8 @@ void sleeping_wait(pid_t pid, char state)
         const char *text = file_read(path);
         const char *end = strrchr(text, ')');
         if (end != NULL && end[1] == ' ' && end[2] == state) {
+            /* It may sleep elsewhere, on its way to where it is to be. */
+            sleep_ms(50);
             return;
         }
         sleep_ms(5);
