@@ -67,6 +67,44 @@ containers() {
     rm -rf "$OAK_STATE"
 }
 
+# The kernel's end: a non-maskable interrupt is one, and QEMU's monitor sends it.
+panic() {
+    local out log
+    printf '#!/bin/sh\nexec qemu-system-x86_64 "$@" -monitor unix:%s,server,nowait\n' \
+        "$work/monitor" >"$work/qemu"
+    chmod +x "$work/qemu"
+    OAK_QEMU=$work/qemu "$oak" machine start
+    "$oak" run --rm "$image" sleep 20 >"$work/out" 2>&1 &
+    sleep 1
+    /usr/bin/python3 -c 'import socket, sys, time
+monitor = socket.socket(socket.AF_UNIX)
+monitor.connect(sys.argv[1])
+monitor.sendall(b"nmi\n")
+time.sleep(0.2)' "$work/monitor"
+    wait $!
+    [ "$?" = 125 ] && grep -q "^oak: the machine died" "$work/out"
+    result $? "when the kernel panics the command says that the machine died" "$(cat "$work/out")"
+    log=$OAK_STATE/console.log
+    [ "$(grep -c 'oak: kernel panic' "$log")" = 1 ] && grep -q '^rip [0-9a-f]* rsp' "$log" &&
+        grep -q '^r13 ' "$log"
+    result $? "one processor speaks, and prints the registers"
+    out=$(sed -n 's/^  called from \([0-9a-f]*\).*/\1/p' "$log" | addr2line -f -e "$kernel")
+    grep -q '^trap_fatal$\|^fatal_2$' <<<"$out" && ! grep -q '^??$' <<<"$out"
+    result $? "and the way to it, which addr2line reads" "$out"
+    rm -rf "$OAK_STATE"
+}
+
+# What init cannot go on without is the end of the machine, which is not to hang then.
+dead_engine() {
+    local type=$1 out begin=$SECONDS
+    out=$(OAK_KERNEL=$PWD/build/tests/engine-dead.elf "$oak" machine start --machine-type "$type" \
+        2>&1)
+    [ "$?" = 125 ] && grep -q "did not start: QEMU ended" <<<"$out" &&
+        [ $((SECONDS - begin)) -lt 20 ]
+    result $? "$type: a machine without its engine ends by itself" "$out"
+    rm -rf "$OAK_STATE"
+}
+
 kvm_opens() {
     (: <>/dev/kvm) 2>/dev/null
 }
@@ -99,6 +137,9 @@ boot() {
 
 containers q35
 containers microvm
+panic
+dead_engine q35
+dead_engine microvm
 
 truncate -s 64M "$work/disk"
 cat >"$work/firecracker.json" <<EOF
