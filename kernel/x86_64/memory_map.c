@@ -13,13 +13,13 @@
 #define START_INFO_MAGIC 0x336ec578
 #define E820_RAM         1
 
-#define PTE_PRESENT (1ull << 0)
-#define PTE_WRITE   (1ull << 1)
+#define PTE_PRESENT       (1ull << 0)
+#define PTE_WRITE         (1ull << 1)
 #define PTE_WRITE_THROUGH (1ull << 3)
-#define PTE_UNCACHED (1ull << 4)
-#define PTE_LARGE   (1ull << 7)
-#define PTE_GLOBAL  (1ull << 8)
-#define PTE_NX      (1ull << 63)
+#define PTE_UNCACHED      (1ull << 4)
+#define PTE_LARGE         (1ull << 7)
+#define PTE_GLOBAL        (1ull << 8)
+#define PTE_NX            (1ull << 63)
 
 #define FIRST_GIB  0x40000000ull
 #define LARGE_PAGE 0x200000ull
@@ -69,7 +69,9 @@ static uint32_t device_pages;
 void machine_read(uint64_t start_info_physical)
 {
     struct start_info *info = physical_pointer(start_info_physical);
-    if (info->magic != START_INFO_MAGIC || info->version < 1 || info->memory_map == 0) {
+    uint64_t map_bytes = (uint64_t)info->memory_map_entries * sizeof(struct memory_map_entry);
+    if (info->magic != START_INFO_MAGIC || info->version < 1 || info->memory_map == 0 ||
+        !range_inside(info->memory_map, map_bytes, FIRST_GIB)) {
         panic(__FILE__, __LINE__, "the boot loader gave no PVH memory map");
     }
     if (info->command_line != 0 && info->command_line < FIRST_GIB) {
@@ -80,6 +82,9 @@ void machine_read(uint64_t start_info_physical)
     machine.rsdp_physical = info->rsdp;
     struct memory_map_entry *entry = physical_pointer(info->memory_map);
     for (uint32_t i = 0; i < info->memory_map_entries; i++) {
+        if (entry[i].size > UINT64_MAX - entry[i].address) {
+            continue;
+        }
         uint64_t start = ALIGN_UP(entry[i].address, PAGE_SIZE);
         uint64_t end = ALIGN_DOWN(entry[i].address + entry[i].size, PAGE_SIZE);
         if (entry[i].type != E820_RAM || start >= end || machine.ram_count == RAM_RANGES_MAX) {
