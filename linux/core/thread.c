@@ -75,7 +75,7 @@ void thread_block_release(struct thread_frame *frame)
     mutex_unlock(&blocks.lock);
 }
 
-#define TRIES 64
+#define TRIES 64 /* blocks whose last thread is about to end, before we give up */
 
 /* A thread in the block; what stood there may be about to end still: then the kernel refuses. */
 static status_t block_thread(struct thread_frame *block, uint64_t flags)
@@ -92,26 +92,37 @@ static status_t block_thread(struct thread_frame *block, uint64_t flags)
 long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread_frame **frame)
 {
     status_t status = STATUS_NO_MEMORY;
+    struct thread_frame *refused = NULL; /* kept aside, so that the next try takes another */
+    struct thread_frame *block = NULL;
     for (uint32_t i = 0; i < TRIES; i++) {
-        struct thread_frame *block = block_take();
+        block = block_take();
         if (block == NULL) {
             break;
         }
         status = block_thread(block, flags);
         if (status == STATUS_OK) {
-            struct own_thread *own = frame_thread(block);
-            own->task = task;
-            own->slot = free_block(block)->slot;
-            *slot = own->slot;
-            *frame = block;
-            return 0;
+            break;
         }
-        thread_block_release(block);
+        free_block(block)->next = refused;
+        refused = block;
+        block = NULL;
         if (status != STATUS_INVALID_ARGUMENT && status != STATUS_SLOT_USED &&
             status != STATUS_BUSY) {
             break;
         }
-        (void)kernel_thread_yield();
     }
-    return status == STATUS_NO_MEMORY ? -ENOMEM : -EAGAIN;
+    while (refused != NULL) {
+        struct thread_frame *next = free_block(refused)->next;
+        thread_block_release(refused);
+        refused = next;
+    }
+    if (block == NULL) {
+        return status == STATUS_NO_MEMORY ? -ENOMEM : -EAGAIN;
+    }
+    struct own_thread *own = frame_thread(block);
+    own->task = task;
+    own->slot = free_block(block)->slot;
+    *slot = own->slot;
+    *frame = block;
+    return 0;
 }
