@@ -17,7 +17,7 @@
 #include "kernel/x86_64/memory_map.h"
 #include "lib/base/string.h"
 
-#define CPU_START_TIMEOUT_NS 200000000ull
+#define CPU_START_TIMEOUT_NS 1000000000ull
 
 struct cpu *cpus[CPUS_MAX];
 uint32_t cpu_count;
@@ -73,6 +73,7 @@ static bool cpu_start(struct cpu *cpu)
     uint64_t give_up_ns = clock_now_ns() + CPU_START_TIMEOUT_NS;
     while (__atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) == before) {
         if (clock_now_ns() > give_up_ns) {
+            apic_park_cpu(cpu->apic_id); /* too late: the next one's stack stands there soon */
             return false;
         }
         cpu_pause();

@@ -31,6 +31,7 @@
 #define TIMER_TSC_DEADLINE (2u << 17)
 
 #define COMMAND_NMI       (4u << 8)
+#define COMMAND_INIT      (5u << 8)
 #define COMMAND_ASSERT    (1u << 14)
 #define COMMAND_TO_OTHERS (3u << 18)
 
@@ -145,9 +146,14 @@ void apic_stop_others(void)
     command_write(0, COMMAND_TO_OTHERS | COMMAND_ASSERT | COMMAND_NMI);
 }
 
+void apic_park_cpu(uint32_t apic_id_to)
+{
+    command_write(apic_id_to, COMMAND_ASSERT | COMMAND_INIT);
+}
+
 void apic_start_cpu(uint32_t apic_id_to)
 {
-    command_write(apic_id_to, 0x4500);
+    apic_park_cpu(apic_id_to);
     clock_spin_ns(10000);
     command_write(apic_id_to, 0x4600 | TRAMPOLINE >> 12);
     clock_spin_ns(10000);

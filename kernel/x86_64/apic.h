@@ -23,6 +23,9 @@ void apic_stop_others(void);
 /* Start the processor at TRAMPOLINE: INIT, then start-up interrupts. */
 void apic_start_cpu(uint32_t apic_id);
 
+/* Back to waiting for a start, wherever it is. */
+void apic_park_cpu(uint32_t apic_id);
+
 /* Measure the timer against the TSC; first CPU, once. */
 void apic_timer_calibrate(void);
 
