@@ -17,6 +17,7 @@
 #include "linux/core/heap.h"
 #include "linux/core/window.h"
 #include "linux/file/file.h"
+#include "linux/file/walk.h"
 #include "linux/tty/tty.h"
 
 #define STREAMS 3
@@ -305,41 +306,88 @@ static const struct file_operations stream_operations = {
 
 /* --- the inode of streams: a pipe, to whoever asks -------------------------------------------- */
 
+struct stream_inode {
+    struct inode inode;
+    struct stream *stream; /* with a reference to its console */
+};
+
 static void stream_inode_release(struct inode *inode)
 {
-    heap_free(inode);
+    console_put(CONTAINER_OF(inode, struct stream_inode, inode)->stream->console);
+    heap_free(CONTAINER_OF(inode, struct stream_inode, inode));
 }
 
-static const struct inode_operations stream_inode_operations = {.release = stream_inode_release};
-
-static struct inode *stream_inode(const struct console *console, int stream)
+/* Through /dev/stdout and the like. Which way bytes go does not depend on how it was opened. */
+static long stream_inode_open(struct inode *inode, struct file *file)
 {
-    struct inode *inode = heap_alloc(sizeof(*inode));
-    if (inode != NULL) {
-        inode->references = 1;
-        inode->mode = S_IFIFO | 0600;
-        inode->links = 1;
-        inode->number = console->process * 4ull + (uint64_t)stream + 1;
-        inode->access_ns = inode->modify_ns = inode->change_ns = (int64_t)clock_wall_ns();
-        inode->operations = &stream_inode_operations;
+    struct stream *stream = CONTAINER_OF(inode, struct stream_inode, inode)->stream;
+    if (stream->console->tty != NULL) {
+        tty_file_open(stream->console->tty, file);
+        return 0;
     }
+    console_get(stream->console);
+    file->operations = &stream_operations;
+    file->data = stream;
+    return 0;
+}
+
+static const struct inode_operations stream_inode_operations = {
+    .open = stream_inode_open,
+    .release = stream_inode_release,
+};
+
+static struct inode *stream_inode(struct console *console, int stream)
+{
+    struct stream_inode *made = heap_alloc(sizeof(*made));
+    if (made == NULL) {
+        return NULL;
+    }
+    struct inode *inode = &made->inode;
+    inode->references = 1;
+    inode->mode = S_IFIFO | 0600;
+    inode->links = 1;
+    inode->number = console->process * 4ull + (uint64_t)stream + 1;
+    inode->access_ns = inode->modify_ns = inode->change_ns = (int64_t)clock_wall_ns();
+    inode->operations = &stream_inode_operations;
+    made->stream = &console->stream[stream];
+    console_get(console);
     return inode;
 }
 
-struct file *console_open(struct console *console, int stream)
+/* With a tty the stream is /dev/console, so that ttyname(3) finds it; where that is something else,
+ * a device without a name. */
+static struct file *console_file(struct console *console, int stream)
 {
+    struct path path;
+    if (path_find(AT_FDCWD, "/dev/console", 0, &path) == 0) {
+        bool good = inode_is(path.inode, S_IFCHR) && path.inode->device_number == DEVICE(5, 1);
+        struct file *file = good ? file_new_at(&path, NULL, NULL, O_RDWR) : NULL;
+        path_put(&path);
+        if (good) {
+            return file;
+        }
+    }
     struct inode *inode = stream_inode(console, stream);
     if (inode == NULL) {
         return NULL;
     }
+    inode->mode = S_IFCHR | 0620;
+    inode->device_number = DEVICE(136, 0);
+    return file_new(inode, O_RDWR, NULL, NULL);
+}
+
+struct file *console_open(struct console *console, int stream)
+{
     if (console->tty != NULL) {
-        inode->mode = S_IFCHR | 0620;
-        inode->device_number = DEVICE(136, 0);
-        struct file *file = file_new(inode, O_RDWR, NULL, NULL);
-        if (file != NULL) {
-            tty_file_open(console->tty, file);
+        struct file *tty_file = console_file(console, stream);
+        if (tty_file != NULL) {
+            tty_file_open(console->tty, tty_file);
         }
-        return file;
+        return tty_file;
+    }
+    struct inode *inode = stream_inode(console, stream);
+    if (inode == NULL) {
+        return NULL;
     }
     console_get(console);
     struct file *file = file_new(inode, stream == STDIN ? O_RDONLY : O_WRONLY, &stream_operations,

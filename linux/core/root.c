@@ -258,5 +258,10 @@ long root_furnish(const struct specification *specification, const char **what)
         *what = "a tmpfs";
         result = records_apply(specification, RECORD_TMPFS, tmpfs_mount);
     }
+    if (result == 0 && specification->working_directory != NULL) {
+        /* What else is there, or lies behind a link, is told when the directory is entered. */
+        long ignored = directory_make(specification->working_directory);
+        (void)ignored;
+    }
     return result;
 }

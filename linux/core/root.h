@@ -11,6 +11,6 @@ long root_prepare(void);
 /* The overlay over the image as root. From the event thread. */
 long root_mount(bool read_only);
 
-/* /dev, /proc, tmpfs mounts, and the files that the engine's client sends. By the first task; on
- * failure *what names the part. */
+/* /dev, /proc, tmpfs mounts, the files that the engine's client sends, and the working directory if
+ * it is missing. By the first task; on failure *what names the part. */
 long root_furnish(const struct specification *specification, const char **what);
