@@ -11,7 +11,7 @@ failed=0
 began=$(date +%s%N)
 
 finish() {
-    "$oak" machine stop >/dev/null 2>&1
+    timeout 10 "$oak" machine stop >/dev/null 2>&1
     rm -rf "$work"
 }
 trap finish EXIT
@@ -69,20 +69,20 @@ wait_for() {
 
 # logged CONTAINER TEXT: the container has written it.
 logged() {
-    "$oak" logs "$1" 2>&1 | grep -q -- "$2"
+    timeout 10 "$oak" logs "$1" 2>&1 | grep -q -- "$2"
 }
 
 running() {
-    [ "$("$oak" inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
+    [ "$(timeout 10 "$oak" inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
 }
 
 status_value() {
-    "$oak" machine status | awk -v key="$1" '$1 == key { print $2 }'
+    timeout 10 "$oak" machine status | awk -v key="$1" '$1 == key { print $2 }'
 }
 
 # A counter of the machine or of a container, in bytes or pieces.
 statistic() {
-    "$oak" machine statistics ${2+"$2"} | awk -v key="$1" '$1 == key { print $2 }'
+    timeout 10 "$oak" machine statistics ${2+"$2"} | awk -v key="$1" '$1 == key { print $2 }'
 }
 
 # Prints the time that the test took.

@@ -105,6 +105,11 @@ run_oak run --rm busybox sh -c 'echo $$; ls /proc/self/fd | wc -l; cat /proc/1/c
 expect "the command is process 1" 0 "1
 4
 sh"
+run_oak run --rm busybox sh -c 'echo o >/dev/stdout; echo e >>/dev/stderr; echo i | cat /dev/stdin'
+expect "its streams may be opened again by name" 0 "o
+i" "e"
+run_oak run --rm -u nobody busybox sh -c 'echo o >/dev/stdout; echo e >/dev/stderr'
+expect "by another user, too" 0 "o" "e"
 run_oak run --rm busybox sh -c 'touch /new && rm /bin/true && ls /new && ! test -e /bin/true'
 expect "the image's files may be changed" 0 "/new"
 run_oak run --rm busybox sh -c 'ls /new 2>&1; true'
