@@ -272,6 +272,11 @@ static void port_named(struct virtio_console *console, uint32_t id, const char *
         return;
     }
     control_tell(console, id, CONTROL_PORT_OPEN, 1);
+    /*
+     * QEMU takes bytes for an open port only, and looks again whether it can when it is told of
+     * buffers: the first time, in port_start, was too early.
+     */
+    virtio_device_notify(&console->device, &receiver(console)->queue);
 }
 
 static void control_handle(struct virtio_console *console, const uint8_t *bytes,

@@ -27,6 +27,7 @@ static bool multiport;
 static const char *names[8]; /* of the ports that the device offers */
 static bool babbling;        /* random control messages instead of the protocol */
 static uint32_t open_told;   /* bits: PORT_OPEN seen for that port */
+static uint32_t open_fed;    /* bits: told of that port's buffers after its PORT_OPEN */
 
 /* --- The device --- */
 
@@ -176,6 +177,9 @@ void virtio_device_notify(struct virtio_device *device, struct virtqueue *queue)
     (void)device;
     if (queue->index == 3) {
         control_receive();
+    } else if (queue->index % 2 == 0 && queue->index != 2) {
+        uint32_t port = queue->index == 0 ? 0 : (queue->index - 2u) / 2;
+        open_fed |= open_told & 1u << port;
     }
 }
 
@@ -276,6 +280,7 @@ static void test_multiport(void)
     struct virtio_console *console = open_console();
     virtio_console_interrupt(console);
     CHECK(open_told == 1 << 3 && virtio_console_connected(console));
+    CHECK(open_fed == 1 << 3); /* or QEMU would not look whether bytes are waiting */
     check_bytes(console, 8);
     control_send(3, 6, 0, "");
     virtio_console_interrupt(console);
