@@ -7,11 +7,13 @@
 #include "kernel/core/lock.h"
 #include "lib/base/types.h"
 
-#define CPUS_MAX           64
-#define KERNEL_STACK_BYTES 16384
+#define CPUS_MAX            64
+#define KERNEL_STACK_BYTES  16384
 #define SHOOTDOWN_ADDRESSES 32
 
+struct scheduler;
 struct thread;
+struct tss;
 
 /* One flush that other CPUs must do: filled by the initiator, read by the targets. */
 struct shootdown {
@@ -21,22 +23,22 @@ struct shootdown {
 };
 
 struct cpu {
-    struct cpu *self;           /* must be first: gs:0 */
-    uint64_t user_rsp;          /* gs:8, scratch of the syscall entry */
-    uint64_t stack_top;         /* gs:16 */
-    struct thread *current;     /* gs:24 */
-    uint64_t kernel_entries;    /* gs:32, odd while inside the kernel; others read it */
-    uint64_t root_loaded;       /* gs:40, what CR3 holds */
+    struct cpu *self;        /* must be first: gs:0 */
+    uint64_t user_rsp;       /* gs:8, scratch of the syscall entry */
+    uint64_t stack_top;      /* gs:16 */
+    struct thread *current;  /* gs:24 */
+    uint64_t kernel_entries; /* gs:32, odd while inside the kernel; others read it */
+    uint64_t root_loaded;    /* gs:40, what CR3 holds */
     uint32_t number;
     uint32_t apic_id;
 
     struct shootdown shootdown_own;
     uint64_t shootdown_pending; /* bit per initiator; atomic */
 
-    uint32_t deferred;   /* dead objects that wait for the barrier (core/barrier.c) */
-    uint32_t locks_held; /* debug: bit per lock class */
-    void *arch;          /* x86_64/cpu.c */
-    void *scheduler;     /* core/scheduler.c */
+    uint32_t deferred;           /* dead objects that wait for the barrier (core/barrier.c) */
+    uint32_t locks_held;         /* debug: bit per lock class */
+    struct tss *tss;             /* x86_64/cpu.c */
+    struct scheduler *scheduler; /* core/scheduler.c */
 };
 
 extern struct cpu *cpus[CPUS_MAX];

@@ -10,23 +10,23 @@
 #include "lib/base/types.h"
 
 enum lock_class {
-    LOCK_DOMAIN,       /* a domain: its capability table, its lists of spaces and threads */
-    LOCK_ENDPOINT,     /* an endpoint: its queues */
-    LOCK_SIGNAL,       /* a signal: its bits and waiters */
-    LOCK_THREAD,       /* a thread: its state */
-    LOCK_RUN_QUEUE,    /* a CPU's run queue */
-    LOCK_TIMER,        /* a CPU's timers */
-    LOCK_MEMORY_PASS,  /* a memory: passes over all its mappings */
-    LOCK_REGIONS,      /* a region map: its regions and page tables */
-    LOCK_MEMORY,       /* a memory: its tree */
+    LOCK_DOMAIN,         /* a domain: its capability table, its lists of spaces and threads */
+    LOCK_ENDPOINT,       /* an endpoint: its queues */
+    LOCK_SIGNAL,         /* a signal: its bits and waiters */
+    LOCK_THREAD,         /* a thread: its state */
+    LOCK_RUN_QUEUE,      /* a CPU's run queue */
+    LOCK_TIMER,          /* a CPU's timers */
+    LOCK_MEMORY_PASS,    /* a memory: passes over all its mappings */
+    LOCK_REGIONS,        /* a region map: its regions and page tables */
+    LOCK_MEMORY,         /* a memory: its tree */
     LOCK_MEMORY_REGIONS, /* a memory: its list of regions */
-    LOCK_PAYER,        /* a payer record */
-    LOCK_ACCOUNT,      /* an account: its books and lists; a child's before its parent's */
-    LOCK_OBJECT_TABLE, /* free entries of the object table */
-    LOCK_KMEM,         /* the kernel's heap */
-    LOCK_FRAMES,       /* free page frames */
-    LOCK_PLATFORM,     /* interrupt routing */
-    LOCK_LOG,          /* the serial log */
+    LOCK_PAYER,          /* a payer record */
+    LOCK_ACCOUNT,        /* an account: its books and lists; a child's before its parent's */
+    LOCK_OBJECT_TABLE,   /* free entries of the object table */
+    LOCK_KMEM,           /* the kernel's heap */
+    LOCK_FRAMES,         /* free page frames */
+    LOCK_PLATFORM,       /* interrupt routing */
+    LOCK_LOG,            /* the serial log */
     LOCK_CLASSES,
 };
 
@@ -35,9 +35,9 @@ struct spinlock {
     uint32_t lock_class;
 };
 
-#define SPINLOCK_INIT(class_)                                                                     \
-    {                                                                                             \
-        .held = 0, .lock_class = (class_)                                                         \
+#define SPINLOCK_INIT(class_)                                                                      \
+    {                                                                                              \
+        .held = 0, .lock_class = (class_)                                                          \
     }
 
 static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
@@ -46,13 +46,53 @@ static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
     lock->lock_class = lock_class;
 }
 
-void spin_lock(struct spinlock *lock);
-bool spin_try_lock(struct spinlock *lock);
-void spin_unlock(struct spinlock *lock);
+/* Wait until it looks free, answering requests. */
+__attribute__((noinline, cold)) void spin_wait(const struct spinlock *lock);
+
+/* Debug builds check the order; a release build trusts it. */
+#ifdef OAK_DEBUG
+void spin_order_check(const struct spinlock *lock);
+void spin_order_note(const struct spinlock *lock, bool taken);
+#else
+static inline void spin_order_check(const struct spinlock *lock)
+{
+    (void)lock;
+}
+
+static inline void spin_order_note(const struct spinlock *lock, bool taken)
+{
+    (void)lock;
+    (void)taken;
+}
+#endif
 
 /* A second lock of one class, where the class has an order of its own (accounts: child first). */
-void spin_lock_nested(struct spinlock *lock);
-void spin_unlock_nested(struct spinlock *lock);
+static inline void spin_lock_nested(struct spinlock *lock)
+{
+    while (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0, 0)) {
+        spin_wait(lock);
+    }
+}
+
+static inline void spin_unlock_nested(struct spinlock *lock)
+{
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+}
+
+static inline void spin_lock(struct spinlock *lock)
+{
+    spin_order_check(lock);
+    spin_lock_nested(lock);
+    spin_order_note(lock, true);
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+    spin_order_note(lock, false);
+    spin_unlock_nested(lock);
+}
+
+bool spin_try_lock(struct spinlock *lock);
 
 /* Two locks of one class, in the order of their addresses; they may be the same one. */
 void spin_lock_two(struct spinlock *a, struct spinlock *b);

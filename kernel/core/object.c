@@ -1,7 +1,4 @@
-/*
- * The object table: what a handle's index and generation mean. Entries live in chunks that are
- * never freed, so a stale handle can always be compared.
- */
+/* The object table, lookups through a domain's table, and destruction by type. */
 #include "kernel/core/object.h"
 
 #include "kernel/core/assert.h"
@@ -21,48 +18,36 @@
 #include "kernel/object/thread.h"
 #include "lib/base/string.h"
 
-#define CHUNK_ENTRIES 256
-#define CHUNKS_MAX    4096
-
-struct entry {
-    struct object *object; /* NULL: free */
-    uint32_t generation;
-    uint32_t next_free;
-};
-
-static struct entry *chunks[CHUNKS_MAX];
-static uint32_t chunk_count;
+struct object_entry *object_chunks[OBJECT_CHUNKS_MAX];
+uint32_t object_chunk_count;
 static uint32_t first_free; /* 0: none; index 0 is never used */
 static uint64_t alive;
 static struct spinlock table_lock = SPINLOCK_INIT(LOCK_OBJECT_TABLE);
 
-static struct entry *entry_at(uint32_t index)
+static struct object_entry *entry_at(uint32_t index)
 {
-    if (index / CHUNK_ENTRIES >= __atomic_load_n(&chunk_count, __ATOMIC_ACQUIRE)) {
-        return NULL;
-    }
-    return &chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
+    return &object_chunks[index / OBJECT_CHUNK_ENTRIES][index % OBJECT_CHUNK_ENTRIES];
 }
 
 /* One frame more of entries, all free. Under the table's lock. */
 static bool chunk_add(void)
 {
-    if (chunk_count == CHUNKS_MAX) {
+    if (object_chunk_count == OBJECT_CHUNKS_MAX) {
         return false;
     }
-    struct entry *chunk = kmem_alloc(CHUNK_ENTRIES * sizeof(struct entry));
+    struct object_entry *chunk = kmem_alloc(OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry));
     if (chunk == NULL) {
         return false;
     }
-    uint32_t first = chunk_count * CHUNK_ENTRIES;
-    for (uint32_t i = CHUNK_ENTRIES; i-- > 0;) {
-        chunk[i] = (struct entry){.generation = 1, .next_free = first_free};
+    uint32_t first = object_chunk_count * OBJECT_CHUNK_ENTRIES;
+    for (uint32_t i = OBJECT_CHUNK_ENTRIES; i-- > 0;) {
+        chunk[i] = (struct object_entry){.generation = 1, .next_free = first_free};
         if (first + i != 0) {
             first_free = first + i;
         }
     }
-    chunks[chunk_count] = chunk;
-    __atomic_store_n(&chunk_count, chunk_count + 1, __ATOMIC_RELEASE);
+    object_chunks[object_chunk_count] = chunk;
+    __atomic_store_n(&object_chunk_count, object_chunk_count + 1, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -74,9 +59,10 @@ static uint32_t entry_take(struct object *object)
         return 0;
     }
     uint32_t index = first_free;
-    struct entry *entry = entry_at(index);
+    struct object_entry *entry = entry_at(index);
     first_free = entry->next_free;
     alive++;
+    object->generation = entry->generation;
     __atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
     spin_unlock(&table_lock);
     return index;
@@ -144,7 +130,7 @@ bool object_claim_free(struct object *object)
 static void entry_release(const struct object *object)
 {
     spin_lock(&table_lock);
-    struct entry *entry = entry_at(object->index);
+    struct object_entry *entry = entry_at(object->index);
     __atomic_store_n(&entry->object, NULL, __ATOMIC_RELEASE);
     /* An entry whose generations are used up is never used again. */
     if (++entry->generation != 0) {
@@ -160,32 +146,6 @@ void object_free(struct object *object)
     entry_release(object);
     account_unlink_object(object->payer, object);
     barrier_defer(object);
-}
-
-handle_t object_handle(const struct object *object, uint32_t rights)
-{
-    uint64_t generation = entry_at(object->index)->generation;
-    return generation << 32 | (uint64_t)rights << 24 | object->index;
-}
-
-struct object *handle_object_dying(handle_t handle)
-{
-    struct entry *entry = entry_at((uint32_t)(handle & 0xffffff));
-    if (entry == NULL) {
-        return NULL;
-    }
-    struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
-    uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
-    return generation == handle >> 32 ? object : NULL;
-}
-
-struct object *handle_object(handle_t handle, enum object_type type)
-{
-    struct object *object = handle_object_dying(handle);
-    if (object == NULL || __atomic_load_n(&object->dying, __ATOMIC_ACQUIRE)) {
-        return NULL;
-    }
-    return type == OBJECT_NONE || object->type == type ? object : NULL;
 }
 
 status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,

@@ -20,6 +20,7 @@ struct object {
     uint8_t dying;  /* set once, when destruction begins; 2 when somebody does the last step */
     uint32_t index; /* in the object table */
     uint32_t size_bytes;
+    uint32_t generation;         /* of its entry */
     struct account *payer;       /* its account; NULL only for the root account */
     struct list_node in_account; /* payer's objects, under the payer's lock */
 };
@@ -55,13 +56,56 @@ bool object_claim_free(struct object *object);
  */
 void object_free(struct object *object);
 
-handle_t object_handle(const struct object *object, uint32_t rights);
+static inline handle_t object_handle(const struct object *object, uint32_t rights)
+{
+    return (uint64_t)object->generation << 32 | (uint64_t)rights << 24 | object->index;
+}
 
-/* The live object, or NULL. */
-struct object *handle_object(handle_t handle, enum object_type type);
+/*
+ * The object table: what a handle's index and generation mean. Entries live in chunks that are
+ * never freed, so a stale handle can always be compared.
+ */
+#define OBJECT_CHUNK_ENTRIES 256
+#define OBJECT_CHUNKS_MAX    4096
 
-/* The same until object_free: for object_destroy alone, which takes several steps. */
-struct object *handle_object_dying(handle_t handle);
+struct object_entry {
+    struct object *object; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+extern struct object_entry *object_chunks[OBJECT_CHUNKS_MAX];
+extern uint32_t object_chunk_count;
+
+/* What a user says to be a handle, without rights: 0 when its index is outside the table. */
+static inline handle_t handle_from_user(uint64_t word)
+{
+    uint32_t index = (uint32_t)(word & 0xffffff);
+    bool inside =
+        index / OBJECT_CHUNK_ENTRIES < __atomic_load_n(&object_chunk_count, __ATOMIC_ACQUIRE);
+    return inside ? word & ~(0xffull << 24) : 0;
+}
+
+/* Until object_free: for object_destroy, which takes several steps. The handle was made by us. */
+static inline struct object *handle_object_dying(handle_t handle)
+{
+    uint32_t index = (uint32_t)(handle & 0xffffff);
+    const struct object_entry *entry =
+        &object_chunks[index / OBJECT_CHUNK_ENTRIES][index % OBJECT_CHUNK_ENTRIES];
+    struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
+    uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
+    return generation == handle >> 32 ? object : NULL;
+}
+
+/* The live object, or NULL. Type OBJECT_NONE accepts every type. */
+static inline struct object *handle_object(handle_t handle, enum object_type type)
+{
+    struct object *object = handle_object_dying(handle);
+    if (object == NULL || __atomic_load_n(&object->dying, __ATOMIC_ACQUIRE)) {
+        return NULL;
+    }
+    return type == OBJECT_NONE || object->type == type ? object : NULL;
+}
 
 /*
  * Find what a slot of the caller's table names. BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT. Type
@@ -88,7 +132,8 @@ void capability_put(struct thread *caller, uint64_t slot, handle_t handle);
  */
 bool object_destroy_step(struct object *object);
 
-/* object_destroy for a caller that holds the object: refuses what would take its own ground away. */
+/* object_destroy for a caller that holds the object: refuses what would take its own ground away.
+ */
 struct call;
 status_t object_destroy_call(struct call *call, struct object *object);
 

@@ -40,7 +40,7 @@ static uint64_t idle_cpus; /* bit per CPU; atomic */
 
 static struct scheduler *scheduler_of(const struct cpu *cpu)
 {
-    return &schedulers[cpu->number];
+    return cpu->scheduler;
 }
 
 static int timer_compare(const struct tree_node *a, const struct tree_node *b)
@@ -55,7 +55,8 @@ static int timer_compare(const struct tree_node *a, const struct tree_node *b)
 
 void scheduler_init(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = &schedulers[cpu->number];
+    cpu->scheduler = scheduler;
     spin_init(&scheduler->lock, LOCK_RUN_QUEUE);
     spin_init(&scheduler->timer_lock, LOCK_TIMER);
     tree_init(&scheduler->timers, timer_compare);
@@ -202,8 +203,8 @@ static void halves_switch(struct cpu *cpu, struct thread *next)
     if (next == NULL) {
         root_load(cpu, kernel_root_physical);
     } else {
-        root_load(cpu, next->mode == MODE_APPLICATION ? next->root_application
-                                                      : next->root_personality);
+        root_load(cpu,
+                  next->mode == MODE_APPLICATION ? next->root_application : next->root_personality);
     }
     if (space != old_space && old_space != NULL) {
         region_map_unloaded(&old_space->map, cpu->number);
@@ -233,19 +234,25 @@ void thread_enter_space(struct thread *thread, struct space *space)
     }
 }
 
-static void switch_to(struct cpu *cpu, struct thread *next)
+/* Load the thread, which is RUNNING on this CPU; what ran before is saved. */
+static void context_load(struct cpu *cpu, struct thread *next)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
     cpu->current = next;
     halves_switch(cpu, next);
     fpu_restore(next->fpu);
     bases_restore(next->fs_base, next->gs_base);
     cpu_set_trap_stack(cpu, (uint64_t)(&next->registers + 1));
-    scheduler->current_band = next->band;
-    scheduler->tsc_since = tsc_read();
-    scheduler->slice_end_tsc = 0;
+    scheduler_of(cpu)->current_band = next->band;
     /* RUNNING before we look at attention: pairs with thread_attend. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void switch_to(struct cpu *cpu, struct thread *next)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    context_load(cpu, next);
+    scheduler->tsc_since = tsc_read();
+    scheduler->slice_end_tsc = 0;
 }
 
 /* --- run queues ------------------------------------------------------------------------------ */
@@ -475,4 +482,26 @@ void scheduler_leave(void)
                                                     : thread->root_personality);
     cpu->kernel_entries++;
     kernel_leave(thread);
+}
+
+/* --- the direct switch ----------------------------------------------------------------------- */
+
+bool scheduler_may_switch(const struct cpu *cpu, uint32_t band)
+{
+    const struct scheduler *scheduler = scheduler_of(cpu);
+    if (cpu->deferred != 0 || scheduler->reschedule) {
+        return false;
+    }
+    return scheduler->ready_count == 0 ||
+           (scheduler->slice_end_tsc != 0 && !higher_band_waits(scheduler, band));
+}
+
+__attribute__((flatten)) void scheduler_switch(struct cpu *cpu, struct thread *next)
+{
+    context_load(cpu, next);
+    if (__builtin_expect(next->attention != 0, 0)) {
+        scheduler_leave();
+    }
+    cpu->kernel_entries++;
+    kernel_leave(next);
 }

@@ -25,6 +25,18 @@ void scheduler_ready(struct thread *thread);
 /* The same, but prefer to run it next on this CPU: the other half of a call or a reply. */
 void scheduler_handoff(struct thread *thread);
 
+/*
+ * The same without the run queue. May a thread of that band take this CPU over at once, in what is
+ * left of the current turn? Not while anyone is due here whom only scheduler_leave would serve.
+ */
+bool scheduler_may_switch(const struct cpu *cpu, uint32_t band);
+
+/*
+ * Leave the kernel with that thread: it is RUNNING on this CPU, in personality mode; the current
+ * one was saved and waits.
+ */
+__attribute__((noreturn)) void scheduler_switch(struct cpu *cpu, struct thread *next);
+
 /* Give up the rest of the turn. */
 void scheduler_yield(void);
 
@@ -32,7 +44,7 @@ void scheduler_yield(void);
 bool scheduler_withdraw(struct thread *thread);
 
 /* The way out of the kernel: run what is due, or idle until something is. */
-__attribute__((noreturn)) void scheduler_leave(void);
+__attribute__((noinline, noreturn)) void scheduler_leave(void);
 
 /* The timer interrupt of this CPU, and a kick from another. */
 void scheduler_timer(void);

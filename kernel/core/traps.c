@@ -10,6 +10,7 @@
 #include "kernel/core/scheduler.h"
 #include "kernel/core/start_init.h"
 #include "kernel/object/domain.h"
+#include "kernel/object/endpoint.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/space.h"
 #include "kernel/x86_64/apic.h"
@@ -75,7 +76,7 @@ static status_t call_find_object(struct thread *thread, const struct call_entry 
     return status;
 }
 
-void kernel_call(struct thread *thread)
+__attribute__((noinline, noreturn)) static void call_general(struct thread *thread)
 {
     struct registers *registers = &thread->registers;
     uint64_t number = registers->rax;
@@ -105,6 +106,22 @@ void kernel_call(struct thread *thread)
         registers->rdx = call.result[2];
     }
     scheduler_leave();
+}
+
+void kernel_call(struct thread *thread)
+{
+    struct cpu *cpu = cpu_current();
+    uint64_t number = thread->registers.rax;
+    struct thread *next = NULL;
+    if (number == CALL_gate_call) {
+        next = ipc_call(cpu, thread);
+    } else if (number == CALL_endpoint_reply_receive) {
+        next = ipc_reply_receive(cpu, thread);
+    }
+    if (next != NULL) {
+        scheduler_switch(cpu, next);
+    }
+    call_general(thread);
 }
 
 /* --- forwarding ------------------------------------------------------------------------------ */

@@ -138,29 +138,6 @@ void domain_end(struct domain *domain, const struct domain_report *report)
 
 /* --- capability table ------------------------------------------------------------------------ */
 
-/* Where the slot is, or NULL when it is outside the table or its leaf does not exist. */
-static handle_t *slot_place(const struct domain *domain, uint64_t slot)
-{
-    if (slot >= SLOTS) {
-        return NULL;
-    }
-    uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
-    struct table_mid *mid =
-        __atomic_load_n(&domain->mids[leaf_number / TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
-    if (mid == NULL) {
-        return NULL;
-    }
-    struct table_leaf *leaf =
-        __atomic_load_n(&mid->leaf[leaf_number % TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
-    return leaf == NULL ? NULL : &leaf->slot[slot % TABLE_LEAF_SLOTS];
-}
-
-handle_t domain_slot(const struct domain *domain, uint64_t slot)
-{
-    handle_t *place = slot_place(domain, slot);
-    return place == NULL ? 0 : __atomic_load_n(place, __ATOMIC_ACQUIRE);
-}
-
 static void *table_part_new(struct domain *domain, size_t size_bytes)
 {
     if (account_charge(domain->object.payer, ACCOUNT_OBJECTS, kmem_size(size_bytes)) != STATUS_OK) {
@@ -209,7 +186,7 @@ status_t domain_reserve(struct domain *domain, uint64_t slot)
     if (slot == 0 || slot >= SLOTS) {
         return STATUS_OUT_OF_RANGE;
     }
-    handle_t *place = slot_place(domain, slot);
+    handle_t *place = domain_slot_place(domain, slot);
     if (place == NULL) {
         spin_lock(&domain->lock);
         status_t status = domain->object.dying ? STATUS_BAD_CAPABILITY : leaf_make(domain, slot);
@@ -217,14 +194,14 @@ status_t domain_reserve(struct domain *domain, uint64_t slot)
         if (status != STATUS_OK) {
             return status;
         }
-        place = slot_place(domain, slot);
+        place = domain_slot_place(domain, slot);
     }
     return slot_is_empty(__atomic_load_n(place, __ATOMIC_ACQUIRE)) ? STATUS_OK : STATUS_SLOT_USED;
 }
 
 bool domain_put(struct domain *domain, uint64_t slot, handle_t handle)
 {
-    handle_t *place = slot_place(domain, slot);
+    handle_t *place = domain_slot_place(domain, slot);
     if (place == NULL || slot == 0) {
         return false;
     }
@@ -255,7 +232,7 @@ status_t call_capability_copy(struct call *call)
 
 status_t call_capability_drop(struct call *call)
 {
-    handle_t *place = slot_place(object_domain(call->object), call->argument[1]);
+    handle_t *place = domain_slot_place(object_domain(call->object), call->argument[1]);
     if (place == NULL || __atomic_exchange_n(place, 0, __ATOMIC_ACQ_REL) == 0) {
         return STATUS_BAD_CAPABILITY;
     }

@@ -55,8 +55,29 @@ bool domain_destroy_step(struct domain *domain);
 /* Free the capability table, when no CPU can look anything up in it any more. */
 void domain_table_free(struct domain *domain);
 
+/* Where the slot is, or NULL when it is outside the table or its leaf does not exist. */
+static inline handle_t *domain_slot_place(const struct domain *domain, uint64_t slot)
+{
+    if (slot >= SLOTS) {
+        return NULL;
+    }
+    uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
+    struct table_mid *mid =
+        __atomic_load_n(&domain->mids[leaf_number / TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
+    if (mid == NULL) {
+        return NULL;
+    }
+    struct table_leaf *leaf =
+        __atomic_load_n(&mid->leaf[leaf_number % TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
+    return leaf == NULL ? NULL : &leaf->slot[slot % TABLE_LEAF_SLOTS];
+}
+
 /* The slot's handle; 0 when empty or outside the table. */
-handle_t domain_slot(const struct domain *domain, uint64_t slot);
+static inline handle_t domain_slot(const struct domain *domain, uint64_t slot)
+{
+    handle_t *place = domain_slot_place(domain, slot);
+    return place == NULL ? 0 : __atomic_load_n(place, __ATOMIC_ACQUIRE);
+}
 
 /* Make sure that the slot exists and is empty; then domain_put cannot fail. */
 status_t domain_reserve(struct domain *domain, uint64_t slot);

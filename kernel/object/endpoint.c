@@ -58,18 +58,13 @@ static void receive_slots_prepare(struct thread *thread)
     }
 }
 
-static uint64_t token_of(const struct thread *caller)
-{
-    return object_handle(&caller->object, (uint32_t)(caller->wait_sequence & 0xff));
-}
-
 /* Both threads' places change under the endpoint's lock; each one's state under its own. */
 static void deliver(struct thread *caller, struct thread *receiver, uint64_t header, uint64_t badge)
 {
     struct registers *registers = &receiver->registers;
     registers->rdi = message_transfer(caller, receiver, header);
     registers->rsi = badge;
-    registers->rdx = token_of(caller);
+    registers->rdx = endpoint_token(caller);
     receiver->billing = caller->billing;
 }
 
@@ -253,7 +248,7 @@ status_t call_endpoint_receive(struct call *call)
         receive_slots_prepare(call->thread);
     }
     scheduler_save(call->thread);
-    call->thread->billing = object_handle(account_object(call->thread->object.payer), 0);
+    call->thread->billing = call->thread->billing_own;
     return receive(call, object_endpoint(call->object), signal, call->argument[2]);
 }
 
@@ -292,7 +287,7 @@ void endpoint_notify(struct endpoint *endpoint, struct object *signal_object)
 static struct thread *reply_deliver(struct thread *server, struct endpoint *endpoint,
                                     uint64_t token, uint64_t header)
 {
-    struct object *object = handle_object(token & ~(0xffull << 24), OBJECT_THREAD);
+    struct object *object = handle_object(handle_from_user(token), OBJECT_THREAD);
     if (object == NULL) {
         return NULL;
     }
@@ -300,7 +295,7 @@ static struct thread *reply_deliver(struct thread *server, struct endpoint *endp
     spin_lock(&endpoint->lock);
     spin_lock(&caller->lock);
     bool waits = caller->state == THREAD_AWAITING_REPLY &&
-                 caller->waiting_at == &endpoint->object && token_of(caller) == token;
+                 caller->waiting_at == &endpoint->object && endpoint_token(caller) == token;
     if (waits) {
         caller->registers.rdi = message_transfer(server, caller, header);
         list_remove(&caller->wait_node);
@@ -350,7 +345,7 @@ status_t call_endpoint_reply_receive(struct call *call)
         receive_slots_prepare(server);
     }
     scheduler_save(server);
-    server->billing = object_handle(account_object(server->object.payer), 0);
+    server->billing = server->billing_own;
     status = receive(call, endpoint, signal, DEADLINE_NEVER);
     if (caller != NULL) {
         scheduler_handoff(caller);

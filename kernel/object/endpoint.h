@@ -7,6 +7,9 @@
 
 #include "kernel/core/call.h"
 #include "kernel/core/lock.h"
+#include "kernel/object/thread.h"
+
+struct cpu;
 
 struct endpoint {
     struct object object;
@@ -25,3 +28,17 @@ bool endpoint_destroy_step(struct endpoint *endpoint);
 
 /* The signal has bits now: wake a receiver that waits for it as well. */
 void endpoint_notify(struct endpoint *endpoint, struct object *signal);
+
+/* What a reply to the caller's present call must name: the handle with a part of the wait's number.
+ */
+static inline uint64_t endpoint_token(const struct thread *caller)
+{
+    return object_handle(&caller->object, (uint32_t)(caller->wait_sequence & 0xff));
+}
+
+/*
+ * The short ways of gate_call and endpoint_reply_receive (ipc_fast.c): the thread that takes over
+ * this CPU, or NULL with nothing changed, when the general way must do.
+ */
+struct thread *ipc_call(const struct cpu *cpu, struct thread *caller);
+struct thread *ipc_reply_receive(const struct cpu *cpu, struct thread *server);

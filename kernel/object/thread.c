@@ -90,7 +90,8 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     thread->state = THREAD_STOPPED;
     thread->band = band;
     thread->cpu = cpu_current()->number;
-    thread->billing = object_handle(account_object(payer), 0);
+    thread->billing_own = object_handle(account_object(payer), 0);
+    thread->billing = thread->billing_own;
     thread->frame_address = frame_address;
     fpu_prepare(thread, copy_fpu);
 

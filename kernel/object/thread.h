@@ -83,6 +83,7 @@ struct thread {
     uint64_t call_badge;
     handle_t receive_signal;         /* RECEIVING: the signal waited for as well */
     handle_t billing;                /* whose account pays for its time now */
+    handle_t billing_own;            /* its own account */
 
     uint64_t deadline_ns;
     struct tree_node timer_node;

@@ -141,6 +141,7 @@ static void tables_load(struct cpu *cpu)
 {
     struct cpu_tables *own = &tables[cpu->number];
     uint64_t tss = (uint64_t)&own->tss;
+    cpu->tss = &own->tss;
     memset(&own->tss, 0, sizeof(own->tss));
     own->tss.io_map_base = sizeof(own->tss);
     /* The fatal entries find their CPU at the top of the stack: GS may be anything then. */
@@ -217,7 +218,7 @@ void cpu_init(struct cpu *cpu)
 
 void cpu_set_trap_stack(struct cpu *cpu, uint64_t end)
 {
-    tables[cpu->number].tss.rsp[0] = end;
+    cpu->tss->rsp[0] = end;
 }
 
 void fpu_init_area(void *area)

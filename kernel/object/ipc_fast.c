@@ -1,0 +1,218 @@
+/*
+ * The short ways of gate_call and endpoint_reply_receive: the two threads change places on this
+ * CPU at once, without the run queue. They do what endpoint.c does, and are taken when
+ *
+ *   both    the message carries no capabilities; no deadline is involved; nobody else is due on
+ *           this CPU (scheduler_may_switch); the slots offered for capabilities have their leaves;
+ *   call    a receiver waits; the caller's interruption, if it minds one, is not pending;
+ *   reply   the token names a caller that waits for it; no other call waits; the signal, if there
+ *           is one, is bound to this endpoint and has no bits.
+ *
+ * Otherwise nothing has changed, and the general way does it all, errors too. Saving
+ * the current thread's context is no change: it may be saved again.
+ *
+ * A thread that waits here changes its state under the endpoint's lock and its own. The endpoint's
+ * is held from the last check to the last change, so both threads change at once for all others.
+ */
+#include "kernel/core/cpu.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/endpoint.h"
+#include "kernel/object/gate.h"
+#include "kernel/object/signal.h"
+#include "kernel/object/thread.h"
+
+static bool header_plain(uint64_t header)
+{
+    return MESSAGE_CAPABILITY_COUNT(header) == 0 && MESSAGE_WORD_COUNT(header) <= MESSAGE_WORDS;
+}
+
+static struct object *find(const struct thread *thread, uint64_t slot, enum object_type type,
+                           uint32_t rights)
+{
+    handle_t handle = domain_slot(thread->domain, slot);
+    return handle_rights(handle) & rights ? handle_object(handle, type) : NULL;
+}
+
+static bool slots_prepared(const struct thread *thread)
+{
+    for (uint32_t i = 0; i < MESSAGE_CAPABILITIES; i++) {
+        uint32_t slot = __atomic_load_n(&thread->frame->receive[i], __ATOMIC_RELAXED);
+        if (slot == 0) {
+            break;
+        }
+        if (domain_slot_place(thread->domain, slot) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void words_copy(const struct thread *from, struct thread *to, uint64_t header)
+{
+    const uint64_t *source = from->frame->message;
+    uint64_t *target = to->frame->message;
+    for (uint32_t left = MESSAGE_WORD_COUNT(header); left > 0; left--) {
+        *target++ = *source++;
+    }
+}
+
+static bool timer_is_armed(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->timer_armed, __ATOMIC_ACQUIRE);
+}
+
+/* From waiting to running here. Under the endpoint's lock; its results are written. */
+static void take_over(struct thread *thread, const struct cpu *cpu)
+{
+    list_remove(&thread->wait_node);
+    spin_lock(&thread->lock);
+    thread->registers.rax = STATUS_OK;
+    thread->waiting_at = NULL;
+    thread->cpu = cpu->number;
+    __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
+    spin_unlock(&thread->lock);
+}
+
+/* The receiver that can take over from the caller, or NULL. Under the endpoint's lock. */
+static struct thread *receiver_ready(struct endpoint *endpoint, const struct cpu *cpu)
+{
+    if (endpoint->object.dying || list_empty(&endpoint->receivers)) {
+        return NULL;
+    }
+    struct thread *receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
+    return timer_is_armed(receiver) || !scheduler_may_switch(cpu, receiver->band) ? NULL : receiver;
+}
+
+/* From running to waiting for the reply; false when it must not wait. */
+static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64_t header)
+{
+    bool interruptible = header & MESSAGE_INTERRUPTIBLE;
+    spin_lock(&caller->lock);
+    uint8_t attention = __atomic_load_n(&caller->attention, __ATOMIC_ACQUIRE);
+    bool waits = !interruptible || !(attention & ATTENTION_INTERRUPT);
+    if (waits) {
+        caller->wait_sequence++;
+        caller->interruptible = interruptible;
+        caller->waiting_at = &endpoint->object;
+        caller->state = THREAD_AWAITING_REPLY;
+        list_append(&endpoint->awaiting, &caller->wait_node);
+    }
+    spin_unlock(&caller->lock);
+    return waits;
+}
+
+__attribute__((flatten)) struct thread *ipc_call(const struct cpu *cpu, struct thread *caller)
+{
+    const struct registers *arguments = &caller->registers;
+    uint64_t header = arguments->rsi;
+    struct object *object = find(caller, arguments->rdi, OBJECT_GATE, RIGHT_CALL);
+    if (object == NULL || !header_plain(header) || arguments->rdx != DEADLINE_NEVER) {
+        return NULL;
+    }
+    const struct gate *gate = object_gate(object);
+    object = handle_object(gate->endpoint, OBJECT_ENDPOINT);
+    if (object == NULL || !slots_prepared(caller)) {
+        return NULL;
+    }
+    struct endpoint *endpoint = object_endpoint(object);
+    if (list_empty(&endpoint->receivers)) {
+        return NULL;
+    }
+    scheduler_save(caller);
+    spin_lock(&endpoint->lock);
+    struct thread *receiver = receiver_ready(endpoint, cpu);
+    if (receiver == NULL || !caller_wait(caller, endpoint, header)) {
+        spin_unlock(&endpoint->lock);
+        return NULL;
+    }
+    words_copy(caller, receiver, header);
+    receiver->registers.rdi = header;
+    receiver->registers.rsi = gate->badge;
+    receiver->registers.rdx = endpoint_token(caller);
+    receiver->billing = caller->billing;
+    take_over(receiver, cpu);
+    spin_unlock(&endpoint->lock);
+    return receiver;
+}
+
+/* Does the caller wait for a reply by that token, and can it take over? Under both locks. */
+static bool caller_ready(const struct thread *caller, const struct endpoint *endpoint,
+                         uint64_t token, const struct cpu *cpu)
+{
+    return caller->state == THREAD_AWAITING_REPLY && caller->waiting_at == &endpoint->object &&
+           endpoint_token(caller) == token && !timer_is_armed(caller) &&
+           scheduler_may_switch(cpu, caller->band);
+}
+
+/* Nothing to receive: no call, no bits, and the endpoint lives. Under its lock. */
+static bool nothing_waits(const struct endpoint *endpoint, const struct signal *signal)
+{
+    return !endpoint->object.dying && list_empty(&endpoint->callers) &&
+           (signal == NULL || __atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE) == 0);
+}
+
+static void server_wait(struct thread *server, struct endpoint *endpoint,
+                        const struct signal *signal)
+{
+    server->billing = server->billing_own;
+    spin_lock(&server->lock);
+    server->wait_sequence++;
+    server->interruptible = true;
+    server->receive_signal = signal == NULL ? 0 : object_handle(&signal->object, 0);
+    server->waiting_at = &endpoint->object;
+    server->state = THREAD_RECEIVING;
+    list_append(&endpoint->receivers, &server->wait_node);
+    spin_unlock(&server->lock);
+}
+
+/* The signal of that slot, if it is bound to the endpoint already. */
+static bool signal_find(const struct thread *server, uint64_t slot, const struct endpoint *endpoint,
+                        struct signal **out)
+{
+    *out = NULL;
+    if (slot == 0) {
+        return true;
+    }
+    struct object *object = find(server, slot, OBJECT_SIGNAL, RIGHT_READ);
+    if (object == NULL) {
+        return false;
+    }
+    *out = object_signal(object);
+    return __atomic_load_n(&(*out)->endpoint, __ATOMIC_RELAXED) ==
+           object_handle(&endpoint->object, 0);
+}
+
+__attribute__((flatten)) struct thread *ipc_reply_receive(const struct cpu *cpu,
+                                                          struct thread *server)
+{
+    const struct registers *arguments = &server->registers;
+    uint64_t token = arguments->rsi;
+    uint64_t header = arguments->rdx;
+    struct object *object = find(server, arguments->rdi, OBJECT_ENDPOINT, RIGHT_RECEIVE);
+    struct object *thread = handle_object(handle_from_user(token), OBJECT_THREAD);
+    if (object == NULL || thread == NULL || thread == &server->object || !header_plain(header)) {
+        return NULL;
+    }
+    struct endpoint *endpoint = object_endpoint(object);
+    struct thread *caller = object_thread(thread);
+    struct signal *signal;
+    if (!signal_find(server, arguments->r10, endpoint, &signal) || !slots_prepared(server)) {
+        return NULL;
+    }
+    scheduler_save(server);
+    spin_lock(&endpoint->lock);
+    spin_lock(&caller->lock);
+    bool ready = nothing_waits(endpoint, signal) && caller_ready(caller, endpoint, token, cpu);
+    spin_unlock(&caller->lock);
+    if (!ready) {
+        spin_unlock(&endpoint->lock);
+        return NULL;
+    }
+    server_wait(server, endpoint, signal);
+    words_copy(server, caller, header);
+    caller->registers.rdi = header;
+    take_over(caller, cpu);
+    spin_unlock(&endpoint->lock);
+    return caller;
+}
