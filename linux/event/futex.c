@@ -261,10 +261,15 @@ static long futex_requeue(struct mm *mm, uint64_t address, uint64_t target, bool
     uint32_t done = bucket_wake(a, &from, UINT32_MAX, wake);
     uint32_t moved = 0;
     struct futex_waiter *next;
+    bool stay = key_is(&from, &to); /* moved behind itself a waiter would be met for ever */
     for (struct futex_waiter *waiter = buckets[a].first; waiter != NULL && moved < move;
          waiter = next) {
         next = waiter->next;
         if (key_is(&waiter->key, &from)) {
+            if (stay) {
+                moved++;
+                continue;
+            }
             bucket_remove(waiter);
             waiter->key = to;
             bucket_add(b, waiter);

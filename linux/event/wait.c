@@ -41,6 +41,9 @@ void waiter_remove(struct waiter *waiter)
 
 void wait_queue_wake(struct wait_queue *queue, uint32_t events)
 {
+    /* What the caller made true comes before this look: a waiter enters the queue and looks then.
+     */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(&queue->first, __ATOMIC_ACQUIRE) == NULL) {
         return;
     }

@@ -8,6 +8,7 @@
 #include "linux/file/descriptor.h"
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
+#include "linux/proc/exit.h"
 #include "linux/proc/table.h"
 
 #define CLONE_VM             0x00000100ull
@@ -90,7 +91,9 @@ static long tree_enter(struct task *child, struct task *task, uint64_t flags,
                        struct thread_group *new_group)
 {
     mutex_lock(&tasks_lock);
-    long result = task->group->exiting ? -ERESTARTSYS : table_enter(child);
+    /* Who sweeps with SIGKILL, under the lock, meets every child or its parent before it forks. */
+    long result =
+        task->group->exiting || signal_kill_pending(task) ? -ERESTARTSYS : table_enter(child);
     if (result != 0) {
         mutex_unlock(&tasks_lock);
         return result;
@@ -100,6 +103,7 @@ static long tree_enter(struct task *child, struct task *task, uint64_t flags,
         child->next_in_group = task->group->tasks;
         task->group->tasks = child;
         task->group->task_count++;
+        signal_recalculate(child); /* the group may be stopped */
     } else {
         struct thread_group *parent = flags & CLONE_PARENT ? task->group->parent : task->group;
         child->group = new_group;
@@ -158,17 +162,34 @@ static struct task *child_new(const struct task *task, const struct clone_reques
     return child;
 }
 
-static bool flag_is_set(void *context)
+static struct vfork *vfork_new(void)
 {
-    return __atomic_load_n((bool *)context, __ATOMIC_ACQUIRE);
+    struct vfork *vfork = heap_alloc(sizeof(*vfork));
+    if (vfork != NULL) {
+        vfork->references = 2; /* the parent's and the child's */
+        wait_queue_init(&vfork->queue);
+    }
+    return vfork;
 }
 
-/* The child has our memory until it executes or ends: wait, whatever signals come. */
-static void vfork_wait(struct wait_queue *queue, bool *done)
+static bool must_end(struct task *task)
+{
+    if (__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) & WORK_EXIT) {
+        return true;
+    }
+    mutex_lock(&tasks_lock);
+    bool kill = signal_kill_pending(task);
+    mutex_unlock(&tasks_lock);
+    return kill;
+}
+
+/* The child has our memory until it executes or ends: wait, whatever signals come but for the end
+ * of our own group. */
+static void vfork_wait(struct task *task, struct vfork *vfork)
 {
     struct waiter waiter = {.queue = NULL};
-    waiter_add(&waiter, queue, WAIT_CHANGE);
-    while (!flag_is_set(done)) {
+    waiter_add(&waiter, &vfork->queue, WAIT_CHANGE);
+    while (!__atomic_load_n(&vfork->done, __ATOMIC_ACQUIRE) && !must_end(task)) {
         (void)kernel_thread_park(DEADLINE_NEVER, PARK_UNINTERRUPTIBLE);
     }
     waiter_remove(&waiter);
@@ -179,7 +200,8 @@ static long clone_with(const struct clone_request *request)
     struct task *task = task_current();
     uint64_t flags = request->flags;
     if ((flags & ~CLONE_SUPPORTED) || ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM)) ||
-        ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))) {
+        ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND)) ||
+        (flags & CLONE_SIGNAL_MASK) > SIGNALS) {
         return -EINVAL;
     }
     if (request->flags & CLONE_SETTLS && request->tls >= APPLICATION_END) {
@@ -187,17 +209,15 @@ static long clone_with(const struct clone_request *request)
     }
     struct task *child = child_new(task, request);
     struct thread_group *group = flags & CLONE_THREAD ? NULL : group_new();
-    if (child == NULL || (group == NULL && !(flags & CLONE_THREAD))) {
+    struct vfork *vfork = flags & CLONE_VFORK ? vfork_new() : NULL;
+    if (child == NULL || (group == NULL && !(flags & CLONE_THREAD)) ||
+        (vfork == NULL && (flags & CLONE_VFORK))) {
         heap_free(child);
         heap_free(group);
+        heap_free(vfork);
         return -ENOMEM;
     }
-    struct wait_queue *vfork_queue = &task->group->child_wait;
-    bool vfork_done = false;
-    if (flags & CLONE_VFORK) {
-        child->vfork_done = vfork_queue;
-        child->vfork_flag = &vfork_done;
-    }
+    child->vfork = vfork;
     long result = parts_copy(child, task, flags);
     if (result == 0) {
         result = thread_new(child, THREAD_COPY_FPU, &child->thread, &child->frame);
@@ -213,6 +233,7 @@ static long clone_with(const struct clone_request *request)
         task_parts_put(child);
         heap_free(child);
         heap_free(group);
+        heap_free(vfork);
         return result;
     }
     int tid = child->tid;
@@ -224,8 +245,9 @@ static long clone_with(const struct clone_request *request)
                             (uint64_t)registers) != STATUS_OK) {
         personality_panic("clone: the thread does not start");
     }
-    if (flags & CLONE_VFORK) {
-        vfork_wait(vfork_queue, &vfork_done);
+    if (vfork != NULL) {
+        vfork_wait(task, vfork);
+        vfork_put(vfork);
     }
     return tid;
 }

@@ -248,20 +248,19 @@ static long stack_build(const struct task *task, struct mm *mm, const struct pro
 
 /* --- the switch ------------------------------------------------------------------------------ */
 
-static void name_set(struct thread_group *group, const char *path)
+static void name_set(struct thread_group *group, const char *path, const char *executable)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
     size_t length = MIN(strlen(name), NAME_BYTES - 1);
     memset(group->name, 0, NAME_BYTES);
     memcpy(group->name, name, length);
-    length = MIN(strlen(path), EXE_BYTES - 1);
-    memset(group->exe, 0, EXE_BYTES);
-    memcpy(group->exe, path, length);
+    memcpy(group->exe, executable, EXE_BYTES);
 }
 
-/* Everything that belonged to the old program goes; from here on there is no way back. */
-static void task_renew(struct task *task, struct mm *mm)
+/* Everything that belonged to the old program goes; from here on there is no way back. False: no
+ * memory. */
+static bool task_renew(struct task *task, struct mm *mm)
 {
     struct mm *old = task->mm;
     mutex_lock(&tasks_lock);
@@ -275,7 +274,7 @@ static void task_renew(struct task *task, struct mm *mm)
     if (__atomic_load_n(&task->handlers->references, __ATOMIC_ACQUIRE) != 1) {
         struct signal_handlers *own = signal_handlers_copy(task->handlers);
         if (own == NULL) {
-            group_exit(task, SIGKILL);
+            return false;
         }
         struct signal_handlers *shared = task->handlers;
         mutex_lock(&tasks_lock);
@@ -291,6 +290,7 @@ static void task_renew(struct task *task, struct mm *mm)
     task->clear_tid = 0;
     task->group->has_executed = true;
     descriptors_close_on_exec(task->files);
+    return true;
 }
 
 static bool tails_clear(const struct program *program)
@@ -326,6 +326,8 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
         return length;
     }
     if (length < 2 || line[0] != '#' || line[1] != '!') {
+        length = file_path_text(file, program->path, sizeof(program->path) - 1);
+        program->path[MAX(length, 0)] = '\0';
         return program_load(file, mm, program);
     }
     line[length] = '\0';
@@ -411,13 +413,13 @@ long exec_program(struct task *task, const char *path, struct exec_strings *argu
         mm_put(mm);
         return result;
     }
-    task_renew(task, mm);
-    bool good = tails_clear(&program);
-    long rsp = stack_build(task, mm, &program, arguments, environment, path);
-    if (!good || rsp < 0) {
-        group_exit(task, SIGKILL);
+    bool good = task_renew(task, mm) && tails_clear(&program);
+    long rsp = good ? stack_build(task, mm, &program, arguments, environment, path) : -EFAULT;
+    if (rsp < 0) {
+        group_doom(task, SIGKILL); /* the caller frees what it holds before */
+        return rsp;
     }
-    name_set(task->group, path);
+    name_set(task->group, path, program.path);
     registers_renew(task, program.start, (uint64_t)rsp);
     return 0;
 }
@@ -428,12 +430,10 @@ long linux_execve(uint64_t user_path, uint64_t user_arguments, uint64_t user_env
     (void)d, (void)e, (void)f;
     struct task *task = task_current();
     char *path = heap_alloc(PAGE_SIZE);
-    struct exec_strings arguments;
-    struct exec_strings environment;
-    if (path == NULL) {
-        return -ENOMEM;
-    }
-    if (!exec_strings_init(&arguments) || !exec_strings_init(&environment)) {
+    struct exec_strings arguments = {.bytes = NULL};
+    struct exec_strings environment = {.bytes = NULL};
+    if (path == NULL || !exec_strings_init(&arguments) || !exec_strings_init(&environment)) {
+        exec_strings_free(&arguments);
         heap_free(path);
         return -ENOMEM;
     }

@@ -19,19 +19,19 @@
 
 void vfork_release(struct task *task)
 {
-    if (task->vfork_flag != NULL) {
-        struct wait_queue *queue = task->vfork_done;
-        bool *flag = task->vfork_flag;
-        task->vfork_done = NULL;
-        task->vfork_flag = NULL;
-        /* The flag is on the parent's stack: the parent returns only after it took the queue's
-           lock again to leave, so it is set under that lock. */
-        mutex_lock(&queue->lock);
-        __atomic_store_n(flag, true, __ATOMIC_RELEASE);
-        for (struct waiter *waiter = queue->first; waiter != NULL; waiter = waiter->next) {
-            (void)kernel_thread_unpark(waiter->thread);
-        }
-        mutex_unlock(&queue->lock);
+    struct vfork *vfork = task->vfork;
+    if (vfork != NULL) {
+        task->vfork = NULL;
+        __atomic_store_n(&vfork->done, true, __ATOMIC_RELEASE);
+        wait_queue_wake(&vfork->queue, WAIT_CHANGE);
+        vfork_put(vfork);
+    }
+}
+
+void vfork_put(struct vfork *vfork)
+{
+    if (vfork != NULL && __atomic_sub_fetch(&vfork->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        heap_free(vfork);
     }
 }
 
@@ -172,6 +172,7 @@ void task_exit(struct task *task, int status)
         console_get(console);
         group_end(group);
     } else {
+        signal_retarget(group);
         wait_queue_wake(&group->child_wait, WAIT_CHANGE);
     }
     mutex_unlock(&tasks_lock);
@@ -207,6 +208,12 @@ static void group_stop_others(struct task *task, int status)
     mutex_unlock(&tasks_lock);
 }
 
+void group_doom(struct task *task, int status)
+{
+    group_stop_others(task, status);
+    __atomic_fetch_or(&task->work, WORK_EXIT, __ATOMIC_ACQ_REL);
+}
+
 void group_exit(struct task *task, int status)
 {
     group_stop_others(task, status);
@@ -236,7 +243,7 @@ static bool is_alone(void *context)
 long group_become_single(struct task *task)
 {
     struct thread_group *group = task->group;
-    if (is_alone(group)) {
+    if (is_alone(group) && task->tid == group->pid) {
         return 0;
     }
     mutex_lock(&tasks_lock);
@@ -262,6 +269,7 @@ long group_become_single(struct task *task)
     table_leave(task);
     table_take_tid(task, group->pid);
     group->leader = task;
+    signal_recalculate(task); /* a signal may have been meant for a thread that is gone */
     mutex_unlock(&tasks_lock);
     return 0;
 }

@@ -26,6 +26,7 @@
 #define PROGRAM_BASE     0x0000555555554000ull
 #define INTERPRETER_BASE 0x00007f0000000000ull
 #define PATH_BYTES       256
+#define MAP_LOWEST       0x10000ull /* the pages around zero belong to nobody */
 
 struct elf_header {
     uint8_t ident[16];
@@ -90,6 +91,7 @@ static long elf_read(struct file *file, struct elf *elf)
         }
         if (program->file_bytes > program->memory_bytes ||
             !range_inside(program->address, program->memory_bytes, APPLICATION_END - PAGE_SIZE) ||
+            (header->type == ET_EXEC && program->address < MAP_LOWEST) ||
             program->address % PAGE_SIZE != program->offset % PAGE_SIZE ||
             program->offset > 1ull << 50) {
             return -ENOEXEC;
@@ -147,6 +149,13 @@ static long segment_map(struct file *file, struct mm *mm, const struct elf_progr
     return result < 0 ? result : 0;
 }
 
+/* Where the segments are to be moved they must fit too. */
+static long span_check(const struct elf *elf, uint64_t bias)
+{
+    bool fits = range_inside(elf->first + bias, elf->end - elf->first, APPLICATION_END - PAGE_SIZE);
+    return fits ? 0 : -ENOMEM;
+}
+
 static long segments_map(struct file *file, struct mm *mm, const struct elf *elf, uint64_t bias,
                          struct program *out)
 {
@@ -195,6 +204,10 @@ static long interpreter_load(const char *path, struct mm *mm, struct program *ou
     }
     if (result == 0) {
         uint64_t bias = INTERPRETER_BASE - elf.first;
+        result = span_check(&elf, bias);
+    }
+    if (result == 0) {
+        uint64_t bias = INTERPRETER_BASE - elf.first;
         result = segments_map(file, mm, &elf, bias, out);
         out->interpreter_base = bias;
         out->start = elf.header.entry + bias;
@@ -228,7 +241,10 @@ long program_load(struct file *file, struct mm *mm, struct program *out)
         return result;
     }
     uint64_t bias = elf.header.type == ET_DYN ? PROGRAM_BASE - elf.first : 0;
-    result = segments_map(file, mm, &elf, bias, out);
+    result = span_check(&elf, bias);
+    if (result == 0) {
+        result = segments_map(file, mm, &elf, bias, out);
+    }
     if (result != 0) {
         return result;
     }

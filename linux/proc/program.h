@@ -2,6 +2,7 @@
 #pragma once
 
 #include "linux/core/random.h"
+#include "linux/proc/task.h"
 
 struct file;
 struct mm;
@@ -24,6 +25,7 @@ struct program {
     uint64_t vdso;
     uint32_t tail_count;
     struct program_tail tail[PROGRAM_TAILS];
+    char path[EXE_BYTES]; /* of the file, without links */
 };
 
 /* Map an ELF file, and its interpreter, into an empty mm. -ENOEXEC and the errors of mapping. */

@@ -152,12 +152,32 @@ static bool is_ignored(const struct task *task, int number)
 
 void signal_recalculate(struct task *task)
 {
-    uint64_t pending = task->pending.set | task->group->pending.set;
-    if (pending & ~task->blocked) {
+    struct thread_group *group = task->group;
+    uint64_t pending = task->pending.set | group->pending.set;
+    if (pending & ~task->blocked || group->state == GROUP_STOPPED) {
         __atomic_fetch_or(&task->work, WORK_SIGNAL, __ATOMIC_ACQ_REL);
     } else {
         __atomic_fetch_and(&task->work, ~(uint32_t)WORK_SIGNAL, __ATOMIC_ACQ_REL);
     }
+    if (group->pending.set & task->blocked && group->task_count > 1) {
+        signal_retarget(group); /* this task may have been the one that was to take it */
+    }
+}
+
+void signal_retarget(struct thread_group *group)
+{
+    for (struct task *task = group->tasks; task != NULL && group->pending.set != 0;
+         task = task->next_in_group) {
+        bool looks = __atomic_load_n(&task->work, __ATOMIC_ACQUIRE) & WORK_SIGNAL;
+        if (group->pending.set & ~task->blocked && !looks) {
+            task_poke(task, WORK_SIGNAL);
+        }
+    }
+}
+
+bool signal_kill_pending(const struct task *task)
+{
+    return (task->pending.set | task->group->pending.set) & signal_bit(SIGKILL);
 }
 
 static void group_continue(struct thread_group *group)
@@ -190,6 +210,10 @@ static void side_effects(struct thread_group *group, int number)
 
 void signal_send_task(struct task *task, const struct signal_info *info)
 {
+    if (info->number == SIGKILL) {
+        signal_send_group(task->group, info);
+        return;
+    }
     side_effects(task->group, info->number);
     bool blocked = task->blocked & signal_bit(info->number);
     if (is_ignored(task, info->number) && !blocked) {
@@ -211,6 +235,9 @@ void signal_send_group(struct thread_group *group, const struct signal_info *inf
     for (struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
         if (!(task->blocked & signal_bit(info->number)) && willing == NULL) {
             willing = task;
+        }
+        if (info->number == SIGKILL && task != willing) {
+            task_poke(task, WORK_SIGNAL); /* whoever comes first ends all */
         }
     }
     if (willing != NULL && is_ignored(willing, info->number)) {
@@ -305,11 +332,11 @@ static bool is_running(void *context)
     return __atomic_load_n(&group->state, __ATOMIC_ACQUIRE) != GROUP_STOPPED;
 }
 
-/* Stop the whole group until SIGCONT or SIGKILL. */
+/* Stop the whole group until SIGCONT or SIGKILL. Under tasks_lock since the signal was taken, so
+ * that neither comes in between. */
 static void group_stop(struct task *task, int number)
 {
     struct thread_group *group = task->group;
-    mutex_lock(&tasks_lock);
     group->state = GROUP_STOPPED;
     group->stop_signal = number;
     group->report_stop = true;
@@ -326,7 +353,6 @@ static void group_stop(struct task *task, int number)
         }
         wait_queue_wake(&group->parent->child_wait, WAIT_CHANGE);
     }
-    mutex_unlock(&tasks_lock);
 }
 
 static void stop_wait(struct task *task)
@@ -397,21 +423,21 @@ void signal_deliver(struct task *task, struct thread_frame *frame)
             action = task->handlers->action[info.number - 1];
         }
         bool ignored = any && is_ignored(task, info.number);
+        bool stops = any && !ignored && action.handler == SIG_DFL && default_stops(info.number);
+        if (stops && !task->group->exiting) {
+            group_stop(task, info.number);
+        }
         signal_recalculate(task);
         mutex_unlock(&tasks_lock);
         if (!any) {
             break;
         }
-        if (ignored) {
+        if (ignored || stops) {
             continue;
         }
         if (action.handler != SIG_DFL && action.handler != SIG_IGN) {
             handler_run(task, frame, &action, &info);
             return;
-        }
-        if (default_stops(info.number)) {
-            group_stop(task, info.number);
-            continue;
         }
         group_exit(task, info.number | (default_dumps(info.number) ? 0x80 : 0));
     }

@@ -123,6 +123,10 @@ void signal_force(struct task *task, int number, int code, uint64_t address);
 
 /* Recompute WORK_SIGNAL after the mask or the queues changed. Under tasks_lock. */
 void signal_recalculate(struct task *task);
+/* Let whoever may take what waits for the whole group look at it. Under tasks_lock. */
+void signal_retarget(struct thread_group *group);
+/* SIGKILL waits for the task. Under tasks_lock. */
+bool signal_kill_pending(const struct task *task);
 
 /* Deliver what is pending: run handlers, stop, or end. On the way to the application. */
 void signal_deliver(struct task *task, struct thread_frame *frame);

@@ -176,12 +176,9 @@ void task_parts_put(struct task *task)
     task->credentials = NULL;
 }
 
-void task_discard(struct task *task)
+/* Undo a first task that is in no table. */
+static void first_discard(struct task *task)
 {
-    mutex_lock(&tasks_lock);
-    table_leave(task);
-    table_leave_group(task->group);
-    mutex_unlock(&tasks_lock);
     task_parts_put(task);
     if (task->thread != 0) {
         (void)kernel_object_destroy(task->thread);
@@ -192,6 +189,21 @@ void task_discard(struct task *task)
     heap_free(task);
 }
 
+/* Into the table, complete: whoever finds it there may send it signals. */
+static long first_enter(struct task *task, struct thread_group *group)
+{
+    mutex_lock(&tasks_lock);
+    long result = table_enter(task);
+    if (result == 0) {
+        group->pid = task->tid;
+        group->process_group = task->tid;
+        group->session = task->tid;
+        table_enter_group(group);
+    }
+    mutex_unlock(&tasks_lock);
+    return result;
+}
+
 struct task *task_create_first(struct console *console, long *error)
 {
     struct task *task = heap_alloc(sizeof(*task));
@@ -200,6 +212,7 @@ struct task *task_create_first(struct console *console, long *error)
     if (task == NULL || group == NULL) {
         heap_free(task);
         heap_free(group);
+        console_put(console);
         return NULL;
     }
     task->group = group;
@@ -209,15 +222,6 @@ struct task *task_create_first(struct console *console, long *error)
     group->console = console;
     group->is_console_main = true;
     limits_default(group->limits);
-    mutex_lock(&tasks_lock);
-    long result = table_enter(task);
-    group->pid = task->tid;
-    group->process_group = task->tid;
-    group->session = task->tid;
-    if (result == 0) {
-        table_enter_group(group);
-    }
-    mutex_unlock(&tasks_lock);
     task->files = file_table_new();
     task->fs = fs_context_new();
     task->handlers = signal_handlers_new();
@@ -225,14 +229,14 @@ struct task *task_create_first(struct console *console, long *error)
     if (task->credentials != NULL) {
         task->credentials->references = 1;
     }
-    if (result == 0 && task->files != NULL && task->fs != NULL && task->handlers != NULL &&
-        task->credentials != NULL) {
-        result = thread_new(task, 0, &task->thread, &task->frame);
-    } else if (result == 0) {
-        result = -ENOMEM;
+    bool good = task->files != NULL && task->fs != NULL && task->handlers != NULL &&
+                task->credentials != NULL;
+    long result = good ? thread_new(task, 0, &task->thread, &task->frame) : -ENOMEM;
+    if (result == 0) {
+        result = first_enter(task, group);
     }
     if (result != 0) {
-        task_discard(task);
+        first_discard(task);
         *error = result;
         return NULL;
     }

@@ -39,6 +39,13 @@ enum task_work {
     WORK_RESTART = 4, /* the call wants to be restarted */
 };
 
+/* Shared by a parent and its vfork child: either may end first. */
+struct vfork {
+    uint32_t references; /* atomic */
+    bool done;           /* atomic */
+    struct wait_queue queue;
+};
+
 struct task {
     struct task *next_in_group;
     struct thread_group *group;
@@ -68,8 +75,7 @@ struct task {
     uint64_t set_tid;
     uint64_t new_fs_base; /* for the first instruction of a clone */
     bool set_fs_base;
-    struct wait_queue *vfork_done; /* the parent waits here until we exec or exit */
-    bool *vfork_flag;
+    struct vfork *vfork; /* the parent waits with it until we exec or exit; a reference */
     bool launch; /* started by the engine: it has no program yet */
 };
 
@@ -137,9 +143,6 @@ uint32_t task_count(void);
 /* The task of a process that the engine starts, without mm and files; takes over the console. */
 struct task *task_create_first(struct console *console, long *error);
 
-/* Undo it before it ever ran. */
-void task_discard(struct task *task);
-
 /* What a new thread does first, on its own stack. */
 void task_begin(struct task *task);
 
@@ -151,6 +154,8 @@ void task_poke(struct task *task, uint32_t work);
 
 /* End the current task; the last of a group ends the group with `status`. Never returns. */
 _Noreturn void task_exit(struct task *task, int status);
+/* The same for the whole group, on the way back to the application: the caller returns first. */
+void group_doom(struct task *task, int status);
 /* End every task of the current group. */
 _Noreturn void group_exit(struct task *task, int status);
 

@@ -44,3 +44,21 @@ $(B)/tests/linux-programs.erofs: tests/linux/make_image.sh /bin/busybox $(LINUX_
 LINUX_TESTS_BUNDLE := init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/linux.elf image=$(B)/tests/linux-programs.erofs
 $(call kernel_image,tests/linux-programs,kernel-debug,$(LINUX_TESTS_BUNDLE))
 $(call kernel_image,tests/linux-programs-release,kernel,$(LINUX_TESTS_BUNDLE))
+
+# Programs that attack the personality from within a container: tests/linux/attack/run.sh.
+LINUX_ATTACKS := $(filter-out attack,$(basename $(notdir $(wildcard tests/linux/attack/*.c))))
+LINUX_ATTACKS_FOLDER := $(B)/tests/linux-attack
+LINUX_ATTACKS_SHARED := tests/linux/attack/attack.c tests/linux/attack/attack.h
+
+$(addprefix $(LINUX_ATTACKS_FOLDER)/,$(LINUX_ATTACKS)): $(LINUX_ATTACKS_FOLDER)/%: tests/linux/attack/%.c $(LINUX_ATTACKS_SHARED)
+	@mkdir -p $(@D)
+	$(QUIET)musl-gcc $(LINUX_TESTS_FLAGS) -o $@ $(filter %.c,$^)
+$(LINUX_ATTACKS_FOLDER)/names: $(addprefix $(LINUX_ATTACKS_FOLDER)/,$(LINUX_ATTACKS)) tests/linux/attack/each.sh
+	$(QUIET)cp tests/linux/attack/each.sh $(@D)
+	$(QUIET)echo $(LINUX_ATTACKS) > $@
+$(B)/tests/linux-attack.erofs: tests/linux/make_image.sh /bin/busybox $(LINUX_ATTACKS_FOLDER)/names
+	$(QUIET)tests/linux/make_image.sh $@ $(LINUX_ATTACKS_FOLDER)
+
+$(call kernel_image,tests/linux-attack,kernel-debug,init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/linux.elf image=$(B)/tests/linux-attack.erofs)
+TEST_FILES += $(B)/tests/linux-attack.elf
+SHELL_TESTS += tests/linux/attack/run.sh
