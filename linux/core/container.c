@@ -10,6 +10,7 @@
 #include "linux/core/image.h"
 #include "linux/core/launch.h"
 #include "linux/core/lock.h"
+#include "linux/core/reserve.h"
 #include "linux/core/trap.h"
 #include "linux/core/window.h"
 #include "linux/proc/table.h"
@@ -95,6 +96,7 @@ void container_begin(void)
 {
     (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
                                     (uint64_t)(uintptr_t)fault_entry);
+    reserve_start();
     for (;;) {
         struct kernel_results results;
         while (request_serve()) {

@@ -42,6 +42,9 @@ struct container_memory {
 };
 struct container_memory container_memory_read(void);
 
+/* Has a process ended because the applications' memory was used up? */
+bool container_was_short(void);
+
 /* What uname says. */
 #define LINUX_RELEASE "6.1.0-oak"
 #define LINUX_VERSION "#1 SMP Oak"

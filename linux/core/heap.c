@@ -3,6 +3,8 @@
 #include "lib/oak/heap_core.h"
 #include "lib/oak/kernel.h"
 #include "linux/core/lock.h"
+#include "linux/core/reserve.h"
+#include "linux/core/thread.h"
 #include "linux/core/trap.h"
 
 #define HEAP_BYTES  (512ull << 20)
@@ -12,9 +14,26 @@ static struct heap_core core;
 static struct mutex heap_lock;
 static uint32_t chunks[HEAP_CHUNKS] LARGE_TABLE;
 
+/* What the template's heap shares with others takes memory to be dropped. */
 static void discard(void *address, uint64_t size_bytes)
 {
-    (void)kernel_memory_discard(SLOT_MEMORY, (uint64_t)address - WINDOW_BASE, size_bytes);
+    while (kernel_memory_discard(SLOT_MEMORY, (uint64_t)address - WINDOW_BASE, size_bytes) !=
+           STATUS_OK) {
+        if (!reserve_spend()) {
+            personality_panic("heap: cannot discard");
+        }
+    }
+}
+
+static bool back(void *address, uint64_t size_bytes)
+{
+    do {
+        if (reserve_full() && kernel_memory_populate(SLOT_MEMORY, (uint64_t)address - WINDOW_BASE,
+                                                     size_bytes) == STATUS_OK) {
+            return true;
+        }
+    } while (thread_blocks_trim());
+    return false;
 }
 
 static void corrupt(const void *block)
@@ -29,6 +48,7 @@ void heap_start(void)
     core.chunk_count = HEAP_CHUNKS;
     core.chunks = chunks;
     core.discard = discard;
+    core.back = back;
     core.corrupt = corrupt;
     if (kernel_region_map(SLOT_DOMAIN, WINDOW_HEAP | RIGHT_READ | RIGHT_WRITE, HEAP_BYTES,
                           SLOT_MEMORY, WINDOW_HEAP - WINDOW_BASE, 0) != STATUS_OK) {

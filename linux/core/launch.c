@@ -434,6 +434,7 @@ void container_process_ended(struct console *console, int status, bool out_of_me
     mutex_unlock(&list.lock);
     launched_remove(entry);
     console_put(console);
+    out_of_memory = out_of_memory || (process == 0 && container_was_short());
     status_t ignored = container_ended(CONTAINER_SLOT_ENGINE, process, code, out_of_memory);
     (void)ignored;
 }

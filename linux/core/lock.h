@@ -43,11 +43,16 @@ static inline void mutex_init(struct mutex *mutex)
 void mutex_lock_slow(struct mutex *mutex);
 void mutex_unlock_slow(struct mutex *mutex);
 
-static inline void mutex_lock(struct mutex *mutex)
+static inline bool mutex_try_lock(struct mutex *mutex)
 {
     uint32_t free = 0;
-    if (!__atomic_compare_exchange_n(&mutex->state, &free, 1, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED)) {
+    return __atomic_compare_exchange_n(&mutex->state, &free, 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+static inline void mutex_lock(struct mutex *mutex)
+{
+    if (!mutex_try_lock(mutex)) {
         mutex_lock_slow(mutex);
     }
 }

@@ -2,15 +2,23 @@
  * Thread blocks: guard page, stack, frame. A block of an ended thread is used again; that its
  * thread is really gone the kernel knows: until then the frame is pinned and thread_create refuses
  * it.
+ *
+ * A stack cannot wait for memory when it is used: what the deepest paths need is there before its
+ * thread starts. Measured and added up they stay below 12 KiB; the rest is for what comes. Of a
+ * free block the stack may be taken away; its frame stays.
  */
 #include "linux/core/thread.h"
 
 #include "abi/container.h"
+#include "lib/oak/clock.h"
 #include "linux/core/errno.h"
 #include "linux/core/lock.h"
+#include "linux/core/reserve.h"
 #include "linux/core/window.h"
 
-#define BLOCKS_MAX 32768 /* WINDOW_THREADS up to WINDOW_MAPS holds more */
+#define BLOCKS_MAX        32768 /* WINDOW_THREADS up to WINDOW_MAPS holds more */
+#define STACK_READY_BYTES 16384
+#define PAUSE_NS          2000000
 
 static struct {
     struct mutex lock;
@@ -23,6 +31,7 @@ static struct {
 struct free_block {
     struct thread_frame *next;
     uint32_t slot;
+    bool has_stack;
 };
 _Static_assert(sizeof(struct own_thread) + sizeof(struct free_block) <=
                    sizeof(((struct thread_frame *)0)->own),
@@ -39,6 +48,20 @@ static struct thread_frame *block_frame(uint32_t number)
                                               THREAD_FRAME_OFFSET);
 }
 
+/* The stack's upper part, and the frame. */
+static bool block_back(struct thread_frame *frame)
+{
+    uint64_t start = (uint64_t)(uintptr_t)frame - STACK_READY_BYTES;
+    return reserve_full() && kernel_memory_populate(SLOT_MEMORY, start - WINDOW_BASE,
+                                                    STACK_READY_BYTES + PAGE_SIZE) == STATUS_OK;
+}
+
+static void stack_discard(const struct thread_frame *frame)
+{
+    uint64_t start = (uint64_t)(uintptr_t)frame - (THREAD_FRAME_OFFSET - PAGE_SIZE);
+    (void)kernel_memory_discard(SLOT_MEMORY, start - WINDOW_BASE, THREAD_FRAME_OFFSET - PAGE_SIZE);
+}
+
 static struct thread_frame *block_map(void)
 {
     if (blocks.made == 0) {
@@ -47,21 +70,31 @@ static struct thread_frame *block_map(void)
     if (blocks.made == BLOCKS_MAX) {
         return NULL;
     }
+    struct thread_frame *frame = block_frame(blocks.made);
     uint64_t start = WINDOW_THREADS + blocks.made * THREAD_BLOCK_SIZE + PAGE_SIZE;
-    status_t status =
-        kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE,
-                          THREAD_BLOCK_SIZE - PAGE_SIZE, SLOT_MEMORY, start - WINDOW_BASE, 0);
-    return status == STATUS_OK ? block_frame(blocks.made++) : NULL;
+    uint64_t size_bytes = THREAD_BLOCK_SIZE - PAGE_SIZE;
+    if (!block_back(frame) ||
+        kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE, size_bytes, SLOT_MEMORY,
+                          start - WINDOW_BASE, 0) != STATUS_OK) {
+        (void)kernel_memory_discard(SLOT_MEMORY, start - WINDOW_BASE, size_bytes);
+        return NULL;
+    }
+    blocks.made++;
+    free_block(frame)->has_stack = true;
+    return frame;
 }
 
 static struct thread_frame *block_take(void)
 {
     mutex_lock(&blocks.lock);
     struct thread_frame *frame = blocks.first_free;
-    if (frame != NULL) {
+    if (frame == NULL) {
+        frame = block_map();
+    } else if (free_block(frame)->has_stack ? reserve_full() : block_back(frame)) {
+        free_block(frame)->has_stack = true;
         blocks.first_free = free_block(frame)->next;
     } else {
-        frame = block_map();
+        frame = NULL;
     }
     mutex_unlock(&blocks.lock);
     return frame;
@@ -73,6 +106,40 @@ void thread_block_release(struct thread_frame *frame)
     free_block(frame)->next = blocks.first_free;
     blocks.first_free = frame;
     mutex_unlock(&blocks.lock);
+}
+
+/* A thread that is no object any more never comes back to its stack. */
+static bool thread_is_gone(uint32_t slot)
+{
+    struct kernel_results results;
+    return kernel_capability_read(SLOT_DOMAIN, slot, &results) == STATUS_OK &&
+           (results.value[0] & 0xff) == OBJECT_NONE;
+}
+
+bool thread_blocks_trim(void)
+{
+    bool any = false;
+    mutex_lock(&blocks.lock);
+    for (struct thread_frame *frame = blocks.first_free; frame != NULL;
+         frame = free_block(frame)->next) {
+        struct free_block *own = free_block(frame);
+        if (own->has_stack && thread_is_gone(own->slot)) {
+            stack_discard(frame);
+            own->has_stack = false;
+            any = true;
+        }
+    }
+    mutex_unlock(&blocks.lock);
+    return any;
+}
+
+void thread_pause(void)
+{
+    if (kernel_thread_park(clock_now_ns() + PAUSE_NS, PARK_UNINTERRUPTIBLE) == STATUS_OK) {
+        /* That was for a wait which this pause interrupts. */
+        (void)kernel_thread_unpark(thread_self()->slot);
+        (void)kernel_thread_yield();
+    }
 }
 
 #define TRIES 64 /* blocks whose last thread is about to end, before we give up */

@@ -31,3 +31,9 @@ long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread
 
 /* Give a block and its slot back; its thread may still be about to end. */
 void thread_block_release(struct thread_frame *frame);
+
+/* Take the memory of free blocks' stacks away; true: there was some. */
+bool thread_blocks_trim(void);
+
+/* Let others run for about two milliseconds, anywhere: a wake-up that comes meanwhile is kept. */
+void thread_pause(void);

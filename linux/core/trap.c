@@ -8,6 +8,7 @@
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
+#include "linux/core/reserve.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/thread.h"
 #include "linux/mm/mm.h"
@@ -116,12 +117,32 @@ static bool fault_page_in(struct task *task, uint64_t address, uint64_t error)
     return task != NULL && address < APPLICATION_END && mm_page_in(task->mm, address, error);
 }
 
+/*
+ * There is no memory for a page of the window that is there otherwise: one written for the first
+ * time, or a page table. What can fail leaves most of the reserve to what cannot.
+ */
+static bool fault_of_shortage(const struct trap_words *words)
+{
+    return words->cause == TRAP_PAGE_FAULT && words->address >= WINDOW_BASE &&
+           (words->error >> 32 & 0xffff) == STATUS_NO_MEMORY;
+}
+
 void linux_fault(struct fault_registers *registers)
 {
     struct thread_frame *frame = thread_frame_self();
     struct trap_words *words = &frame->personality;
     struct task *task = frame_thread(frame)->task;
     (void)registers;
+    if (fault_of_shortage(words)) {
+        bool may_fail = in_user_access(words->rip);
+        if ((!may_fail || reserve_comfortable()) && reserve_spend()) {
+            return;
+        }
+        if (may_fail) {
+            words->rip = (uint64_t)user_access_failed;
+            return;
+        }
+    }
     if (words->cause == TRAP_PAGE_FAULT && in_user_access(words->rip)) {
         if (!fault_page_in(task, words->address, words->error)) {
             words->rip = (uint64_t)user_access_failed;

@@ -69,7 +69,8 @@ static enum fault_kind fault_handle(struct mm *mm, uint64_t address, uint64_t er
 
 bool mm_page_in(struct mm *mm, uint64_t address, uint64_t error)
 {
-    return fault_handle(mm, address, error) == FAULT_RETRY;
+    enum fault_kind kind = fault_handle(mm, address, error);
+    return kind == FAULT_RETRY || (kind == FAULT_NO_MEMORY && task_wait_for_memory(task_current()));
 }
 
 void mm_fault(struct task *task, const struct thread_frame *frame)

@@ -279,9 +279,3 @@ void task_work(struct task *task, struct thread_frame *frame)
         task_exit(task, task->group->exit_status);
     }
 }
-
-void task_out_of_memory(struct task *task)
-{
-    task->group->out_of_memory = true;
-    group_exit(task, SIGKILL);
-}

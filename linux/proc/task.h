@@ -159,8 +159,11 @@ void group_doom(struct task *task, int status);
 /* End every task of the current group. */
 _Noreturn void group_exit(struct task *task, int status);
 
-/* The account is exhausted and this task needs a page: its process is killed. */
+/* The account is exhausted and this task needs a page: make room, for it to try again. No lock may
+ * be held. */
 void task_out_of_memory(struct task *task);
+/* The same where locks may be held: waits until there is room; false: it does not come. */
+bool task_wait_for_memory(struct task *task);
 
 static inline bool task_signal_pending(const struct task *task)
 {

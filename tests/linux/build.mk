@@ -16,8 +16,8 @@ $(call kernel_image,tests/linux-release,kernel,$(BRINGUP_BUNDLE))
 # The harness's own test: a small program stands in for the personality, a text for the image.
 $(call user_program,tests/linux-stand-in,tests/linux/stand_in.c)
 $(call kernel_image,tests/linux-stand-in,kernel-debug,init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/tests/linux-stand-in.elf image=tests/linux/stand_in_image.txt)
-TEST_FILES += $(B)/tests/linux-stand-in.elf
-SHELL_TESTS += tests/linux/stand_in_test.sh
+TEST_FILES += $(B)/tests/linux-stand-in.elf $(B)/tests/linux.elf
+SHELL_TESTS += tests/linux/stand_in_test.sh tests/linux/memory_test.sh
 
 # Programs that print the same on Linux and in a container: tests/linux/programs/run.sh. All are
 # linked with musl, a few with glibc too.
