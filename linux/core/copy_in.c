@@ -3,7 +3,7 @@
  * client named, component by component: "..", an absolute name and a symbolic link on the way end
  * the copy, so nothing outside that directory is ever touched. The directory itself keeps its mode,
  * owner and times. Whatever else has an entry's name is replaced, but no directory by anything
- * else. What was unpacked before an error stays.
+ * else. What was unpacked before an error stays, but no file that is not whole.
  */
 #include "lib/base/string.h"
 #include "linux/core/copy.h"
@@ -192,6 +192,20 @@ static long content_unpack(struct unpack *unpack, struct file *file)
     return length;
 }
 
+/* Take away the file that could not be filled, if it still has its name. */
+static void file_remove(const struct place *place, const struct inode *inode)
+{
+    struct inode *directory = place->directory.inode;
+    struct path found;
+    if (place_look(place, &found) == 0) {
+        if (found.inode == inode) {
+            (void)directory->operations->unlink(directory, place->last.name,
+                                                place->last.length_bytes, false);
+        }
+        path_put(&found);
+    }
+}
+
 static long file_unpack(struct unpack *unpack, const struct place *place,
                         const struct tar_entry *entry)
 {
@@ -212,6 +226,9 @@ static long file_unpack(struct unpack *unpack, const struct place *place,
     }
     if (result == 0) {
         result = attributes_set(path.inode, entry);
+    }
+    if (result != 0) {
+        file_remove(place, path.inode);
     }
     path_put(&path);
     return result;

@@ -14,5 +14,6 @@ ENGINE_TESTED := $(ENGINE_LOGIC) services/engine/test/simulated_objects.c \
     lib/ring/byte_ring.c
 $(call host_test,engine_life,services/engine/test/life_test.c $(ENGINE_TESTED))
 $(call host_test,engine_streams,services/engine/test/streams_test.c $(ENGINE_TESTED))
+$(call host_test,engine_copy,services/engine/test/copy_test.c $(ENGINE_TESTED))
 $(call host_test,engine_hostile,services/engine/test/hostile_test.c $(ENGINE_TESTED))
 $(call host_fuzzer,engine,services/engine/test/engine_fuzz.c $(ENGINE_TESTED))

@@ -373,8 +373,13 @@ struct container_next_request_reply personality_next(const struct personality *p
 
 struct personality personality_exec(const struct personality *p)
 {
+    return personality_process(p, CONTAINER_REQUEST_EXEC);
+}
+
+struct personality personality_process(const struct personality *p, enum container_request kind)
+{
     struct container_next_request_reply reply = personality_next(p);
-    CHECK(reply.kind == CONTAINER_REQUEST_EXEC && reply.process != 0);
+    CHECK(reply.kind == (uint32_t)kind && reply.process != 0);
     struct personality exec = {.badge = p->badge, .process = reply.process};
     exec.channel = simulated_channel(reply.channel);
     CHECK(exec.channel != NULL && reply.size > 0);

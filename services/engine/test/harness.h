@@ -87,6 +87,8 @@ struct personality {
 struct personality personality_of(struct container *container);
 struct container_next_request_reply personality_next(const struct personality *p);
 struct personality personality_exec(const struct personality *p);
+/* The same of a process of that kind. */
+struct personality personality_process(const struct personality *p, enum container_request kind);
 status_t personality_launched(const struct personality *p, status_t status, const char *message);
 status_t personality_ended(const struct personality *p, uint32_t code);
 status_t personality_moved(const struct personality *p);
