@@ -186,9 +186,13 @@ int copy_out(struct connection *connection, const char *container, const char *p
     struct record_writer records;
     char *trimmed = text_copy(path);
     bool contents = copy_path_trim(trimmed);
+    /* What was cut off said that a directory is meant, also behind a symbolic link. */
+    bool directory = contents || (path[0] != '\0' && path[strlen(path) - 1] == '/');
+    char *asked = text_format("%s%s", trimmed, directory && trimmed[1] != '\0' ? "/" : "");
     record_writer_init(&records, bytes, sizeof(bytes));
     record_put_text(&records, RECORD_CONTAINER, container);
-    record_put_text(&records, RECORD_PATH, trimmed);
+    record_put_text(&records, RECORD_PATH, asked);
+    free(asked);
     if (records.overflow) {
         return error_line(EXIT_OAK, "cp: the path is too long");
     }

@@ -78,6 +78,10 @@ run_oak cp tree/f9 box:/tmp/place && run_oak exec box cat /etc/f9
 expect "a link to a directory as the target means that directory" 0 "file 9"
 run_oak cp box:/etc/. etc && [ -f etc/passwd ] && [ ! -e etc/etc ]
 result $? "/. means the contents, also of what the image holds"
+run_oak exec box ln -s etc /short
+run_oak cp box:/short/. followed && [ -f followed/passwd ] && [ ! -L followed ] &&
+    run_oak cp box:/short . && [ "$(readlink short)" = etc ]
+result $? "a link itself is copied out, with /. what it leads to"
 run_oak cp box:/bin/busybox . && run_oak exec box md5sum /bin/busybox
 [ "${out%% *}" = "$(md5sum <busybox | cut -d' ' -f1)" ]
 result $? "the image's own files are copied out"
