@@ -113,7 +113,7 @@ static void pages_fill(void)
 {
     static const char *const strings[] = {
         "/proc/self/maps",
-        "/bin/true",
+        "/tmp/b",
         "/tmp/a",
         "/dev/null",
         "../../..",
@@ -138,8 +138,13 @@ static void pages_fill(void)
     }
 }
 
-static void prepare(void)
+/* Odd ones without root's rights. Paths name no program: this may truncate or remove them. */
+static void prepare(uint64_t seed)
 {
+    int null = open("/dev/null", O_RDWR);
+    for (int i = 0; i < 3; i++) {
+        dup2(null, i);
+    }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGALRM, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
@@ -154,7 +159,7 @@ static void prepare(void)
     }
     file_page = mmap(NULL, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file_descriptor, 0);
     int ends[2];
-    if (pipe2(ends, O_NONBLOCK) != 0) {
+    if (pipe2(ends, O_NONBLOCK) != 0 || (seed % 2 != 0 && setuid(1000) != 0)) {
         _exit(1);
     }
 }
@@ -185,7 +190,7 @@ static void one_call(uint64_t only)
 static void calls(uint64_t seed)
 {
     random_seed(seed);
-    prepare();
+    prepare(seed);
     pages_fill();
     for (int i = 0; i < 1500; i++) {
         one_call(0);
@@ -205,7 +210,7 @@ static int calls_thread(void *argument)
 static void calls_together(uint64_t seed)
 {
     random_seed(seed);
-    prepare();
+    prepare(seed);
     pages_fill();
     thread_start(calls_thread, NULL, 0);
     thread_start(calls_thread, NULL, 0);
@@ -218,7 +223,7 @@ static void calls_together(uint64_t seed)
 static void one_call_often(uint64_t number)
 {
     random_seed(number);
-    prepare();
+    prepare(number);
     pages_fill();
     for (int i = 0; i < 150; i++) {
         one_call(number);
@@ -231,7 +236,7 @@ static void one_call_often(uint64_t number)
 static void vectors(uint64_t seed)
 {
     random_seed(seed);
-    prepare();
+    prepare(seed);
     static struct iovec vector[1100];
     static const long numbers[] = {SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev};
     int zero = open("/dev/zero", O_RDWR);

@@ -6,8 +6,9 @@
 #define FUTEX_WAIT        0
 #define FUTEX_REQUEUE     3
 #define FUTEX_CMP_REQUEUE 4
+static char true_name[] = "true";
 static char *const no_strings[] = {NULL};
-static char *const true_strings[] = {"true", NULL};
+static char *const true_strings[] = {true_name, NULL};
 
 static int thread_end(void *argument)
 {
@@ -71,8 +72,8 @@ static void stop_and_kill(uint64_t last)
     for (int i = 0; i < 150; i++) {
         pid_t pid = fork();
         if (pid == 0) {
-            volatile uint64_t counter = 0;
-            thread_start(thread_spin, (void *)&counter, 0);
+            static uint64_t counter;
+            thread_start(thread_spin, &counter, 0);
             for (;;) {
                 syscall(SYS_getppid);
             }
@@ -217,7 +218,10 @@ static void exec_race(uint64_t argument)
 static int exec_shell_alone(void *argument)
 {
     (void)argument;
-    static char *const arguments[] = {"sh", "-c", "test -e /proc/self/task/$$", NULL};
+    static char shell[] = "sh";
+    static char option[] = "-c";
+    static char command[] = "test -e /proc/self/task/$$";
+    static char *const arguments[] = {shell, option, command, NULL};
     sleep_ms(30);
     execve("/bin/sh", arguments, no_strings);
     return 0;
