@@ -38,10 +38,19 @@ void container_hostname_set(const char *name, uint32_t length_bytes)
     mutex_unlock(&container.lock);
 }
 
+/*
+ * Calls that programs try and do well without. rseq (334): glibc registers it in every thread and
+ * uses it, if at all, to ask less often for the CPU. clone3 (435): glibc goes on with clone.
+ */
+static bool is_optional(uint64_t number)
+{
+    return number == 334 || number == 435;
+}
+
 void container_missing_call(uint64_t number)
 {
     char name[32];
-    if (number < CALLS &&
+    if (number < CALLS && !is_optional(number) &&
         __atomic_fetch_add(&container.missing[number], 1, __ATOMIC_RELAXED) == 0) {
         size_t length = format_text(name, sizeof(name), "system call %lu", number);
         status_t ignored = container_missing(CONTAINER_SLOT_ENGINE, name, (uint32_t)length);

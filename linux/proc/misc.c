@@ -170,14 +170,18 @@ struct user_sysinfo {
     uint8_t padding[4];
 };
 
+/* Shown where the account has no limit; the engine gives it the machine's memory as one. */
+#define MEMORY_SHOWN_BYTES (4ull << 30)
+
 struct container_memory container_memory_read(void)
 {
     struct container_memory memory = {0, 0};
     if (kernel_account_read(CONTAINER_SLOT_APPLICATION) == STATUS_OK) {
         struct account_usage usage;
         memcpy(&usage, thread_frame_self()->message, sizeof(usage));
-        memory.total_bytes = usage.limit_bytes;
-        memory.used_bytes = MIN(usage.bytes_total, usage.limit_bytes);
+        memory.total_bytes =
+            usage.limit_bytes == UINT64_MAX ? MEMORY_SHOWN_BYTES : usage.limit_bytes;
+        memory.used_bytes = MIN(usage.bytes_total, memory.total_bytes);
     }
     return memory;
 }

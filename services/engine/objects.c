@@ -33,7 +33,7 @@ static status_t slots_take(struct container_objects *objects)
 static status_t accounts_make(uint64_t memory_limit_bytes, const struct container_objects *objects)
 {
     uint64_t limit_bytes = UINT64_MAX;
-    uint64_t application_bytes = UINT64_MAX;
+    uint64_t application_bytes = objects_machine().memory_bytes; /* what programs are told */
     if (memory_limit_bytes != 0) {
         limit_bytes = MAX(memory_limit_bytes, (uint64_t)MEMORY_LIMIT_MIN_BYTES);
         application_bytes = limit_bytes - PERSONALITY_GUARANTEE_BYTES - LOG_RESERVE_BYTES;

@@ -59,5 +59,9 @@ log=$(./bringup.sh -d -t 120 -o memory=8 'for i in 1 2 3 4 5 6 7 8; do
     for j in $(seq 1 40); do sleep 1000 2>/dev/null & done; kill $(jobs -p) 2>/dev/null; wait; done
     echo reused')
 check "what ended processes held is used again" count 1 'out: reused$'
+log=$(./bringup.sh -d 'set -- $(grep MemTotal /proc/meminfo); echo total $2; free >/dev/null')
+check "without a limit programs are told of a machine that could be" count 1 'out: total 4194304$'
+check "a call that programs do well without is not reported as missing" \
+    count 0 'missing system call 334'
 echo "1..$number"
 exit $failed
