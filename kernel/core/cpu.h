@@ -29,6 +29,7 @@ struct cpu {
     struct thread *current;  /* gs:24 */
     uint64_t kernel_entries; /* gs:32, odd while inside the kernel; others read it */
     uint64_t root_loaded;    /* gs:40, what CR3 holds */
+    uint64_t bit;            /* 1 << number */
     uint32_t number;
     uint32_t apic_id;
 

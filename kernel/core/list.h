@@ -21,9 +21,10 @@ static inline bool list_empty(const struct list_node *head)
 
 static inline void list_insert_before(struct list_node *place, struct list_node *node)
 {
+    struct list_node *previous = place->previous;
     node->next = place;
-    node->previous = place->previous;
-    place->previous->next = node;
+    node->previous = previous;
+    previous->next = node;
     place->previous = node;
 }
 
@@ -39,7 +40,9 @@ static inline void list_push(struct list_node *head, struct list_node *node)
 
 static inline void list_remove(struct list_node *node)
 {
-    node->previous->next = node->next;
-    node->next->previous = node->previous;
+    struct list_node *next = node->next;
+    struct list_node *previous = node->previous;
+    previous->next = next;
+    next->previous = previous;
     list_init(node);
 }

@@ -20,6 +20,7 @@
 
 struct object_entry *object_chunks[OBJECT_CHUNKS_MAX];
 uint32_t object_chunk_count;
+struct object object_none = {.dying = 1};
 static uint32_t first_free; /* 0: none; index 0 is never used */
 static uint64_t alive;
 static struct spinlock table_lock = SPINLOCK_INIT(LOCK_OBJECT_TABLE);
@@ -41,7 +42,8 @@ static bool chunk_add(void)
     }
     uint32_t first = object_chunk_count * OBJECT_CHUNK_ENTRIES;
     for (uint32_t i = OBJECT_CHUNK_ENTRIES; i-- > 0;) {
-        chunk[i] = (struct object_entry){.generation = 1, .next_free = first_free};
+        chunk[i] =
+            (struct object_entry){.object = &object_none, .generation = 1, .next_free = first_free};
         if (first + i != 0) {
             first_free = first + i;
         }
@@ -51,27 +53,27 @@ static bool chunk_add(void)
     return true;
 }
 
-static uint32_t entry_take(struct object *object)
+/* False without memory. */
+static bool entry_take(struct object *object)
 {
     spin_lock(&table_lock);
     if (first_free == 0 && !chunk_add()) {
         spin_unlock(&table_lock);
-        return 0;
+        return false;
     }
-    uint32_t index = first_free;
-    struct object_entry *entry = entry_at(index);
+    struct object_entry *entry = entry_at(first_free);
+    object->handle = (uint64_t)entry->generation << 32 | first_free;
     first_free = entry->next_free;
     alive++;
-    object->generation = entry->generation;
     __atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
     spin_unlock(&table_lock);
-    return index;
+    return true;
 }
 
 void object_table_add(struct object *object)
 {
-    object->index = entry_take(object);
-    assert(object->index != 0);
+    bool entered = entry_take(object);
+    assert(entered);
 }
 
 uint64_t object_count(void)
@@ -96,8 +98,7 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
     object->size_bytes = (uint32_t)size_bytes;
     object->payer = payer;
     list_init(&object->in_account);
-    object->index = entry_take(object);
-    if (object->index == 0) {
+    if (!entry_take(object)) {
         kmem_free(object, size_bytes);
         account_object_gone(payer, kmem_size(size_bytes));
         return STATUS_NO_MEMORY;
@@ -130,12 +131,13 @@ bool object_claim_free(struct object *object)
 static void entry_release(const struct object *object)
 {
     spin_lock(&table_lock);
-    struct object_entry *entry = entry_at(object->index);
-    __atomic_store_n(&entry->object, NULL, __ATOMIC_RELEASE);
+    uint32_t index = (uint32_t)(object->handle & 0xffffff);
+    struct object_entry *entry = entry_at(index);
+    __atomic_store_n(&entry->object, &object_none, __ATOMIC_RELEASE);
     /* An entry whose generations are used up is never used again. */
     if (++entry->generation != 0) {
         entry->next_free = first_free;
-        first_free = object->index;
+        first_free = index;
     }
     spin_unlock(&table_lock);
 }
@@ -146,6 +148,14 @@ void object_free(struct object *object)
     entry_release(object);
     account_unlink_object(object->payer, object);
     barrier_defer(object);
+}
+
+struct object *handle_object_dying(handle_t handle)
+{
+    const struct object_entry *entry = handle_entry(handle);
+    struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
+    uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
+    return generation == handle >> 32 && object != &object_none ? object : NULL;
 }
 
 status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,

@@ -15,18 +15,23 @@
 
 struct account;
 
+/* bits 0-23 index, 24-31 rights, 32-63 generation; 0 is no handle. */
+typedef uint64_t handle_t;
+
 struct object {
-    uint8_t type;   /* enum object_type */
-    uint8_t dying;  /* set once, when destruction begins; 2 when somebody does the last step */
-    uint32_t index; /* in the object table */
+    union {
+        struct {
+            uint8_t type; /* enum object_type */
+            uint8_t
+                dying; /* set once, when destruction begins; 2 when somebody does the last step */
+        };
+        uint16_t live_type; /* the type, as long as it is not dying */
+    };
     uint32_t size_bytes;
-    uint32_t generation;         /* of its entry */
+    handle_t handle;             /* without rights */
     struct account *payer;       /* its account; NULL only for the root account */
     struct list_node in_account; /* payer's objects, under the payer's lock */
 };
-
-/* bits 0-23 index, 24-31 rights, 32-63 generation; 0 is no handle. */
-typedef uint64_t handle_t;
 
 static inline uint32_t handle_rights(handle_t handle)
 {
@@ -58,7 +63,7 @@ void object_free(struct object *object);
 
 static inline handle_t object_handle(const struct object *object, uint32_t rights)
 {
-    return (uint64_t)object->generation << 32 | (uint64_t)rights << 24 | object->index;
+    return object->handle | (uint64_t)rights << 24;
 }
 
 /*
@@ -69,13 +74,14 @@ static inline handle_t object_handle(const struct object *object, uint32_t right
 #define OBJECT_CHUNKS_MAX    4096
 
 struct object_entry {
-    struct object *object; /* NULL: free */
+    struct object *object; /* object_none: free */
     uint32_t generation;
     uint32_t next_free;
 };
 
 extern struct object_entry *object_chunks[OBJECT_CHUNKS_MAX];
 extern uint32_t object_chunk_count;
+extern struct object object_none; /* dying and of no type */
 
 /* What a user says to be a handle, without rights: 0 when its index is outside the table. */
 static inline handle_t handle_from_user(uint64_t word)
@@ -86,26 +92,36 @@ static inline handle_t handle_from_user(uint64_t word)
     return inside ? word & ~(0xffull << 24) : 0;
 }
 
-/* Until object_free: for object_destroy, which takes several steps. The handle was made by us. */
-static inline struct object *handle_object_dying(handle_t handle)
+/* The handle was made by us: its index is inside. */
+static inline const struct object_entry *handle_entry(handle_t handle)
 {
     uint32_t index = (uint32_t)(handle & 0xffffff);
-    const struct object_entry *entry =
-        &object_chunks[index / OBJECT_CHUNK_ENTRIES][index % OBJECT_CHUNK_ENTRIES];
-    struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
-    uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
-    return generation == handle >> 32 ? object : NULL;
+    return &object_chunks[index / OBJECT_CHUNK_ENTRIES][index % OBJECT_CHUNK_ENTRIES];
 }
 
-/* The live object, or NULL. Type OBJECT_NONE accepts every type. */
-static inline struct object *handle_object(handle_t handle, enum object_type type)
+/*
+ * The live object, or NULL. Type OBJECT_NONE accepts every type. The object is read before the
+ * generation: an entry gets the next one only when its object is gone.
+ */
+static inline __attribute__((always_inline)) struct object *handle_object(handle_t handle,
+                                                                          enum object_type type)
 {
-    struct object *object = handle_object_dying(handle);
-    if (object == NULL || __atomic_load_n(&object->dying, __ATOMIC_ACQUIRE)) {
+    const struct object_entry *entry = handle_entry(handle);
+    struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
+    if (entry->generation != (uint32_t)(handle >> 32)) {
         return NULL;
     }
-    return type == OBJECT_NONE || object->type == type ? object : NULL;
+    if (type == OBJECT_NONE ? object->dying != 0 : object->live_type != (uint16_t)type) {
+        return NULL;
+    }
+    if (object == NULL) {
+        __builtin_unreachable(); /* a free entry has object_none */
+    }
+    return object;
 }
+
+/* The same until object_free: for object_destroy alone, which takes several steps. */
+struct object *handle_object_dying(handle_t handle);
 
 /*
  * Find what a slot of the caller's table names. BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT. Type

@@ -16,6 +16,9 @@
 
 #define SLICE_NS 4000000ull
 
+/* An account that pays for several threads in turn pays at least this often. */
+#define BILL_CYCLES (1ull << 20)
+
 struct scheduler {
     struct spinlock lock; /* ready lists */
     struct list_node ready[BANDS];
@@ -27,7 +30,8 @@ struct scheduler {
     struct thread *handoff; /* run this next; state RUNNING */
     struct space *loaded_space;
     struct domain *loaded_domain;
-    uint64_t tsc_since; /* the current thread's time is billed from here on */
+    uint64_t tsc_since;  /* the current thread's time counts from here on */
+    uint64_t tsc_billed; /* up to here its account has paid; not later than tsc_since */
     uint64_t slice_end_tsc;
 
     struct spinlock timer_lock;
@@ -57,6 +61,7 @@ void scheduler_init(struct cpu *cpu)
 {
     struct scheduler *scheduler = &schedulers[cpu->number];
     cpu->scheduler = scheduler;
+    cpu->bit = 1ull << cpu->number;
     spin_init(&scheduler->lock, LOCK_RUN_QUEUE);
     spin_init(&scheduler->timer_lock, LOCK_TIMER);
     tree_init(&scheduler->timers, timer_compare);
@@ -152,23 +157,37 @@ void scheduler_timer(void)
 
 /* --- saving and switching -------------------------------------------------------------------- */
 
-static void time_bill(struct scheduler *scheduler, struct thread *thread)
+static void time_count(struct scheduler *scheduler, struct thread *thread, uint8_t mode)
 {
     uint64_t now = tsc_read();
-    uint64_t ns = clock_cycles_to_ns(now - scheduler->tsc_since);
+    thread->mode_cycles[mode] += now - scheduler->tsc_since;
     scheduler->tsc_since = now;
-    thread->mode_ns[thread->mode] += ns;
+}
+
+/* Let the thread's account pay for all that was counted. */
+__attribute__((noinline)) static void time_bill(struct scheduler *scheduler,
+                                                const struct thread *thread)
+{
+    uint64_t ns = clock_cycles_to_ns(scheduler->tsc_since - scheduler->tsc_billed);
+    scheduler->tsc_billed = scheduler->tsc_since;
     struct object *account = handle_object(thread->billing, OBJECT_ACCOUNT);
     if (account != NULL) {
         account_bill_cpu(account, ns);
     }
 }
 
+void scheduler_bill(struct thread *thread)
+{
+    struct scheduler *scheduler = scheduler_of(cpu_current());
+    time_count(scheduler, thread, thread->mode);
+    time_bill(scheduler, thread);
+}
+
 void scheduler_save(struct thread *thread)
 {
     fpu_save(thread->fpu);
     bases_save(&thread->fs_base, &thread->gs_base);
-    time_bill(scheduler_of(cpu_current()), thread);
+    scheduler_bill(thread);
 }
 
 void scheduler_detach(void)
@@ -185,33 +204,35 @@ static void root_load(struct cpu *cpu, uint64_t root)
 }
 
 /* Announce the new halves, load the root, then leave the old ones: never unannounced. */
-static void halves_switch(struct cpu *cpu, struct thread *next)
+static void halves_load(struct cpu *cpu, struct space *space, struct domain *domain, uint64_t root)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
-    struct space *space = next == NULL ? NULL : next->space;
-    struct domain *domain = next == NULL ? NULL : next->domain;
     struct space *old_space = scheduler->loaded_space;
     struct domain *old_domain = scheduler->loaded_domain;
-    if (space != old_space && space != NULL) {
-        region_map_loaded(&space->map, cpu->number);
+    if (space != old_space) {
+        scheduler->loaded_space = space;
+        if (space != NULL) {
+            region_map_loaded(&space->map, cpu->bit);
+        }
     }
-    if (domain != old_domain && domain != NULL) {
-        region_map_loaded(&domain->window, cpu->number);
+    if (domain != old_domain) {
+        scheduler->loaded_domain = domain;
+        if (domain != NULL) {
+            region_map_loaded(&domain->window, cpu->bit);
+        }
     }
-    scheduler->loaded_space = space;
-    scheduler->loaded_domain = domain;
-    if (next == NULL) {
-        root_load(cpu, kernel_root_physical);
-    } else {
-        root_load(cpu,
-                  next->mode == MODE_APPLICATION ? next->root_application : next->root_personality);
-    }
+    root_load(cpu, root);
     if (space != old_space && old_space != NULL) {
-        region_map_unloaded(&old_space->map, cpu->number);
+        region_map_unloaded(&old_space->map, cpu->bit);
     }
     if (domain != old_domain && old_domain != NULL) {
-        region_map_unloaded(&old_domain->window, cpu->number);
+        region_map_unloaded(&old_domain->window, cpu->bit);
     }
+}
+
+static uint64_t root_of(const struct thread *thread)
+{
+    return thread->mode == MODE_APPLICATION ? thread->root_application : thread->root_personality;
 }
 
 void thread_enter_space(struct thread *thread, struct space *space)
@@ -227,7 +248,7 @@ void thread_enter_space(struct thread *thread, struct space *space)
     }
     struct cpu *cpu = cpu_current();
     if (cpu->current == thread) {
-        halves_switch(cpu, thread);
+        halves_load(cpu, space, thread->domain, root_of(thread));
     }
     if (old != NULL) {
         space_thread_left(old);
@@ -235,10 +256,10 @@ void thread_enter_space(struct thread *thread, struct space *space)
 }
 
 /* Load the thread, which is RUNNING on this CPU; what ran before is saved. */
-static void context_load(struct cpu *cpu, struct thread *next)
+static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
 {
     cpu->current = next;
-    halves_switch(cpu, next);
+    halves_load(cpu, next->space, next->domain, root);
     fpu_restore(next->fpu);
     bases_restore(next->fs_base, next->gs_base);
     cpu_set_trap_stack(cpu, (uint64_t)(&next->registers + 1));
@@ -250,8 +271,9 @@ static void context_load(struct cpu *cpu, struct thread *next)
 static void switch_to(struct cpu *cpu, struct thread *next)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
-    context_load(cpu, next);
+    context_load(cpu, next, root_of(next));
     scheduler->tsc_since = tsc_read();
+    scheduler->tsc_billed = scheduler->tsc_since;
     scheduler->slice_end_tsc = 0;
 }
 
@@ -420,11 +442,11 @@ void scheduler_kicked(void)
 static struct thread *idle(struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
-    halves_switch(cpu, NULL);
+    halves_load(cpu, NULL, NULL, kernel_root_physical);
     scheduler->slice_end_tsc = 0;
     scheduler->current_band = 0;
     scheduler->idle = true;
-    __atomic_fetch_or(&idle_cpus, 1ull << cpu->number, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&idle_cpus, cpu->bit, __ATOMIC_SEQ_CST);
     struct thread *next;
     while ((next = choose(cpu)) == NULL) {
         bool nothing_left = barrier_poll();
@@ -440,7 +462,7 @@ static struct thread *idle(struct cpu *cpu)
         }
         __atomic_fetch_add(&cpu->kernel_entries, 1, __ATOMIC_SEQ_CST);
     }
-    __atomic_fetch_and(&idle_cpus, ~(1ull << cpu->number), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&idle_cpus, ~cpu->bit, __ATOMIC_SEQ_CST);
     scheduler->idle = false;
     return next;
 }
@@ -478,8 +500,7 @@ void scheduler_leave(void)
     }
     slice_start(scheduler);
     struct thread *thread = cpu->current;
-    root_load(cpu, thread->mode == MODE_APPLICATION ? thread->root_application
-                                                    : thread->root_personality);
+    root_load(cpu, root_of(thread));
     cpu->kernel_entries++;
     kernel_leave(thread);
 }
@@ -496,12 +517,29 @@ bool scheduler_may_switch(const struct cpu *cpu, uint32_t band)
            (scheduler->slice_end_tsc != 0 && !higher_band_waits(scheduler, band));
 }
 
-__attribute__((flatten)) void scheduler_switch(struct cpu *cpu, struct thread *next)
+void scheduler_save_for_switch(const struct cpu *cpu, struct thread *thread)
 {
-    context_load(cpu, next);
+    fpu_save(thread->fpu);
+    bases_save(&thread->fs_base, &thread->gs_base);
+    time_count(scheduler_of(cpu), thread, MODE_PERSONALITY);
+}
+
+void scheduler_bill_for_switch(const struct cpu *cpu, const struct thread *thread,
+                               handle_t next_billing)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    bool due = scheduler->tsc_since - scheduler->tsc_billed > BILL_CYCLES;
+    if (due || thread->billing != next_billing) {
+        time_bill(scheduler, thread);
+    }
+}
+
+void scheduler_switch(struct cpu *cpu, struct thread *next)
+{
+    context_load(cpu, next, next->root_personality);
     if (__builtin_expect(next->attention != 0, 0)) {
         scheduler_leave();
     }
     cpu->kernel_entries++;
-    kernel_leave(next);
+    kernel_leave_call(next);
 }

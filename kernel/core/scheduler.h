@@ -16,6 +16,9 @@ void scheduler_init(struct cpu *cpu);
 /* Save the current thread's FPU state and bases, and bill its time. */
 void scheduler_save(struct thread *thread);
 
+/* Count and bill the current thread's time. */
+void scheduler_bill(struct thread *thread);
+
 /* The CPU runs nobody now; what was current may be anywhere already. */
 void scheduler_detach(void);
 
@@ -32,9 +35,13 @@ void scheduler_handoff(struct thread *thread);
 bool scheduler_may_switch(const struct cpu *cpu, uint32_t band);
 
 /*
- * Leave the kernel with that thread: it is RUNNING on this CPU, in personality mode; the current
- * one was saved and waits.
+ * The three parts of such a switch: save the current thread, and count its time; before its account
+ * changes hands, let it pay unless the next thread's account is the same; leave the kernel with the
+ * next, which is RUNNING on this CPU, in personality mode, while the former waits.
  */
+void scheduler_save_for_switch(const struct cpu *cpu, struct thread *thread);
+void scheduler_bill_for_switch(const struct cpu *cpu, const struct thread *thread,
+                               handle_t next_billing);
 __attribute__((noreturn)) void scheduler_switch(struct cpu *cpu, struct thread *next);
 
 /* Give up the rest of the turn. */

@@ -10,7 +10,6 @@
 #include "kernel/core/scheduler.h"
 #include "kernel/core/start_init.h"
 #include "kernel/object/domain.h"
-#include "kernel/object/endpoint.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/space.h"
 #include "kernel/x86_64/apic.h"
@@ -76,7 +75,7 @@ static status_t call_find_object(struct thread *thread, const struct call_entry 
     return status;
 }
 
-__attribute__((noinline, noreturn)) static void call_general(struct thread *thread)
+void kernel_call(struct thread *thread)
 {
     struct registers *registers = &thread->registers;
     uint64_t number = registers->rax;
@@ -106,22 +105,6 @@ __attribute__((noinline, noreturn)) static void call_general(struct thread *thre
         registers->rdx = call.result[2];
     }
     scheduler_leave();
-}
-
-void kernel_call(struct thread *thread)
-{
-    struct cpu *cpu = cpu_current();
-    uint64_t number = thread->registers.rax;
-    struct thread *next = NULL;
-    if (number == CALL_gate_call) {
-        next = ipc_call(cpu, thread);
-    } else if (number == CALL_endpoint_reply_receive) {
-        next = ipc_reply_receive(cpu, thread);
-    }
-    if (next != NULL) {
-        scheduler_switch(cpu, next);
-    }
-    call_general(thread);
 }
 
 /* --- forwarding ------------------------------------------------------------------------------ */
@@ -265,6 +248,7 @@ void trap_attend(struct thread *thread)
 {
     uint8_t attention = __atomic_load_n(&thread->attention, __ATOMIC_ACQUIRE);
     if (attention & (ATTENTION_DIE | ATTENTION_STOP)) {
+        scheduler_bill(thread);
         spin_lock(&thread->lock);
         thread->state = attention & ATTENTION_DIE ? THREAD_DEAD : THREAD_STOPPED;
         spin_unlock(&thread->lock);

@@ -4,9 +4,10 @@
 #include "kernel/object/thread.h"
 
 /* From entry.S; none returns. */
-__attribute__((noreturn)) void kernel_call(struct thread *thread);
+__attribute__((noinline, noreturn)) void kernel_call(struct thread *thread);
 __attribute__((noreturn)) void trap_user(struct thread *thread);
 __attribute__((noreturn)) void kernel_leave(struct thread *thread);
+__attribute__((noreturn)) void kernel_leave_call(struct thread *thread);
 
 /* Interrupt while idle. */
 void trap_kernel(struct registers *registers);

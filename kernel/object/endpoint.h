@@ -9,8 +9,6 @@
 #include "kernel/core/lock.h"
 #include "kernel/object/thread.h"
 
-struct cpu;
-
 struct endpoint {
     struct object object;
     struct spinlock lock;
@@ -36,9 +34,6 @@ static inline uint64_t endpoint_token(const struct thread *caller)
     return object_handle(&caller->object, (uint32_t)(caller->wait_sequence & 0xff));
 }
 
-/*
- * The short ways of gate_call and endpoint_reply_receive (ipc_fast.c): the thread that takes over
- * this CPU, or NULL with nothing changed, when the general way must do.
- */
-struct thread *ipc_call(const struct cpu *cpu, struct thread *caller);
-struct thread *ipc_reply_receive(const struct cpu *cpu, struct thread *server);
+/* The short ways of gate_call and endpoint_reply_receive, from entry.S; kernel_call if need be. */
+__attribute__((noreturn)) void ipc_call(struct thread *caller);
+__attribute__((noreturn)) void ipc_reply_receive(struct thread *server);

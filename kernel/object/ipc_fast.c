@@ -5,8 +5,8 @@
  *   both    the message carries no capabilities; no deadline is involved; nobody else is due on
  *           this CPU (scheduler_may_switch); the slots offered for capabilities have their leaves;
  *   call    a receiver waits; the caller's interruption, if it minds one, is not pending;
- *   reply   the token names a caller that waits for it; no other call waits; the signal, if there
- *           is one, is bound to this endpoint and has no bits.
+ *   reply   the token names the caller that was received last; no call waits; the signal, if
+ *           there is one, is bound to this endpoint and has no bits.
  *
  * Otherwise nothing has changed, and the general way does it all, errors too. Saving
  * the current thread's context is no change: it may be saved again.
@@ -16,15 +16,23 @@
  */
 #include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
+#include "kernel/core/traps.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/endpoint.h"
 #include "kernel/object/gate.h"
 #include "kernel/object/signal.h"
 #include "kernel/object/thread.h"
 
+/* The number of words and, above it, the number of capabilities: a large number for any of those.
+ */
+static uint32_t counts(uint64_t header)
+{
+    return (uint32_t)(header >> 16 & 0x7ff);
+}
+
 static bool header_plain(uint64_t header)
 {
-    return MESSAGE_CAPABILITY_COUNT(header) == 0 && MESSAGE_WORD_COUNT(header) <= MESSAGE_WORDS;
+    return counts(header) <= MESSAGE_WORDS;
 }
 
 static struct object *find(const struct thread *thread, uint64_t slot, enum object_type type,
@@ -34,10 +42,15 @@ static struct object *find(const struct thread *thread, uint64_t slot, enum obje
     return handle_rights(handle) & rights ? handle_object(handle, type) : NULL;
 }
 
+/* The leaves of the slots offered for capabilities exist. */
 static bool slots_prepared(const struct thread *thread)
 {
+    const uint32_t *offered = thread->frame->receive;
+    if (offered[0] == 0) {
+        return true;
+    }
     for (uint32_t i = 0; i < MESSAGE_CAPABILITIES; i++) {
-        uint32_t slot = __atomic_load_n(&thread->frame->receive[i], __ATOMIC_RELAXED);
+        uint32_t slot = __atomic_load_n(&offered[i], __ATOMIC_RELAXED);
         if (slot == 0) {
             break;
         }
@@ -48,12 +61,21 @@ static bool slots_prepared(const struct thread *thread)
     return true;
 }
 
+/* Of a plain message. */
 static void words_copy(const struct thread *from, struct thread *to, uint64_t header)
 {
     const uint64_t *source = from->frame->message;
     uint64_t *target = to->frame->message;
-    for (uint32_t left = MESSAGE_WORD_COUNT(header); left > 0; left--) {
-        *target++ = *source++;
+    size_t words = counts(header);
+    size_t i = 0;
+    for (; i + 4 <= words; i += 4) {
+        target[i] = source[i];
+        target[i + 1] = source[i + 1];
+        target[i + 2] = source[i + 2];
+        target[i + 3] = source[i + 3];
+    }
+    for (; i < words; i++) {
+        target[i] = source[i];
     }
 }
 
@@ -89,8 +111,8 @@ static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64
 {
     bool interruptible = header & MESSAGE_INTERRUPTIBLE;
     spin_lock(&caller->lock);
-    uint8_t attention = __atomic_load_n(&caller->attention, __ATOMIC_ACQUIRE);
-    bool waits = !interruptible || !(attention & ATTENTION_INTERRUPT);
+    bool waits = !interruptible ||
+                 !(__atomic_load_n(&caller->attention, __ATOMIC_ACQUIRE) & ATTENTION_INTERRUPT);
     if (waits) {
         caller->wait_sequence++;
         caller->interruptible = interruptible;
@@ -102,7 +124,8 @@ static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64
     return waits;
 }
 
-__attribute__((flatten)) struct thread *ipc_call(const struct cpu *cpu, struct thread *caller)
+/* Returns the receiver, which takes over, or NULL. */
+static inline struct thread *call(const struct cpu *cpu, struct thread *caller)
 {
     const struct registers *arguments = &caller->registers;
     uint64_t header = arguments->rsi;
@@ -119,13 +142,15 @@ __attribute__((flatten)) struct thread *ipc_call(const struct cpu *cpu, struct t
     if (list_empty(&endpoint->receivers)) {
         return NULL;
     }
-    scheduler_save(caller);
+    scheduler_save_for_switch(cpu, caller);
     spin_lock(&endpoint->lock);
     struct thread *receiver = receiver_ready(endpoint, cpu);
     if (receiver == NULL || !caller_wait(caller, endpoint, header)) {
         spin_unlock(&endpoint->lock);
         return NULL;
     }
+    caller->restarted = 0;
+    scheduler_bill_for_switch(cpu, caller, caller->billing);
     words_copy(caller, receiver, header);
     receiver->registers.rdi = header;
     receiver->registers.rsi = gate->badge;
@@ -136,13 +161,20 @@ __attribute__((flatten)) struct thread *ipc_call(const struct cpu *cpu, struct t
     return receiver;
 }
 
-/* Does the caller wait for a reply by that token, and can it take over? Under both locks. */
-static bool caller_ready(const struct thread *caller, const struct endpoint *endpoint,
-                         uint64_t token, const struct cpu *cpu)
+/*
+ * The caller that the token names, if it was the last to be received and can take over; or NULL.
+ * Who is in the list waits for its reply here. Under the endpoint's lock.
+ */
+static struct thread *caller_ready(const struct endpoint *endpoint, uint64_t token,
+                                   const struct cpu *cpu)
 {
-    return caller->state == THREAD_AWAITING_REPLY && caller->waiting_at == &endpoint->object &&
-           endpoint_token(caller) == token && !timer_is_armed(caller) &&
-           scheduler_may_switch(cpu, caller->band);
+    if (list_empty(&endpoint->awaiting)) {
+        return NULL;
+    }
+    struct thread *caller = CONTAINER_OF(endpoint->awaiting.previous, struct thread, wait_node);
+    bool ready = endpoint_token(caller) == token && !timer_is_armed(caller) &&
+                 scheduler_may_switch(cpu, caller->band);
+    return ready ? caller : NULL;
 }
 
 /* Nothing to receive: no call, no bits, and the endpoint lives. Under its lock. */
@@ -183,36 +215,55 @@ static bool signal_find(const struct thread *server, uint64_t slot, const struct
            object_handle(&endpoint->object, 0);
 }
 
-__attribute__((flatten)) struct thread *ipc_reply_receive(const struct cpu *cpu,
-                                                          struct thread *server)
+/* Returns the caller, which takes over, or NULL. */
+static inline struct thread *reply_receive(const struct cpu *cpu, struct thread *server)
 {
     const struct registers *arguments = &server->registers;
     uint64_t token = arguments->rsi;
     uint64_t header = arguments->rdx;
     struct object *object = find(server, arguments->rdi, OBJECT_ENDPOINT, RIGHT_RECEIVE);
-    struct object *thread = handle_object(handle_from_user(token), OBJECT_THREAD);
-    if (object == NULL || thread == NULL || thread == &server->object || !header_plain(header)) {
+    if (object == NULL || !header_plain(header)) {
         return NULL;
     }
     struct endpoint *endpoint = object_endpoint(object);
-    struct thread *caller = object_thread(thread);
     struct signal *signal;
     if (!signal_find(server, arguments->r10, endpoint, &signal) || !slots_prepared(server)) {
         return NULL;
     }
-    scheduler_save(server);
+    scheduler_save_for_switch(cpu, server);
     spin_lock(&endpoint->lock);
-    spin_lock(&caller->lock);
-    bool ready = nothing_waits(endpoint, signal) && caller_ready(caller, endpoint, token, cpu);
-    spin_unlock(&caller->lock);
-    if (!ready) {
+    struct thread *caller =
+        nothing_waits(endpoint, signal) ? caller_ready(endpoint, token, cpu) : NULL;
+    if (caller == NULL) {
         spin_unlock(&endpoint->lock);
         return NULL;
     }
+    scheduler_bill_for_switch(cpu, server, caller->billing);
+    server->restarted = 0;
     server_wait(server, endpoint, signal);
     words_copy(server, caller, header);
     caller->registers.rdi = header;
     take_over(caller, cpu);
     spin_unlock(&endpoint->lock);
     return caller;
+}
+
+__attribute__((flatten)) void ipc_call(struct thread *caller)
+{
+    struct cpu *cpu = cpu_current();
+    struct thread *next = call(cpu, caller);
+    if (next == NULL) {
+        kernel_call(caller);
+    }
+    scheduler_switch(cpu, next);
+}
+
+__attribute__((flatten)) void ipc_reply_receive(struct thread *server)
+{
+    struct cpu *cpu = cpu_current();
+    struct thread *next = reply_receive(cpu, server);
+    if (next == NULL) {
+        kernel_call(server);
+    }
+    scheduler_switch(cpu, next);
 }

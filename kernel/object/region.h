@@ -94,14 +94,14 @@ status_t region_pin_frame(struct region_map *window, uint64_t address, void **po
 void region_unpin_frame(struct memory_pin *pin);
 
 /* Before a root with these tables is loaded, and after it was left. */
-static inline void region_map_loaded(struct region_map *map, uint32_t cpu)
+static inline void region_map_loaded(struct region_map *map, uint64_t cpu_bit)
 {
-    __atomic_fetch_or(&map->loaded, 1ull << cpu, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&map->loaded, cpu_bit, __ATOMIC_SEQ_CST);
 }
 
-static inline void region_map_unloaded(struct region_map *map, uint32_t cpu)
+static inline void region_map_unloaded(struct region_map *map, uint64_t cpu_bit)
 {
-    __atomic_fetch_and(&map->loaded, ~(1ull << cpu), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&map->loaded, ~cpu_bit, __ATOMIC_SEQ_CST);
 }
 
 /* Remove mappings of a page range of `memory` through this region. Under the map's lock. */

@@ -2,6 +2,7 @@
 #include "kernel/object/thread.h"
 
 #include "kernel/core/assert.h"
+#include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/core/wait.h"
@@ -22,6 +23,7 @@ _Static_assert(offsetof(struct thread, mode) == 224, "entry.S T_MODE");
 _Static_assert(offsetof(struct thread, sysret) == 226, "entry.S T_SYSRET");
 _Static_assert(offsetof(struct thread, root_application) == 232, "entry.S T_ROOT_APP");
 _Static_assert(offsetof(struct thread, frame_address) == 256, "entry.S T_FRAME_ADDR");
+_Static_assert(CALL_gate_call == 2 && CALL_endpoint_reply_receive == 5, "entry.S");
 _Static_assert((THREAD_REGISTERS + sizeof(struct registers)) % 16 == 0, "RSP0 is aligned");
 
 static status_t create_check(struct call *call, struct domain **domain_out)
@@ -278,8 +280,8 @@ status_t call_thread_read(struct call *call)
 {
     struct thread *thread = object_thread(call->object);
     struct thread_usage usage = {
-        .application_ns = thread->mode_ns[MODE_APPLICATION],
-        .personality_ns = thread->mode_ns[MODE_PERSONALITY],
+        .application_ns = clock_cycles_to_ns(thread->mode_cycles[MODE_APPLICATION]),
+        .personality_ns = clock_cycles_to_ns(thread->mode_cycles[MODE_PERSONALITY]),
         .state = thread->state,
     };
     memcpy(call->thread->frame->message, &usage, sizeof(usage));
@@ -292,6 +294,7 @@ static bool thread_halt(struct thread *thread)
     thread_attend(thread, ATTENTION_DIE);
     (void)wait_cancel(thread, STATUS_CLOSED, 0, WAIT_ANY);
     if (cpu_current()->current == thread) {
+        scheduler_bill(thread);
         scheduler_detach();
         thread->state = THREAD_DEAD;
         return true;

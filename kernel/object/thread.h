@@ -97,7 +97,7 @@ struct thread {
 
     uint64_t fs_base;
     uint64_t gs_base;
-    uint64_t mode_ns[2];
+    uint64_t mode_cycles[2]; /* of the TSC */
 
     uint8_t fpu[] __attribute__((aligned(64))); /* XSAVE area */
 };

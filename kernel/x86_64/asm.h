@@ -54,10 +54,14 @@ static inline void msr_write(uint32_t msr, uint64_t value)
 
 static inline uint64_t tsc_read(void)
 {
-    uint32_t low;
-    uint32_t high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
+    uint64_t value;
+    __asm__ volatile("rdtsc\n\t"
+                     "shlq $32, %%rdx\n\t"
+                     "orq %%rdx, %0"
+                     : "=a"(value)
+                     :
+                     : "rdx", "cc");
+    return value;
 }
 
 static inline uint64_t cr2_read(void)

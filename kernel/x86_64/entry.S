@@ -57,6 +57,8 @@
 #define F_CAUSE  48
 
 #define CAUSE_SYSCALL 1
+#define CALL_GATE_CALL     2
+#define CALL_REPLY_RECEIVE 5
 #define USER_RFLAGS   0x202
 /* What an application may have in RFLAGS: arithmetic flags, TF, DF, AC, ID. */
 #define ALLOWED_RFLAGS 0x240dd5
@@ -133,7 +135,6 @@ kernel_call_slow:
     movq %r14, T_R14(%rsp)
     movq %r13, T_R13(%rsp)
     movq %r12, T_R12(%rsp)
-    movq %r11, T_R11(%rsp)
     movq %r11, T_RFLAGS(%rsp)
     movq %r10, T_R10(%rsp)
     movq %r9, T_R9(%rsp)
@@ -142,21 +143,26 @@ kernel_call_slow:
     movq %rdi, T_RDI(%rsp)
     movq %rsi, T_RSI(%rsp)
     movq %rdx, T_RDX(%rsp)
-    movq %rcx, T_RCX(%rsp)
     movq %rcx, T_RIP(%rsp)
     movq %rbx, T_RBX(%rsp)
-    movl %eax, %eax
-    movq %rax, T_RAX(%rsp)
+    movl %eax, %esi
+    movq %rsi, T_RAX(%rsp)
     movq %gs:CPU_USER_RSP, %rcx
     movq %rcx, T_RSP(%rsp)
-    movq $USER_CODE, T_CS(%rsp)
-    movq $USER_DATA, T_SS(%rsp)
-    movb $1, T_SYSRET(%rsp)
+    movb $1, T_SYSRET(%rsp) /* CS and SS never differ; RCX and R11 are lost */
     movq %rsp, %rdi
     movq %gs:CPU_STACK_TOP, %rsp
     lock incq %gs:CPU_ENTRIES
     xorl %ebp, %ebp
+    cmpl $CALL_GATE_CALL, %esi
+    je 3f
+    cmpl $CALL_REPLY_RECEIVE, %esi
+    je 4f
     call kernel_call
+    ud2
+3:  call ipc_call
+    ud2
+4:  call ipc_reply_receive
     ud2
 
 /*
@@ -168,6 +174,9 @@ kernel_call_slow:
 kernel_leave:
     cmpb $0, T_SYSRET(%rdi)
     je leave_by_iret
+/* The same for a thread that waited in a kernel call. */
+.globl kernel_leave_call
+kernel_leave_call:
     movq T_R15(%rdi), %r15
     movq T_R14(%rdi), %r14
     movq T_R13(%rdi), %r13
