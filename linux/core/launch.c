@@ -230,7 +230,9 @@ static long become_user(struct task *task, struct specification *specification)
         return result;
     }
     struct credentials *old = task->credentials;
+    mutex_lock(&tasks_lock); /* who looks into /proc meanwhile finds the one or the other */
     task->credentials = credentials;
+    mutex_unlock(&tasks_lock);
     credentials_put(old);
     if (environment_find(&specification->environment, "HOME") == NULL) {
         char line[PATH_MAX / 4];

@@ -18,6 +18,8 @@
 #define ITIMER_PROF   2
 #define NS_PER_SECOND 1000000000ull
 #define SECONDS_MAX   (1ull << 33)
+/* A shorter interval would have the timer's thread do nothing else. */
+#define INTERVAL_MIN_NS 100000ull
 
 static struct {
     uint32_t thread; /* slot; 0: none yet. Under tasks_lock */
@@ -34,7 +36,7 @@ static void alarm_visit(struct thread_group *group, void *context)
         const struct signal_info info = {.number = SIGALRM, .code = SI_KERNEL};
         signal_send_group(group, &info);
         uint64_t interval = group->alarm_interval_ns;
-        group->alarm_ns = interval == 0 ? 0 : MAX(group->alarm_ns + interval, now + 1);
+        group->alarm_ns = interval == 0 ? 0 : MAX(group->alarm_ns + interval, now + interval / 2);
     }
     if (group->alarm_ns != 0) {
         *next = MIN(*next, group->alarm_ns);
@@ -87,7 +89,7 @@ static long alarm_set(uint64_t in_ns, uint64_t interval_ns, uint64_t *left_ns,
     }
     if (result == 0) {
         group->alarm_ns = in_ns == 0 ? 0 : now + in_ns;
-        group->alarm_interval_ns = interval_ns;
+        group->alarm_interval_ns = interval_ns == 0 ? 0 : MAX(interval_ns, INTERVAL_MIN_NS);
     }
     mutex_unlock(&tasks_lock);
     return result;
