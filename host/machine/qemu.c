@@ -179,7 +179,8 @@ static void command_line_make(struct command_line *line, const struct state *sta
     argument_add(line, "-device");
     argument_add(line, "%s", type->serial_device);
     argument_add(line, "-device");
-    argument_add(line, "virtconsole,chardev=oak,name=oak.control");
+    /* Not a virtconsole: QEMU throws away what a console's full socket does not take. */
+    argument_add(line, "virtserialport,chardev=oak,name=oak.control");
     /* Writes go to the host's page cache; the guest's FLUSH is an fdatasync. */
     option_path(state, STATE_STORE, path, sizeof(path));
     argument_add(line, "-drive");

@@ -144,7 +144,7 @@ class Machine:
                    "-kernel", os.path.join(ROOT, image), "-serial", f"file:{self.console}",
                    "-chardev", f"socket,id=oak,fd={theirs.fileno()}",
                    "-device", "virtio-serial-pci,disable-legacy=on",
-                   "-device", "virtconsole,chardev=oak,name=oak.control"]
+                   "-device", "virtserialport,chardev=oak,name=oak.control"]
         if disk:
             command += ["-drive",
                         f"if=none,id=store,format=raw,cache=writeback,file={self.store}",
