@@ -34,8 +34,7 @@ static void test_sizes(void)
     uint8_t next_out = 0;
     for (int round = 0; round < 100000; round++) {
         uint8_t piece[SIZE + 10];
-        uint32_t drawn = (uint32_t)rand_r(&seed) % (uint32_t)sizeof(piece) + 1;
-        uint32_t want = MIN(drawn, STRESS_BYTES - sent);
+        uint32_t want = (uint32_t)(rand() % (int)sizeof(piece));
         uint32_t moved;
         bool wake;
         for (uint32_t i = 0; i < want; i++) {
@@ -112,8 +111,8 @@ static void *stress_produce(void *unused)
     unsigned int seed = 7;
     while (sent < STRESS_BYTES) {
         uint8_t piece[97];
-        uint32_t want =
-            MIN((uint32_t)rand_r(&seed) % (uint32_t)sizeof(piece) + 1, STRESS_BYTES - sent);
+        uint32_t drawn = (uint32_t)rand_r(&seed) % (uint32_t)sizeof(piece) + 1;
+        uint32_t want = MIN(drawn, STRESS_BYTES - sent);
         for (uint32_t i = 0; i < want; i++) {
             piece[i] = (uint8_t)((sent + i) * 31 >> 3);
         }
