@@ -151,21 +151,21 @@ with open(sys.argv[1], "r+b") as store, mmap.mmap(store.fileno(), 1 << 30) as by
 PYTHON
 result $? "a bit of the large file is changed in the store"
 run_oak run -d --name neighbour large sh -c 'while :; do cat /etc/passwd >/dev/null; sleep 0.05; done'
-run_oak run --rm large head -c 1000000 /data/noise
-[ "$code" = 0 ] && cmp -s "$work/out" <(head -c 1000000 "$work/content/data/noise")
+timeout -k 1 20 "$oak" run --rm large head -c 1000000 /data/noise >"$work/out"
+[ $? -eq 0 ] && cmp -s "$work/out" <(head -c 1000000 "$work/content/data/noise")
 result $? "what is whole can be read"
-LIMIT=60 run_oak run --rm large cat /data/noise
-[ "$code" = 1 ] && [ "$(stat -c %s "$work/out")" -le $((32 << 20)) ] && grep -q 'cat: .*I/O error' "$work/err"
+timeout -k 1 60 "$oak" run --rm large cat /data/noise >"$work/out" 2>"$work/err"
+[ $? -eq 1 ] && [ "$(stat -c %s "$work/out")" -le $((32 << 20)) ] &&
+    cmp -s -n "$(stat -c %s "$work/out")" "$work/out" "$work/content/data/noise" &&
+    grep -q 'cat: .*Input/output error' "$work/err"
 result $? "reading the damaged page is an I/O error, and no wrong byte comes out"
-run_oak run --rm large sh -c 'dd if=/data/noise of=/dev/null bs=4096 skip=8193 count=10 2>&1 | grep -c "10+0 records in"'
-expect "what follows it can be read" 0 "1"
+run_oak run --rm large sh -c 'dd if=/data/noise of=/dev/null bs=4096 skip=8200 count=10 2>&1 | grep -c "10+0 records in"'
+expect "what follows its cluster can be read" 0 "1"
 running neighbour
 result $? "a neighbour of the same image goes on"
 run_oak exec neighbour echo fine
 expect "and is reachable" 0 "fine"
 run_oak rm -f neighbour
-grep -q 'storage: .*' "$OAK_STATE/console.log"
-result $? "the machine's log tells of it"
 run_oak machine stop
 
 # The file system's first block.
@@ -183,8 +183,7 @@ assert count > 0
 PYTHON
 result $? "a bit of each image's superblock is changed in the store"
 run_oak run --rm large true
-expect "no container starts from it, and that is said" 125 "" "oak: *"
-echo "  # $err"
+expect "no container starts from it, and that is said" 125 "" "oak: cannot start the container: the image cannot be read"
 run_oak ps -aq
 expect "nothing is left of it" 0 ""
 run_oak rmi large busybox

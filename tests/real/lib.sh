@@ -11,7 +11,7 @@ failed=0
 began=$(date +%s%N)
 
 finish() {
-    timeout 10 "$oak" machine stop >/dev/null 2>&1
+    timeout -k 1 10 "$oak" machine stop >/dev/null 2>&1
     rm -rf "$work"
 }
 trap finish EXIT
@@ -29,7 +29,7 @@ result() {
 
 # run_oak ARGUMENTS...: out, err and code of a command; it has 20 seconds unless LIMIT says otherwise.
 run_oak() {
-    timeout "${LIMIT:-20}" "$oak" "$@" >"$work/out" 2>"$work/err"
+    timeout -k 1 "${LIMIT:-20}" "$oak" "$@" >"$work/out" 2>"$work/err"
     code=$?
     out=$(cat "$work/out")
     err=$(cat "$work/err")
@@ -69,20 +69,20 @@ wait_for() {
 
 # logged CONTAINER TEXT: the container has written it.
 logged() {
-    timeout 10 "$oak" logs "$1" 2>&1 | grep -q -- "$2"
+    timeout -k 1 10 "$oak" logs "$1" 2>&1 | grep -q -- "$2"
 }
 
 running() {
-    [ "$(timeout 10 "$oak" inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
+    [ "$(timeout -k 1 10 "$oak" inspect -f '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
 }
 
 status_value() {
-    timeout 10 "$oak" machine status | awk -v key="$1" '$1 == key { print $2 }'
+    timeout -k 1 10 "$oak" machine status | awk -v key="$1" '$1 == key { print $2 }'
 }
 
 # A counter of the machine or of a container, in bytes or pieces.
 statistic() {
-    timeout 10 "$oak" machine statistics ${2+"$2"} | awk -v key="$1" '$1 == key { print $2 }'
+    timeout -k 1 10 "$oak" machine statistics ${2+"$2"} | awk -v key="$1" '$1 == key { print $2 }'
 }
 
 # Prints the time that the test took.

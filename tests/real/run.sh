@@ -117,13 +117,13 @@ expect "in this container only" 0 "*No such file*"
 
 head -c 20000000 /dev/urandom >"$work/big"
 sum=$(sha256sum <"$work/big")
-[ "$(timeout 60 "$oak" run --rm -i busybox cat <"$work/big" | sha256sum)" = "$sum" ]
+[ "$(timeout -k 1 60 "$oak" run --rm -i busybox cat <"$work/big" | sha256sum)" = "$sum" ]
 result $? "20 MB go in and come out unchanged"
-[ "$(timeout 20 "$oak" run --rm busybox sh -c 'cat /dev/zero' | head -c 10 | wc -c)" = 10 ]
+[ "$(timeout -k 1 20 "$oak" run --rm busybox sh -c 'cat /dev/zero' | head -c 10 | wc -c)" = 10 ]
 result $? "a reader that goes away ends the command"
 "$oak" ps -q | xargs -r "$oak" rm -f >/dev/null
 
-timeout 20 "$oak" run --rm --name signalled busybox sh -c \
+timeout -k 1 20 "$oak" run --rm --name signalled busybox sh -c \
     'trap "echo caught; exit 9" TERM; echo ready; while :; do sleep 0.05; done' >"$work/signalled" &
 pid=$!
 wait_for 5 grep -q ready "$work/signalled"
