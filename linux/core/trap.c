@@ -114,7 +114,17 @@ static bool fault_page_in(struct task *task, uint64_t address, uint64_t error)
     if (address - image < image_size()) {
         return image_page_in(address - image) == 0;
     }
-    return task != NULL && address < APPLICATION_END && mm_page_in(task->mm, address, error);
+    if (task == NULL || task->mm == NULL || address >= APPLICATION_END) {
+        return false;
+    }
+    /* Should the same page be missing again and again, the task can at least be ended. */
+    bool again = task->fault_address == address;
+    task->fault_address = address;
+    if (again && ((__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) & WORK_EXIT) ||
+                  signal_kill_pending(task))) {
+        return false;
+    }
+    return mm_page_in(task->mm, address, error);
 }
 
 /*

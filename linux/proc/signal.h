@@ -125,7 +125,7 @@ void signal_force(struct task *task, int number, int code, uint64_t address);
 void signal_recalculate(struct task *task);
 /* Let whoever may take what waits for the whole group look at it. Under tasks_lock. */
 void signal_retarget(struct thread_group *group);
-/* SIGKILL waits for the task. Under tasks_lock. */
+/* SIGKILL waits for the task. Under tasks_lock, or by the task itself as a hint. */
 bool signal_kill_pending(const struct task *task);
 
 /* Deliver what is pending: run handlers, stop, or end. On the way to the application. */

@@ -76,6 +76,7 @@ struct task {
     uint64_t new_fs_base; /* for the first instruction of a clone */
     bool set_fs_base;
     struct vfork *vfork; /* the parent waits with it until we exec or exit; a reference */
+    uint64_t fault_address; /* where the personality's last copy met a missing page */
     bool launch; /* started by the engine: it has no program yet */
 };
 
