@@ -168,20 +168,7 @@ status_t capability_find(struct thread *caller, uint64_t slot, enum object_type 
 status_t capability_find_rights(struct thread *caller, uint64_t slot, enum object_type type,
                                 uint32_t rights, struct object **out, uint32_t *out_rights)
 {
-    handle_t handle = domain_slot(caller->domain, slot);
-    struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_NONE);
-    if (object == NULL) {
-        return STATUS_BAD_CAPABILITY;
-    }
-    if (type != OBJECT_NONE && object->type != type) {
-        return STATUS_WRONG_TYPE;
-    }
-    if ((handle_rights(handle) & rights) != rights) {
-        return STATUS_NO_RIGHT;
-    }
-    *out = object;
-    *out_rights = handle_rights(handle);
-    return STATUS_OK;
+    return domain_find(caller->domain, slot, type, rights, out, out_rights);
 }
 
 handle_t capability_handle(struct thread *caller, uint64_t slot)

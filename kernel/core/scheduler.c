@@ -505,6 +505,21 @@ void scheduler_leave(void)
     kernel_leave(thread);
 }
 
+void scheduler_return(struct thread *thread)
+{
+    struct cpu *cpu = cpu_current();
+    const struct scheduler *scheduler = scheduler_of(cpu);
+    bool goes_on = cpu->current == thread && thread->attention == 0 && cpu->deferred == 0 &&
+                   !scheduler->reschedule &&
+                   (scheduler->ready_count == 0 || scheduler->slice_end_tsc != 0);
+    if (!goes_on) {
+        scheduler_leave();
+    }
+    root_load(cpu, root_of(thread));
+    cpu->kernel_entries++;
+    kernel_leave(thread);
+}
+
 /* --- the direct switch ----------------------------------------------------------------------- */
 
 bool scheduler_may_switch(const struct cpu *cpu, uint32_t band)

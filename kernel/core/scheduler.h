@@ -53,6 +53,9 @@ bool scheduler_withdraw(struct thread *thread);
 /* The way out of the kernel: run what is due, or idle until something is. */
 __attribute__((noinline, noreturn)) void scheduler_leave(void);
 
+/* The same, short when the thread that came in simply goes on. */
+__attribute__((noreturn)) void scheduler_return(struct thread *thread);
+
 /* The timer interrupt of this CPU, and a kick from another. */
 void scheduler_timer(void);
 void scheduler_kicked(void);

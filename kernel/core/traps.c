@@ -62,13 +62,12 @@ static status_t call_find_object(struct thread *thread, const struct call_entry 
     if (entry->type == OBJECT_NONE) {
         return STATUS_OK;
     }
-    if (entry->type != CALL_TYPE_HALF) {
-        return capability_find(thread, call->argument[0], (enum object_type)entry->type,
-                               entry->rights, &call->object);
-    }
-    status_t status =
-        capability_find(thread, call->argument[0], OBJECT_NONE, entry->rights, &call->object);
-    if (status == STATUS_OK && call->object->type != OBJECT_DOMAIN &&
+    bool half = entry->type == CALL_TYPE_HALF;
+    enum object_type type = half ? OBJECT_NONE : (enum object_type)entry->type;
+    uint32_t had;
+    status_t status = domain_find(thread->domain, call->argument[0], type, entry->rights,
+                                  &call->object, &had);
+    if (half && status == STATUS_OK && call->object->type != OBJECT_DOMAIN &&
         call->object->type != OBJECT_SPACE) {
         return STATUS_WRONG_TYPE;
     }
@@ -104,7 +103,7 @@ void kernel_call(struct thread *thread)
         registers->rsi = call.result[1];
         registers->rdx = call.result[2];
     }
-    scheduler_leave();
+    scheduler_return(thread);
 }
 
 /* --- forwarding ------------------------------------------------------------------------------ */
@@ -241,7 +240,7 @@ void trap_user(struct thread *thread)
     } else {
         interrupt_handle(vector);
     }
-    scheduler_leave();
+    scheduler_return(thread);
 }
 
 void trap_attend(struct thread *thread)

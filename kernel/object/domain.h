@@ -87,3 +87,24 @@ bool domain_put(struct domain *domain, uint64_t slot, handle_t handle);
 
 /* Stop every thread of the domain for good, keep the report, tell the watcher. */
 void domain_end(struct domain *domain, const struct domain_report *report);
+
+/* capability_find in a domain's table, inline. */
+static inline status_t domain_find(const struct domain *domain, uint64_t slot,
+                                   enum object_type type, uint32_t rights, struct object **out,
+                                   uint32_t *out_rights)
+{
+    handle_t handle = domain_slot(domain, slot);
+    struct object *object = handle_object(handle, OBJECT_NONE);
+    if (object == NULL) {
+        return STATUS_BAD_CAPABILITY;
+    }
+    if (type != OBJECT_NONE && object->type != type) {
+        return STATUS_WRONG_TYPE;
+    }
+    if ((handle_rights(handle) & rights) != rights) {
+        return STATUS_NO_RIGHT;
+    }
+    *out = object;
+    *out_rights = handle_rights(handle);
+    return STATUS_OK;
+}

@@ -12,13 +12,12 @@ static uint64_t table_physical(const uint64_t *table)
     return (uint64_t)(uintptr_t)table - DIRECT_MAP;
 }
 
-/* Everything above the window is the kernel's own. */
 static void kernel_entries_copy(uint64_t *root)
 {
     const uint64_t *kernel_root = physical_pointer(kernel_root_physical);
-    for (uint32_t slot = WINDOW_SLOT + 1; slot < 512; slot++) {
-        root[slot] = kernel_root[slot];
-    }
+    root[DIRECT_MAP_SLOT] = kernel_root[DIRECT_MAP_SLOT];
+    root[DEVICE_SLOT] = kernel_root[DEVICE_SLOT];
+    root[IMAGE_SLOT] = kernel_root[IMAGE_SLOT];
 }
 
 static void window_enter(uint64_t *root, const struct region_map *window)

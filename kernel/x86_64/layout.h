@@ -5,12 +5,15 @@
  *             384  the direct map: all physical memory, never executable
  *             510  device registers of the kernel itself: local APIC, IOAPIC
  *             511  the kernel image, its last 2 GiB
+ *
+ * The last three are the kernel's own, the same in every root, and never change.
  */
 #pragma once
 
 #define DIRECT_MAP_SLOT 384
 #define WINDOW_SLOT     256
 #define DEVICE_SLOT     510
+#define IMAGE_SLOT      511
 
 #ifdef __ASSEMBLER__
 #define DIRECT_MAP      0xffffc00000000000

@@ -152,7 +152,7 @@ void kernel_map_init(void)
     device_pd[0] = image_physical(device_pt) | PTE_PRESENT | PTE_WRITE;
     root_table[DIRECT_MAP_SLOT] = image_physical(direct_pdpt) | PTE_PRESENT | PTE_WRITE;
     root_table[DEVICE_SLOT] = image_physical(device_pdpt) | PTE_PRESENT | PTE_WRITE;
-    root_table[511] = image_physical(image_pdpt) | PTE_PRESENT | PTE_WRITE;
+    root_table[IMAGE_SLOT] = image_physical(image_pdpt) | PTE_PRESENT | PTE_WRITE;
     kernel_root_physical = image_physical(root_table);
     cr3_write(kernel_root_physical);
 }

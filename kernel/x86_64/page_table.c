@@ -95,12 +95,23 @@ void page_entries_visit(const struct page_tables *tables, uint64_t start, uint64
     visit_level(tables->top, tables->levels, start, end, visit, context);
 }
 
+/* A line of entries; most of a table is empty. */
+#define LINE_ENTRIES 8
+
+static bool line_empty(const uint64_t *line)
+{
+    return (line[0] | line[1] | line[2] | line[3] | line[4] | line[5] | line[6] | line[7]) == 0;
+}
+
 /* Free every table under this one; stops when the budget is used up. True: all are freed. */
 static bool free_level(const struct page_tables *tables, uint64_t *table, uint32_t level,
                        uint32_t first, uint32_t last, uint32_t *budget)
 {
     for (uint32_t number = first; number < last && level > 1; number++) {
-        if (!(table[number] & PTE_PRESENT)) {
+        while (number % LINE_ENTRIES == 0 && number < last && line_empty(&table[number])) {
+            number += LINE_ENTRIES;
+        }
+        if (number >= last || !(table[number] & PTE_PRESENT)) {
             continue;
         }
         uint64_t *below = table_at(table[number]);
