@@ -45,14 +45,15 @@ check "a limit that is too small to start is one clear line" \
     count 1 'launched .*: exec: .*: the memory limit is too small'
 
 bomb='exec 2>/dev/null; f() { f | f & }; f'
-log=$(./bringup.sh -d -t 120 -n 3 -o memory=8 "$bomb; i=0; while [ \$i -lt 3000 ]; do i=\$((i+1)); done
-    echo still here; kill -9 -1; sleep 1; sleep 1; echo alone")
+pause='i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done' # without a process
+log=$(./bringup.sh -d -t 120 -n 3 -o memory=8 \
+    "$bomb; $pause; echo still here; kill -9 -1; $pause; $pause; sleep 1; sleep 1; echo alone")
 check "processes without end do not end the personality" count 0 'ended code 255|faulted'
 check "the shell that started them goes on" count 3 'out: still here$'
 check "and when they are killed there is room again" count 3 'out: alone$'
 
-log=$(./bringup.sh -d -t 120 -o memory=32 "ulimit -u 50; $bomb; i=0
-    while [ \$i -lt 3000 ]; do i=\$((i+1)); done; echo still here; kill -9 -1; echo killed")
+log=$(./bringup.sh -d -t 120 -o memory=32 "$bomb; i=0; while [ \$i -lt 300 ]; do i=\$((i+1)); done
+    echo still here; kill -9 -1; echo killed")
 check "nor do they in a larger container" count 1 'out: killed$'
 
 log=$(./bringup.sh -d -t 120 -o memory=8 'for i in 1 2 3 4 5 6 7 8; do
