@@ -182,6 +182,17 @@ static bool is_in_free_list(const struct heap_slab *slab, const void *block)
     return false;
 }
 
+/* An empty slab that stays keeps its first page only, as if it were new. */
+static void slab_renew(struct heap_core *heap, struct heap_slab *slab)
+{
+    uint64_t used_bytes = SLAB_HEADER_BYTES + (uint64_t)slab->fresh * class_bytes[slab->class];
+    slab->free = NULL;
+    slab->fresh = 0;
+    if (used_bytes > PAGE_SIZE) {
+        heap->discard((uint8_t *)slab + PAGE_SIZE, HEAP_CHUNK_BYTES - PAGE_SIZE);
+    }
+}
+
 static void small_free(struct heap_core *heap, struct heap_slab *slab, void *block)
 {
     uint64_t offset = (uint64_t)((uint8_t *)block - (uint8_t *)slab);
@@ -204,6 +215,8 @@ static void small_free(struct heap_core *heap, struct heap_slab *slab, void *blo
     if (slab->live == 0 && !alone) {
         partial_remove(slab);
         chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
+    } else if (slab->live == 0) {
+        slab_renew(heap, slab);
     }
 }
 

@@ -62,9 +62,26 @@ static status_t on_template_ready(struct service_call *call,
 
 static const struct container_handlers template_handlers = {.template_ready = on_template_ready};
 
+/* From program.ld: the variables that begin as zero. */
+extern uint8_t program_zero_start[];
+extern uint8_t program_zero_end[];
+
+/* Every table's pages now: what the engine has later does not depend on how much it was used, and
+ * it never faults for lack of memory. */
+static void tables_back(void)
+{
+    status_t status =
+        kernel_memory_populate(SLOT_MEMORY, (uint64_t)(uintptr_t)program_zero_start - WINDOW_BASE,
+                               (uint64_t)(program_zero_end - program_zero_start));
+    if (status != STATUS_OK) {
+        log_panic("no memory for the tables: %s", status_name(status));
+    }
+}
+
 void program_main(uint64_t argument)
 {
     log_name_set("engine");
+    tables_back();
     engine_init();
     struct bundle bundle;
     status_t status = bundle_open(ENGINE_SLOT_BUNDLE, argument, &bundle);
