@@ -50,16 +50,65 @@ static void system_call(struct task *task, struct application_registers *registe
     task->registers_replaced = false;
 }
 
-/* Exceptions and the signals they become (Linux arch/x86 traps). */
+/* The code of the first exception that is raised and not masked. */
+static int float_code(uint32_t raised)
+{
+    return raised & 1      ? FPE_FLTINV
+           : raised & 4    ? FPE_FLTDIV
+           : raised & 8    ? FPE_FLTOVF
+           : raised & 0x12 ? FPE_FLTUND
+                           : FPE_FLTRES;
+}
+
+static int x87_code(void)
+{
+    uint16_t control;
+    uint16_t status;
+    __asm__ volatile("fnstcw %0; fnstsw %1" : "=m"(control), "=m"(status));
+    return float_code((uint32_t)status & ~(uint32_t)control);
+}
+
+static int sse_code(void)
+{
+    uint32_t mxcsr;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    return float_code(mxcsr & ~(mxcsr >> 7));
+}
+
+/* Exceptions and the signals they become (Linux arch/x86/kernel/traps.c). */
 static void exception(struct task *task, const struct thread_frame *frame)
 {
-    static const uint8_t signal_of[32] = {
-        [0] = SIGFPE,  [1] = SIGTRAP, [3] = SIGTRAP,  [4] = SIGSEGV, [5] = SIGSEGV, [6] = SIGILL,
-        [11] = SIGBUS, [12] = SIGBUS, [13] = SIGSEGV, [16] = SIGFPE, [17] = SIGBUS, [19] = SIGFPE,
-    };
-    uint64_t vector = frame->application.vector;
-    int number = vector < 32 ? signal_of[vector] : 0;
-    signal_force(task, number == 0 ? SIGSEGV : number, SI_KERNEL, frame->application.rip);
+    uint64_t rip = frame->application.rip;
+    switch (frame->application.vector) {
+    case 0:
+        signal_force(task, SIGFPE, FPE_INTDIV, rip);
+        break;
+    case 1:
+        signal_force(task, SIGTRAP, TRAP_TRACE, rip);
+        break;
+    case 3:
+        signal_force(task, SIGTRAP, SI_KERNEL, 0);
+        break;
+    case 6:
+        signal_force(task, SIGILL, ILL_ILLOPN, rip);
+        break;
+    case 11:
+    case 12:
+        signal_force(task, SIGBUS, SI_KERNEL, 0);
+        break;
+    case 16:
+        signal_force(task, SIGFPE, x87_code(), rip);
+        break;
+    case 17:
+        signal_force(task, SIGBUS, BUS_ADRALN, 0);
+        break;
+    case 19:
+        signal_force(task, SIGFPE, sse_code(), rip);
+        break;
+    default:
+        signal_force(task, SIGSEGV, SI_KERNEL, 0);
+        break;
+    }
 }
 
 void linux_trap(struct application_registers *registers, struct thread_frame *frame)

@@ -305,10 +305,7 @@ static bool tails_clear(const struct program *program)
 
 static void registers_renew(struct task *task, uint64_t entry, uint64_t rsp)
 {
-    static const uint8_t fresh_fpu[576]
-        __attribute__((aligned(64))) = {[0] = 0x7f, [1] = 0x03, [24] = 0x80, [25] = 0x1f};
-    long user_xrstor(const void *area, uint64_t mask);
-    (void)user_xrstor(fresh_fpu, cpu_xsave_mask());
+    fpu_renew();
     __asm__ volatile("wrfsbase %0" : : "r"(0ull));
     memset(task->registers, 0, sizeof(*task->registers));
     task->frame->application =

@@ -102,8 +102,11 @@ static void group_end(struct thread_group *group)
     }
     int code = group->exit_status & 0x7f;
     struct signal_info info = {.number = group->exit_signal,
-                               .code = code == 0 ? CLD_EXITED : CLD_KILLED,
+                               .code = code == 0                   ? CLD_EXITED
+                                       : group->exit_status & 0x80 ? CLD_DUMPED
+                                                                   : CLD_KILLED,
                                .pid = group->pid,
+                               .uid = group->last_uid,
                                .status = code == 0 ? group->exit_status >> 8 : code};
     struct task *parent_task = parent->tasks;
     const struct signal_action *action =
@@ -164,6 +167,8 @@ void task_exit(struct task *task, int status)
         tty_get(terminal);
     }
     if (last) {
+        group->last_uid = task->credentials->uid;
+        group->last_suid = task->credentials->suid;
         if (!group->exiting) {
             group->exit_status = status;
         }

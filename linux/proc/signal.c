@@ -1,6 +1,7 @@
 #include "linux/proc/signal.h"
 
 #include "lib/base/string.h"
+#include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
@@ -180,15 +181,33 @@ bool signal_kill_pending(const struct task *task)
     return (task->pending.set | task->group->pending.set) & signal_bit(SIGKILL);
 }
 
-static void group_continue(struct thread_group *group)
+/* Tell the parent that a child stopped or continues. */
+static void parent_notify(const struct thread_group *group, int code, int status)
+{
+    struct thread_group *parent = group->parent;
+    if (parent == NULL || parent->tasks == NULL) {
+        return;
+    }
+    const struct signal_info info = {.number = SIGCHLD,
+                                     .code = code,
+                                     .pid = group->pid,
+                                     .uid = group->tasks->credentials->uid,
+                                     .status = status};
+    if (!(parent->tasks->handlers->action[SIGCHLD - 1].flags & SA_NOCLDSTOP)) {
+        signal_send_group(parent, &info);
+    }
+    wait_queue_wake(&parent->child_wait, WAIT_CHANGE);
+}
+
+static void group_continue(struct thread_group *group, int number)
 {
     if (group->state == GROUP_STOPPED) {
         group->state = GROUP_RUNNING;
         group->report_stop = false;
-        group->report_continue = true;
+        group->report_continue = number == SIGCONT;
         wait_queue_wake(&group->stop_wait, WAIT_CHANGE);
-        if (group->parent != NULL) {
-            wait_queue_wake(&group->parent->child_wait, WAIT_CHANGE);
+        if (number == SIGCONT) {
+            parent_notify(group, CLD_CONTINUED, SIGCONT);
         }
     }
 }
@@ -200,9 +219,9 @@ static void side_effects(struct thread_group *group, int number)
         signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU);
     if (number == SIGCONT) {
         queue_drop(&group->pending, stops);
-        group_continue(group);
+        group_continue(group, number);
     } else if (number == SIGKILL) {
-        group_continue(group);
+        group_continue(group, number);
     } else if (default_stops(number)) {
         queue_drop(&group->pending, signal_bit(SIGCONT));
     }
@@ -222,6 +241,8 @@ void signal_send_task(struct task *task, const struct signal_info *info)
     queue_add(&task->pending, info);
     if (!blocked) {
         task_poke(task, WORK_SIGNAL);
+    } else if (task->awaited & signal_bit(info->number)) {
+        task_poke(task, 0);
     }
 }
 
@@ -232,6 +253,7 @@ void signal_send_group(struct thread_group *group, const struct signal_info *inf
     }
     side_effects(group, info->number);
     struct task *willing = NULL;
+    bool awaited = false;
     for (struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
         if (!(task->blocked & signal_bit(info->number)) && willing == NULL) {
             willing = task;
@@ -239,11 +261,17 @@ void signal_send_group(struct thread_group *group, const struct signal_info *inf
         if (info->number == SIGKILL && task != willing) {
             task_poke(task, WORK_SIGNAL); /* whoever comes first ends all */
         }
+        awaited = awaited || task->awaited & signal_bit(info->number);
     }
-    if (willing != NULL && is_ignored(willing, info->number)) {
+    if (willing != NULL && !awaited && is_ignored(willing, info->number)) {
         return;
     }
     queue_add(&group->pending, info);
+    for (struct task *task = group->tasks; awaited && task != NULL; task = task->next_in_group) {
+        if (task->awaited & signal_bit(info->number)) {
+            task_poke(task, 0);
+        }
+    }
     if (willing != NULL) {
         task_poke(willing, WORK_SIGNAL);
     }
@@ -345,14 +373,7 @@ static void group_stop(struct task *task, int number)
             task_poke(other, WORK_SIGNAL);
         }
     }
-    if (group->parent != NULL && group->parent->tasks != NULL) {
-        struct signal_info info = {
-            .number = SIGCHLD, .code = CLD_STOPPED, .pid = group->pid, .status = number};
-        if (!(group->parent->tasks->handlers->action[SIGCHLD - 1].flags & SA_NOCLDSTOP)) {
-            signal_send_group(group->parent, &info);
-        }
-        wait_queue_wake(&group->parent->child_wait, WAIT_CHANGE);
-    }
+    parent_notify(group, CLD_STOPPED, number);
 }
 
 static void stop_wait(struct task *task)
@@ -552,102 +573,74 @@ long linux_rt_sigsuspend(uint64_t user_set, uint64_t size, uint64_t c, uint64_t 
     return pause_with(task);
 }
 
+struct signal_wait {
+    struct task *task;
+    uint64_t set;
+    bool taken;
+    struct signal_info info;
+};
+
+static bool signal_wait_look(void *context)
+{
+    struct signal_wait *wait = context;
+    struct task *task = wait->task;
+    mutex_lock(&tasks_lock);
+    uint64_t own = task->pending.set & wait->set;
+    uint64_t all = own | (task->group->pending.set & wait->set);
+    if (!wait->taken && all != 0) {
+        int number = __builtin_ctzll(all) + 1;
+        queue_take(own & signal_bit(number) ? &task->pending : &task->group->pending, number,
+                   &wait->info);
+        wait->taken = true;
+    }
+    mutex_unlock(&tasks_lock);
+    return wait->taken;
+}
+
+/* What of the set is not blocked is, while the call waits, blocked as far as delivery goes. */
+long linux_rt_sigtimedwait(uint64_t user_set, uint64_t user_info, uint64_t user_timeout,
+                           uint64_t size, uint64_t e, uint64_t f)
+{
+    (void)e, (void)f;
+    struct task *task = task_current();
+    struct signal_wait wait = {.task = task};
+    int64_t timeout[2] = {0, 0}; /* seconds, nanoseconds */
+    if (size != 8) {
+        return -EINVAL;
+    }
+    if (copy_from_user(&wait.set, user_set, sizeof(wait.set)) != 0 ||
+        (user_timeout != 0 && copy_from_user(timeout, user_timeout, sizeof(timeout)) != 0)) {
+        return -EFAULT;
+    }
+    if (timeout[0] < 0 || timeout[1] < 0 || timeout[1] >= 1000000000) {
+        return -EINVAL;
+    }
+    wait.set &= ~UNBLOCKABLE;
+    uint64_t deadline = DEADLINE_NEVER;
+    if (user_timeout != 0 && timeout[0] < INT64_MAX / 2000000000) {
+        deadline = clock_now_ns() + (uint64_t)timeout[0] * 1000000000ull + (uint64_t)timeout[1];
+    }
+    struct wait_queue nothing; /* whoever sends an awaited signal pokes the task */
+    wait_queue_init(&nothing);
+    uint64_t blocked = task->blocked;
+    task->awaited = wait.set;
+    mask_set(task, blocked | wait.set);
+    long result = wait_event_until(&nothing, signal_wait_look, &wait, deadline);
+    mutex_lock(&tasks_lock);
+    task->awaited = 0;
+    mutex_unlock(&tasks_lock);
+    mask_set(task, blocked);
+    if (!wait.taken) {
+        return result == -ETIMEDOUT ? -EAGAIN : -EINTR;
+    }
+    if (user_info != 0 && signal_info_to_user(user_info, &wait.info) != 0) {
+        return -EFAULT;
+    }
+    return wait.info.number;
+}
+
 long linux_pause(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
     return pause_with(task_current());
-}
-
-static void info_user(struct signal_info *info, struct task *task, int number, int code)
-{
-    *info = (struct signal_info){
-        .number = number, .code = code, .pid = task->group->pid, .uid = task->credentials->uid};
-}
-
-struct everyone {
-    const struct signal_info *info;
-    const struct thread_group *except;
-    bool found;
-};
-
-static void everyone_visit(struct thread_group *group, void *context)
-{
-    struct everyone *everyone = context;
-    if (group->pid != 1 && group != everyone->except) {
-        everyone->found = true;
-        if (everyone->info != NULL) {
-            signal_send_group(group, everyone->info);
-        }
-    }
-}
-
-long linux_kill(uint64_t pid_argument, uint64_t number, uint64_t c, uint64_t d, uint64_t e,
-                uint64_t f)
-{
-    (void)c, (void)d, (void)e, (void)f;
-    struct task *task = task_current();
-    int pid = (int)pid_argument;
-    if (number > SIGNALS) {
-        return -EINVAL;
-    }
-    struct signal_info info;
-    info_user(&info, task, (int)number, SI_USER);
-    long result = 0;
-    mutex_lock(&tasks_lock);
-    if (pid > 0) {
-        struct thread_group *group = group_find(pid);
-        if (group == NULL) {
-            result = -ESRCH;
-        } else if (number != 0) {
-            signal_send_group(group, &info);
-        }
-    } else if (pid == -1) {
-        struct everyone everyone = {number != 0 ? &info : NULL, task->group, false};
-        task_for_each_group(everyone_visit, &everyone);
-        result = everyone.found ? 0 : -ESRCH;
-    } else {
-        int process_group = pid == 0 ? task->group->process_group : -pid;
-        struct signal_info none = {0};
-        if (number == 0) {
-            result = group_find(process_group) != NULL ? 0 : -ESRCH;
-            (void)none;
-        } else if (!signal_send_process_group(process_group, &info)) {
-            result = -ESRCH;
-        }
-    }
-    mutex_unlock(&tasks_lock);
-    return result;
-}
-
-static long thread_kill(int group_pid, int tid, uint64_t number)
-{
-    struct task *task = task_current();
-    if (number > SIGNALS || tid <= 0) {
-        return -EINVAL;
-    }
-    struct signal_info info;
-    info_user(&info, task, (int)number, SI_TKILL);
-    mutex_lock(&tasks_lock);
-    struct task *target = task_find(tid);
-    long result = -ESRCH;
-    if (target != NULL && (group_pid == 0 || target->group->pid == group_pid)) {
-        result = 0;
-        if (number != 0) {
-            signal_send_task(target, &info);
-        }
-    }
-    mutex_unlock(&tasks_lock);
-    return result;
-}
-
-long linux_tkill(uint64_t tid, uint64_t number, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
-{
-    (void)c, (void)d, (void)e, (void)f;
-    return thread_kill(0, (int)tid, number);
-}
-
-long linux_tgkill(uint64_t pid, uint64_t tid, uint64_t number, uint64_t d, uint64_t e, uint64_t f)
-{
-    (void)d, (void)e, (void)f;
-    return (int)pid <= 0 ? -EINVAL : thread_kill((int)pid, (int)tid, number);
 }

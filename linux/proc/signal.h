@@ -42,11 +42,21 @@ struct thread_frame;
 #define SI_KERNEL     0x80
 #define SI_TKILL      (-6)
 #define SI_TIMER      (-2)
+#define ILL_ILLOPN    2
+#define FPE_INTDIV    1
+#define FPE_FLTDIV    3
+#define FPE_FLTOVF    4
+#define FPE_FLTUND    5
+#define FPE_FLTRES    6
+#define FPE_FLTINV    7
+#define TRAP_TRACE    2
 #define SEGV_MAPERR   1
 #define SEGV_ACCERR   2
+#define BUS_ADRALN    1
 #define BUS_ADRERR    2
 #define CLD_EXITED    1
 #define CLD_KILLED    2
+#define CLD_DUMPED    3
 #define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
@@ -86,6 +96,7 @@ struct signal_info {
     int pid; /* or status's owner */
     uint32_t uid;
     int status;       /* SIGCHLD */
+    uint64_t value;   /* what the sender queued with it */
     uint64_t address; /* faults */
 };
 
@@ -135,3 +146,10 @@ void signal_deliver(struct task *task, struct thread_frame *frame);
 bool signal_frame_push(struct task *task, struct thread_frame *frame,
                        const struct signal_action *action, const struct signal_info *info,
                        uint64_t saved_mask);
+
+/* siginfo_t, as far as struct signal_info goes. -EFAULT. */
+long signal_info_to_user(uint64_t user_info, const struct signal_info *info);
+long signal_info_from_user(struct signal_info *info, uint64_t user_info);
+
+/* The FPU's registers as a program finds them at its start, and a handler. */
+void fpu_renew(void);

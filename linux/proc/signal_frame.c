@@ -56,7 +56,7 @@ struct user_siginfo {
         struct {
             int pid;
             uint32_t uid;
-            int status;
+            uint64_t value; /* or status */
         } process;
         uint64_t address;
         uint8_t bytes[112];
@@ -78,18 +78,56 @@ struct xstate_software {
     uint32_t padding[7];
 };
 
+static bool is_fault(const struct signal_info *info)
+{
+    return info->code > 0 &&
+           (info->number == SIGSEGV || info->number == SIGBUS || info->number == SIGFPE ||
+            info->number == SIGILL || info->number == SIGTRAP);
+}
+
 static void info_fill(struct user_siginfo *to, const struct signal_info *from)
 {
     memset(to, 0, sizeof(*to));
     to->number = from->number;
     to->code = from->code;
-    if (from->address != 0) {
+    if (is_fault(from)) {
         to->u.address = from->address;
     } else {
+        bool status = from->number == SIGCHLD && from->code > 0;
         to->u.process.pid = from->pid;
         to->u.process.uid = from->uid;
-        to->u.process.status = from->status;
+        to->u.process.value = status ? (uint32_t)from->status : from->value;
     }
+}
+
+long signal_info_to_user(uint64_t user_info, const struct signal_info *info)
+{
+    struct user_siginfo user;
+    info_fill(&user, info);
+    return copy_to_user(user_info, &user, sizeof(user));
+}
+
+long signal_info_from_user(struct signal_info *info, uint64_t user_info)
+{
+    struct user_siginfo user;
+    if (copy_from_user(&user, user_info, sizeof(user)) != 0) {
+        return -EFAULT;
+    }
+    *info = (struct signal_info){.number = user.number,
+                                 .code = user.code,
+                                 .pid = user.u.process.pid,
+                                 .uid = user.u.process.uid,
+                                 .status = (int)user.u.process.value,
+                                 .value = user.u.process.value,
+                                 .address = user.u.address};
+    return 0;
+}
+
+void fpu_renew(void)
+{
+    static const uint8_t fresh_fpu[576]
+        __attribute__((aligned(64))) = {[0] = 0x7f, [1] = 0x03, [24] = 0x80, [25] = 0x1f};
+    (void)user_xrstor(fresh_fpu, cpu_xsave_mask());
 }
 
 static bool on_altstack(const struct task *task, uint64_t rsp)
@@ -171,6 +209,7 @@ bool signal_frame_push(struct task *task, struct thread_frame *frame,
         copy_to_user(place, &user, sizeof(user)) != 0) {
         return false;
     }
+    fpu_renew();
     struct application_registers *registers = task->registers;
     registers->rdi = (uint64_t)info->number;
     registers->rsi = place + offsetof(struct user_frame, info);

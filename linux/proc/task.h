@@ -66,6 +66,7 @@ struct task {
     uint64_t blocked;       /* signal mask, bit n-1 for signal n */
     uint64_t saved_blocked; /* to restore after sigsuspend and its like */
     bool restore_blocked;
+    uint64_t awaited;            /* signals that sigtimedwait waits for; they are in blocked */
     struct signal_queue pending; /* for this task alone */
     uint64_t altstack_base;
     uint64_t altstack_size;
@@ -75,9 +76,9 @@ struct task {
     uint64_t set_tid;
     uint64_t new_fs_base; /* for the first instruction of a clone */
     bool set_fs_base;
-    struct vfork *vfork; /* the parent waits with it until we exec or exit; a reference */
+    struct vfork *vfork;    /* the parent waits with it until we exec or exit; a reference */
     uint64_t fault_address; /* where the personality's last copy met a missing page */
-    bool launch; /* started by the engine: it has no program yet */
+    bool launch;            /* started by the engine: it has no program yet */
 };
 
 enum group_state {
@@ -106,8 +107,9 @@ struct thread_group {
 
     enum group_state state;
     bool exiting;
-    int exit_status; /* as wait4 reports it */
-    int exit_signal; /* what the parent gets; 0: nothing */
+    int exit_status;              /* as wait4 reports it */
+    uint32_t last_uid, last_suid; /* of the last task; once it is gone */
+    int exit_signal;              /* what the parent gets; 0: nothing */
     int stop_signal;
     bool report_stop;
     bool report_continue;
