@@ -210,8 +210,8 @@ status_t call_memory_view(struct call *call)
 {
     struct object *object;
     uint32_t had;
-    status_t status = capability_find_rights(call->thread, call->argument[2], OBJECT_MEMORY, 0,
-                                             &object, &had);
+    status_t status =
+        capability_find_rights(call->thread, call->argument[2], OBJECT_MEMORY, 0, &object, &had);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
     }
@@ -410,8 +410,8 @@ status_t call_memory_move(struct call *call)
         count++;
     }
     spin_unlock_two(&to->lock, &from->lock);
-    /* Nobody can write to a frame through its old place afterwards; until then it must not be freed,
-     * whatever becomes of it at its new place. */
+    /* Nobody can write to a frame through its old place afterwards; until then it must not be
+     * freed, whatever becomes of it at its new place. */
     memory_unmap(from, from_page, from_page + pages);
     for (uint64_t i = 0; i < count; i++) {
         if (moved[i] != NULL) {
@@ -534,23 +534,91 @@ status_t call_memory_create_platform(struct call *call)
 
 /* --- mappings -------------------------------------------------------------------------------- */
 
-/* A link not visited since `epoch`, with its map's lock held; NULL when all were. */
-static struct region_link *link_take(struct memory *memory, uint64_t epoch)
+static enum link_role role_of(const struct region_link *link)
+{
+    return (enum link_role)(link - link->region->link);
+}
+
+/* One visit of every mapping of a range of pages. */
+struct pass {
+    uint64_t epoch;
+    uint64_t first_page;
+    uint64_t end_page;
+};
+
+/*
+ * May the link's region map a page of the range? Read without the map's lock: a region's start and
+ * offset never change, and when its end shrinks, the link of what was cut off is in the list
+ * before.
+ */
+static bool link_concerned(const struct region_link *link, const struct pass *pass)
+{
+    const struct region *region = link->region;
+    enum link_role role = role_of(link);
+    if (role > LINK_SOURCE) {
+        return true; /* through a view: its pages are numbered otherwise */
+    }
+    uint64_t offset = role == LINK_PRIVATE ? region->private_offset : region->source_offset;
+    uint64_t end = __atomic_load_n(&region->end, __ATOMIC_ACQUIRE);
+    uint64_t first_page = offset >> PAGE_SHIFT;
+    return first_page < pass->end_page &&
+           first_page + ((end - region->start) >> PAGE_SHIFT) > pass->first_page;
+}
+
+/*
+ * The next link that the pass has yet to visit, with its map's lock held; NULL when all are
+ * visited. Visited links, and those that do not concern the pass, go to the list's end: the rest
+ * stands before them, so a pass looks at each link once, however many there are.
+ */
+static struct region_link *link_take(struct memory *memory, const struct pass *pass)
 {
     for (;;) {
-        struct region_link *found = NULL;
-        bool locked = false;
+        bool waits = false;
         spin_lock(&memory->regions_lock);
-        for (struct list_node *node = memory->regions.next; node != &memory->regions && !locked;
-             node = node->next) {
+        struct list_node *node = memory->regions.next;
+        while (node != &memory->regions) {
             struct region_link *link = CONTAINER_OF(node, struct region_link, in_memory);
-            if (link->epoch < epoch) {
-                found = link;
-                locked = spin_try_lock(&link->region->map->lock);
+            if (link->epoch >= pass->epoch) {
+                break;
+            }
+            node = node->next;
+            bool concerned = link_concerned(link, pass);
+            if (concerned && !spin_try_lock(&link->region->map->lock)) {
+                waits = true;
+                continue;
+            }
+            link->epoch = pass->epoch;
+            list_remove(&link->in_memory);
+            list_append(&memory->regions, &link->in_memory);
+            if (concerned) {
+                spin_unlock(&memory->regions_lock);
+                return link;
             }
         }
         spin_unlock(&memory->regions_lock);
-        if (found == NULL || locked) {
+        if (!waits) {
+            return NULL;
+        }
+        cpu_serve_requests();
+    }
+}
+
+/* Any link, with its map's lock held, for who removes them all; NULL when there is none. */
+static struct region_link *link_take_any(struct memory *memory)
+{
+    for (;;) {
+        struct region_link *found = NULL;
+        spin_lock(&memory->regions_lock);
+        bool empty = list_empty(&memory->regions);
+        for (struct list_node *node = memory->regions.next;
+             node != &memory->regions && found == NULL; node = node->next) {
+            struct region_link *link = CONTAINER_OF(node, struct region_link, in_memory);
+            if (spin_try_lock(&link->region->map->lock)) {
+                found = link;
+            }
+        }
+        spin_unlock(&memory->regions_lock);
+        if (found != NULL || empty) {
             return found;
         }
         cpu_serve_requests();
@@ -562,19 +630,13 @@ static uint64_t epoch_next(struct memory *memory)
     return __atomic_add_fetch(&memory->epoch, 1, __ATOMIC_ACQ_REL);
 }
 
-static enum link_role role_of(const struct region_link *link)
-{
-    return (enum link_role)(link - link->region->link);
-}
-
 void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
 {
     spin_lock(&memory->pass_lock);
-    uint64_t epoch = epoch_next(memory);
+    const struct pass pass = {epoch_next(memory), first_page, end_page};
     struct region_link *link;
-    while ((link = link_take(memory, epoch)) != NULL) {
+    while ((link = link_take(memory, &pass)) != NULL) {
         struct region_map *map = link->region->map;
-        link->epoch = epoch;
         region_clear_pages(link->region, role_of(link), first_page, end_page);
         spin_unlock(&map->lock);
     }
@@ -584,11 +646,10 @@ void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
 void memory_write_protect(struct memory *memory)
 {
     spin_lock(&memory->pass_lock);
-    uint64_t epoch = epoch_next(memory);
+    const struct pass pass = {epoch_next(memory), 0, UINT64_MAX};
     struct region_link *link;
-    while ((link = link_take(memory, epoch)) != NULL) {
+    while ((link = link_take(memory, &pass)) != NULL) {
         struct region_map *map = link->region->map;
-        link->epoch = epoch;
         if (role_of(link) == LINK_PRIVATE) {
             region_write_protect(link->region);
         }
@@ -609,9 +670,8 @@ bool memory_destroy_step(struct object *object)
     if (pinned) {
         return false; /* a thread's frame: it goes with the thread */
     }
-    struct region_link *link;
     for (uint32_t i = 0; i < PAGES_PER_STEP; i++) {
-        link = link_take(memory, UINT64_MAX);
+        struct region_link *link = link_take_any(memory);
         if (link == NULL) {
             break;
         }

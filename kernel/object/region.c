@@ -74,8 +74,8 @@ struct region *region_from(const struct region_map *map, uint64_t address)
 /* --- links ----------------------------------------------------------------------------------- */
 
 /*
- * A new region needs no visit of the pass in progress: it maps nothing yet. The upper part of a split
- * one is as much visited as the lower (`like`).
+ * A new region needs no visit of the pass in progress: it maps nothing yet. The upper part of a
+ * split one is as much visited as the lower (`like`).
  */
 static status_t link_add(struct region *region, enum link_role role, struct memory *memory,
                          const struct region_link *like)
@@ -89,7 +89,9 @@ static status_t link_add(struct region *region, enum link_role role, struct memo
         link->region = region;
         link->memory = memory;
         link->epoch = like != NULL ? like->epoch : memory->epoch;
-        list_append(&memory->regions, &link->in_memory);
+        /* Visited links of a pass stand behind those it has yet to visit (memory.c). */
+        struct list_node *place = like != NULL ? like->in_memory.next : &memory->regions;
+        list_insert_before(place, &link->in_memory);
         if (memory->only_map == NULL) {
             memory->only_map = region->map;
             memory->only_distance = distance;
@@ -146,7 +148,8 @@ void region_remove(struct region *region)
     region_free(region);
 }
 
-/* What a request's memory really is: the base, when it is a view, with the view to be linked too. */
+/* What a request's memory really is: the base, when it is a view, with the view to be linked too.
+ */
 struct target {
     struct memory *memory;
     struct memory *view;
@@ -184,8 +187,7 @@ static status_t request_check(const struct region_map *map, const struct region_
         request->rights > (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    if (request->address < map->first_address || end > map->end_address ||
-        end < request->address) {
+    if (request->address < map->first_address || end > map->end_address || end < request->address) {
         return STATUS_OUT_OF_RANGE;
     }
     if (request->private_memory == NULL &&
@@ -224,8 +226,8 @@ status_t region_map_add(struct region_map *map, const struct region_request *req
                                 request->size_bytes, &private);
     }
     if (status == STATUS_OK) {
-        status = target_resolve(request->source_memory, request->source_offset,
-                                request->size_bytes, &source);
+        status = target_resolve(request->source_memory, request->source_offset, request->size_bytes,
+                                &source);
     }
     if (status != STATUS_OK) {
         return status;
@@ -279,7 +281,7 @@ static status_t region_split(struct region *region, uint64_t address)
             return STATUS_BAD_CAPABILITY;
         }
     }
-    region->end = address;
+    __atomic_store_n(&region->end, address, __ATOMIC_RELEASE); /* link_concerned looks */
     tree_insert(&region->map->regions, &upper->node);
     return STATUS_OK;
 }
@@ -302,7 +304,7 @@ static void range_clear(struct region_map *map, uint64_t start, uint64_t end)
 void region_clear_pages(struct region *region, enum link_role role, uint64_t first_page,
                         uint64_t end_page)
 {
-    uint64_t offset = role == LINK_PRIVATE   ? region->private_offset
+    uint64_t offset = role == LINK_PRIVATE  ? region->private_offset
                       : role == LINK_SOURCE ? region->source_offset
                                             : 0;
     uint64_t pages = (region->end - region->start) >> PAGE_SHIFT;
@@ -388,7 +390,8 @@ status_t call_region_map(struct call *call)
     };
     uint64_t private_slot = call->argument[3] & 0xffffffff;
     uint64_t source_slot = call->argument[3] >> 32;
-    /* Private pages over a source are the private memory's: writing needs no right on the source. */
+    /* Private pages over a source are the private memory's: writing needs no right on the source.
+     */
     uint32_t execute = request.rights & RIGHT_EXECUTE;
     uint32_t private_rights =
         source_slot == 0 ? request.rights | RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
@@ -403,10 +406,9 @@ status_t call_region_map(struct call *call)
     if (status != STATUS_OK) {
         return status;
     }
-    request.rights_allowed = source_slot == 0
-                                 ? private_has & MAP_RIGHTS
-                                 : (source_has & (RIGHT_READ | RIGHT_EXECUTE)) |
-                                       (private_slot == 0 ? 0 : RIGHT_WRITE);
+    request.rights_allowed = source_slot == 0 ? private_has & MAP_RIGHTS
+                                              : (source_has & (RIGHT_READ | RIGHT_EXECUTE)) |
+                                                    (private_slot == 0 ? 0 : RIGHT_WRITE);
     return region_map_add(half_of(call->object), &request);
 }
 
@@ -609,7 +611,8 @@ bool region_map_destroy_step(struct region_map *map)
         table_free(map->payer, map->tables.top);
     }
     if (done) {
-        /* A space's top is its root and goes with it: who destroys it as well must not look again. */
+        /* A space's top is its root and goes with it: who destroys it as well must not look again.
+         */
         map->tables.top = NULL;
     }
     spin_unlock(&map->lock);
