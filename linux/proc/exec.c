@@ -5,23 +5,26 @@
  */
 #include "linux/proc/exec.h"
 
+#include "lib/base/format.h"
 #include "lib/base/string.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/futex.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
-#include "linux/file/path.h"
+#include "linux/file/user_path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/program.h"
 #include "linux/proc/task.h"
 #include "linux/vdso/vdso.h"
 
-#define STRINGS_MAX      131072 /* bytes of arguments and environment */
-#define STRING_COUNT_MAX 4096
+#define STRING_MAX       131072u  /* bytes of one argument or variable, with its NUL */
+#define STRINGS_MAX      1048576u /* bytes of all arguments, and of all variables */
+#define STRING_COUNT_MAX 131072u
 #define STACK_TOP        0x00007ffffffff000ull
 #define STACK_BYTES      (8ull << 20)
 #define SCRIPT_DEPTH     4
@@ -61,17 +64,18 @@ bool exec_strings_init(struct exec_strings *strings)
     return strings->bytes != NULL;
 }
 
+/* Make room for so many bytes more. */
 static long strings_room(struct exec_strings *strings, uint32_t bytes)
 {
-    if (strings->used + bytes <= strings->capacity) {
-        return 0;
-    }
     uint32_t capacity = strings->capacity;
     while (strings->used + bytes > capacity) {
         capacity *= 2;
     }
-    if (capacity > 2 * STRINGS_MAX) {
+    if (capacity > STRINGS_MAX) {
         return -E2BIG;
+    }
+    if (capacity == strings->capacity) {
+        return 0;
     }
     char *larger = heap_alloc(capacity);
     if (larger == NULL) {
@@ -86,7 +90,7 @@ static long strings_room(struct exec_strings *strings, uint32_t bytes)
 
 long exec_strings_add(struct exec_strings *strings, const char *text, size_t length)
 {
-    if (strings->used + length + 1 > STRINGS_MAX || strings->count >= STRING_COUNT_MAX) {
+    if (length >= STRINGS_MAX || strings->count >= STRING_COUNT_MAX) {
         return -E2BIG;
     }
     long result = strings_room(strings, (uint32_t)length + 1);
@@ -113,25 +117,17 @@ static long strings_from_user(struct exec_strings *strings, uint64_t user_pointe
         if (strings->count >= STRING_COUNT_MAX) {
             return -E2BIG;
         }
-        /* Straight into the buffer, a part at a time. */
-        for (;;) {
-            long result = strings_room(strings, PAGE_SIZE);
-            if (result != 0) {
-                return result;
-            }
-            uint32_t room = strings->capacity - strings->used;
+        for (;;) { /* straight into the buffer, which grows until the string fits */
+            uint32_t room = MIN(strings->capacity - strings->used, STRING_MAX);
             long length = copy_string_from_user(strings->bytes + strings->used, pointer, room);
             if (length >= 0) {
                 strings->used += (uint32_t)length + 1;
                 break;
             }
-            if (length != -ENAMETOOLONG || strings->capacity >= STRINGS_MAX) {
-                return length == -ENAMETOOLONG ? -E2BIG : length;
+            if (length != -ENAMETOOLONG) {
+                return length;
             }
-            uint32_t used = strings->used;
-            strings->used = strings->capacity; /* ask for more room than there is */
-            result = strings_room(strings, 1);
-            strings->used = used;
+            long result = room == STRING_MAX ? -E2BIG : strings_room(strings, room + 1);
             if (result != 0) {
                 return result;
             }
@@ -263,6 +259,7 @@ static void name_set(struct thread_group *group, const char *path, const char *e
 static bool task_renew(struct task *task, struct mm *mm)
 {
     struct mm *old = task->mm;
+    robust_list_release(task);
     mutex_lock(&tasks_lock);
     task->mm = mm;
     mutex_unlock(&tasks_lock);
@@ -368,9 +365,9 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
     return result;
 }
 
-long exec_file_open(const char *path, struct file **out)
+static long file_open_at(int directory_fd, const char *path, uint32_t flags, struct file **out)
 {
-    long result = path_open(path, OPEN_EXECUTE, 0, out);
+    long result = path_open_at(directory_fd, path, OPEN_EXECUTE | flags, 0, out);
     if (result != 0) {
         return result;
     }
@@ -381,21 +378,22 @@ long exec_file_open(const char *path, struct file **out)
     return result;
 }
 
-long exec_program(struct task *task, const char *path, struct exec_strings *arguments,
-                  struct exec_strings *environment)
+long exec_file_open(const char *path, struct file **out)
 {
-    struct file *file;
-    long result = exec_file_open(path, &file);
-    if (result != 0) {
-        return result;
-    }
+    return file_open_at(AT_FDCWD, path, 0, out);
+}
+
+/* `path` is what the program is told of its name. Puts the file. */
+static long file_execute(struct task *task, struct file *file, const char *path,
+                         struct exec_strings *arguments, struct exec_strings *environment)
+{
     struct mm *mm = mm_new();
     if (mm == NULL) {
         file_put(file);
         return -ENOMEM;
     }
     struct program program = {0};
-    result = program_open(file, mm, arguments, path, &program, 0);
+    long result = program_open(file, mm, arguments, path, &program, 0);
     file_put(file);
     if (result == 0) {
         result = mm_map(mm, STACK_TOP - STACK_BYTES, STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -421,20 +419,78 @@ long exec_program(struct task *task, const char *path, struct exec_strings *argu
     return 0;
 }
 
-long linux_execve(uint64_t user_path, uint64_t user_arguments, uint64_t user_environment,
-                  uint64_t d, uint64_t e, uint64_t f)
+long exec_program(struct task *task, const char *path, struct exec_strings *arguments,
+                  struct exec_strings *environment)
 {
-    (void)d, (void)e, (void)f;
+    struct file *file;
+    long result = exec_file_open(path, &file);
+    return result != 0 ? result : file_execute(task, file, path, arguments, environment);
+}
+
+/*
+ * The file of execveat. What is found from a descriptor is called /dev/fd/N/PATH; that name takes
+ * the place of `path`, which has PATH_MAX bytes.
+ */
+static long user_file_open(int directory_fd, char *path, uint64_t at_flags, struct file **out)
+{
+    uint32_t flags = at_flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
+    if (path[0] == '/' || (directory_fd == AT_FDCWD && path[0] != '\0')) {
+        return file_open_at(AT_FDCWD, path, flags, out);
+    }
+    if (path[0] == '\0' && !(at_flags & AT_EMPTY_PATH)) {
+        return -ENOENT;
+    }
+    long result;
+    size_t length = strlen(path);
+    char name[32];
+    size_t name_length = format_text(name, sizeof(name), "/proc/self/fd/%d", directory_fd);
+    if (length == 0 && directory_fd == AT_FDCWD) {
+        return -EACCES; /* a directory */
+    }
+    if (length == 0) {
+        struct file *opened = descriptor_get(directory_fd);
+        if (opened == NULL) {
+            return -EBADF;
+        }
+        file_put(opened);
+        result = file_open_at(AT_FDCWD, name, 0, out);
+    } else {
+        result = file_open_at(directory_fd, path, flags, out);
+    }
+    name_length =
+        format_text(name, sizeof(name), "/dev/fd/%d%s", directory_fd, length == 0 ? "" : "/");
+    if (result == 0 && name_length + length + 1 > PATH_MAX) {
+        file_put(*out);
+        return -ENAMETOOLONG;
+    }
+    if (result == 0) {
+        memmove(path + name_length, path, length + 1);
+        memcpy(path, name, name_length);
+    }
+    return result;
+}
+
+long linux_execveat(uint64_t directory_fd, uint64_t user_path, uint64_t user_arguments,
+                    uint64_t user_environment, uint64_t at_flags, uint64_t f)
+{
+    (void)f;
     struct task *task = task_current();
-    char *path = heap_alloc(PAGE_SIZE);
+    if (at_flags & ~(uint64_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) {
+        return -EINVAL;
+    }
+    char *path = heap_alloc(PATH_MAX);
     struct exec_strings arguments = {.bytes = NULL};
     struct exec_strings environment = {.bytes = NULL};
+    struct file *file = NULL;
     if (path == NULL || !exec_strings_init(&arguments) || !exec_strings_init(&environment)) {
         exec_strings_free(&arguments);
         heap_free(path);
         return -ENOMEM;
     }
-    long result = copy_string_from_user(path, user_path, PAGE_SIZE);
+    long result = user_path_copy(path, user_path);
+    if (result >= 0) {
+        result = user_file_open((int)directory_fd, path, at_flags, &file);
+    }
     if (result >= 0) {
         result = strings_from_user(&arguments, user_arguments);
     }
@@ -445,10 +501,19 @@ long linux_execve(uint64_t user_path, uint64_t user_arguments, uint64_t user_env
         result = strings_from_user(&environment, user_environment);
     }
     if (result >= 0) {
-        result = exec_program(task, path, &arguments, &environment);
+        result = file_execute(task, file, path, &arguments, &environment);
+    } else if (file != NULL) {
+        file_put(file);
     }
     exec_strings_free(&arguments);
     exec_strings_free(&environment);
     heap_free(path);
     return result;
+}
+
+long linux_execve(uint64_t user_path, uint64_t user_arguments, uint64_t user_environment,
+                  uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    return linux_execveat((uint64_t)AT_FDCWD, user_path, user_arguments, user_environment, 0, 0);
 }

@@ -13,8 +13,14 @@
 #include "linux/tty/tty.h"
 
 #define WNOHANG          1
-#define WUNTRACED        2
+#define WUNTRACED        2 /* and WSTOPPED */
+#define WEXITED          4
 #define WCONTINUED       8
+#define WNOWAIT          0x01000000
+#define P_ALL            0
+#define P_PID            1
+#define P_PGID           2
+#define WTHREADS         0xe0000000u /* __WNOTHREAD, __WALL, __WCLONE: there is no difference */
 #define STATUS_CONTINUED 0xffff
 
 void vfork_release(struct task *task)
@@ -35,8 +41,14 @@ void vfork_put(struct vfork *vfork)
     }
 }
 
+/* The nearest subreaper above it, or the first process; NULL: nobody is left. */
 static struct thread_group *adopter(const struct thread_group *group)
 {
+    for (struct thread_group *above = group->parent; above != NULL; above = above->parent) {
+        if (above->is_subreaper && above->state != GROUP_ZOMBIE && !above->exiting) {
+            return above;
+        }
+    }
     struct thread_group *first = group_find(1);
     return first == group || (first != NULL && first->state == GROUP_ZOMBIE) ? NULL : first;
 }
@@ -47,27 +59,6 @@ static void group_free(struct thread_group *group)
     signal_queue_empty(&group->pending);
     console_put(group->console);
     heap_free(group);
-}
-
-/* Children of a dead process go to the first process; without one they are nobody's. */
-static void children_give_away(struct thread_group *group)
-{
-    struct thread_group *heir = adopter(group);
-    while (group->children != NULL) {
-        struct thread_group *child = group->children;
-        group->children = child->next_sibling;
-        child->parent = heir;
-        child->next_sibling = NULL;
-        if (heir != NULL) {
-            child->next_sibling = heir->children;
-            heir->children = child;
-            if (child->state == GROUP_ZOMBIE) {
-                wait_queue_wake(&heir->child_wait, WAIT_CHANGE);
-            }
-        } else if (child->state == GROUP_ZOMBIE) {
-            group_free(child);
-        }
-    }
 }
 
 static void kill_visit(struct thread_group *group, void *context)
@@ -87,19 +78,10 @@ static void child_unlink(struct thread_group *child)
     *link = child->next_sibling;
 }
 
-/* The group's last task is gone. True: nobody will ask for the status. Under tasks_lock. */
-static void group_end(struct thread_group *group)
+/* Tell the parent of the end; who does not want to know of it has the zombie freed. */
+static void end_report(struct thread_group *group)
 {
-    group->state = GROUP_ZOMBIE;
-    children_give_away(group);
-    if (group->pid == 1) {
-        task_for_each_group(kill_visit, group);
-    }
     struct thread_group *parent = group->parent;
-    if (parent == NULL) {
-        group_free(group);
-        return;
-    }
     int code = group->exit_status & 0x7f;
     struct signal_info info = {.number = group->exit_signal,
                                .code = code == 0                   ? CLD_EXITED
@@ -124,6 +106,48 @@ static void group_end(struct thread_group *group)
     wait_queue_wake(&parent->child_wait, WAIT_CHANGE);
 }
 
+/* Children of a dead process go to who adopts them; without one they are nobody's. */
+static void children_give_away(struct thread_group *group)
+{
+    struct thread_group *heir = adopter(group);
+    while (group->children != NULL) {
+        struct thread_group *child = group->children;
+        group->children = child->next_sibling;
+        child->parent = heir;
+        child->next_sibling = NULL;
+        if (child->parent_death_signal != 0) {
+            const struct signal_info info = {
+                .number = child->parent_death_signal, .pid = group->pid, .uid = group->last_uid};
+            signal_send_group(child, &info);
+        }
+        if (heir != NULL) {
+            child->next_sibling = heir->children;
+            heir->children = child;
+            child->exit_signal = SIGCHLD;
+            if (child->state == GROUP_ZOMBIE) {
+                end_report(child);
+            }
+        } else if (child->state == GROUP_ZOMBIE) {
+            group_free(child);
+        }
+    }
+}
+
+/* The group's last task is gone. Under tasks_lock. */
+static void group_end(struct thread_group *group)
+{
+    group->state = GROUP_ZOMBIE;
+    children_give_away(group);
+    if (group->pid == 1) {
+        task_for_each_group(kill_visit, group);
+    }
+    if (group->parent == NULL) {
+        group_free(group);
+    } else {
+        end_report(group);
+    }
+}
+
 static void task_unlink(struct task *task)
 {
     struct thread_group *group = task->group;
@@ -142,6 +166,7 @@ static void task_unlink(struct task *task)
 void task_exit(struct task *task, int status)
 {
     struct thread_group *group = task->group;
+    robust_list_release(task);
     if (task->clear_tid != 0 && task->mm != NULL) {
         (void)put_user_u32(task->clear_tid, 0);
         (void)futex_wake_address(task->mm, task->clear_tid, 1);
@@ -283,41 +308,43 @@ long group_become_single(struct task *task)
 
 struct wait_request {
     struct thread_group *group;
-    int pid;
+    int kind; /* P_ALL, P_PID, P_PGID */
+    int id;
     int options;
     int result_pid; /* 0: nothing yet */
+    uint32_t uid;
     int status;
     bool no_children;
 };
 
 static bool wanted(const struct wait_request *request, const struct thread_group *child)
 {
-    if (request->pid > 0) {
-        return child->pid == request->pid;
-    }
-    if (request->pid == -1) {
-        return true;
-    }
-    int process_group = request->pid == 0 ? request->group->process_group : -request->pid;
-    return child->process_group == process_group;
+    return request->kind == P_ALL   ? true
+           : request->kind == P_PID ? child->pid == request->id
+                                    : child->process_group == request->id;
 }
 
-/* Does the child have something to report? Takes the report. */
+/* Does the child have something to report? Takes the report, unless it is only to be looked at. */
 static bool report_take(struct wait_request *request, struct thread_group *child)
 {
+    bool keep = request->options & WNOWAIT;
     if (child->state == GROUP_ZOMBIE) {
+        if (!(request->options & WEXITED)) {
+            return false;
+        }
         request->status = child->exit_status;
     } else if (child->report_stop && (request->options & WUNTRACED)) {
-        child->report_stop = false;
+        child->report_stop = keep;
         request->status = child->stop_signal << 8 | 0x7f;
     } else if (child->report_continue && (request->options & WCONTINUED)) {
-        child->report_continue = false;
+        child->report_continue = keep;
         request->status = STATUS_CONTINUED;
     } else {
         return false;
     }
     request->result_pid = child->pid;
-    if (child->state == GROUP_ZOMBIE) {
+    request->uid = child->tasks == NULL ? child->last_uid : child->tasks->credentials->uid;
+    if (child->state == GROUP_ZOMBIE && !keep) {
         request->group->children_cpu_ns += child->ended_cpu_ns + child->children_cpu_ns;
         child_unlink(child);
         group_free(child);
@@ -351,7 +378,23 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
 {
     (void)e, (void)f;
     struct task *task = task_current();
-    struct wait_request request = {.group = task->group, .pid = (int)pid, .options = (int)options};
+    if ((uint32_t)options & ~(WNOHANG | WUNTRACED | WCONTINUED | WTHREADS)) {
+        return -EINVAL;
+    }
+    if ((int)pid == INT32_MIN) {
+        return -ESRCH;
+    }
+    int own = task->group->process_group;
+    struct wait_request request = {
+        .group = task->group,
+        .kind = (int)pid == -1 ? P_ALL
+                : (int)pid > 0 ? P_PID
+                               : P_PGID,
+        .id = (int)pid > 0    ? (int)pid
+              : (int)pid == 0 ? own
+                              : -(int)pid,
+        .options = (int)options | WEXITED,
+    };
     long result = wait_event(&task->group->child_wait, wait_look, &request);
     if (result != 0) {
         return result;
@@ -366,4 +409,57 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
         return -EFAULT;
     }
     return request.result_pid;
+}
+
+/* As SIGCHLD would tell it; without a report all is zero. */
+static void info_of_report(struct signal_info *info, const struct wait_request *request)
+{
+    int code = request->status & 0x7f;
+    *info = (struct signal_info){.number = 0};
+    if (request->result_pid == 0) {
+        return;
+    }
+    info->number = SIGCHLD;
+    info->pid = request->result_pid;
+    info->uid = request->uid;
+    if (request->status == STATUS_CONTINUED) {
+        info->code = CLD_CONTINUED;
+        info->status = SIGCONT;
+    } else if (code == 0x7f || code == 0) {
+        info->code = code == 0 ? CLD_EXITED : CLD_STOPPED;
+        info->status = request->status >> 8;
+    } else {
+        info->code = request->status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+        info->status = code;
+    }
+}
+
+long linux_waitid(uint64_t kind, uint64_t id, uint64_t user_info, uint64_t options,
+                  uint64_t user_usage, uint64_t f)
+{
+    (void)f;
+    struct task *task = task_current();
+    uint32_t what = WEXITED | WUNTRACED | WCONTINUED;
+    if ((uint32_t)options & ~(what | WNOHANG | WNOWAIT | WTHREADS) || !(options & what) ||
+        kind > P_PGID || (kind == P_PID && (int)id <= 0) || (kind == P_PGID && (int)id < 0)) {
+        return -EINVAL;
+    }
+    struct wait_request request = {
+        .group = task->group, .kind = (int)kind, .id = (int)id, .options = (int)options};
+    if (kind == P_PGID && id == 0) {
+        request.id = task->group->process_group;
+    }
+    long result = wait_event(&task->group->child_wait, wait_look, &request);
+    if (result != 0) {
+        return result;
+    }
+    if (request.result_pid == 0 && request.no_children) {
+        return -ECHILD;
+    }
+    struct signal_info info;
+    info_of_report(&info, &request);
+    if (user_info != 0 && signal_info_to_user(user_info, &info) != 0) {
+        return -EFAULT;
+    }
+    return user_usage != 0 ? clear_user(user_usage, 144) : 0;
 }

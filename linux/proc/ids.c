@@ -231,6 +231,19 @@ long linux_getgroups(uint64_t size, uint64_t user_list, uint64_t c, uint64_t d, 
     return now->group_count;
 }
 
+static void groups_sort(struct credentials *credentials)
+{
+    uint32_t *groups = credentials->groups;
+    for (uint32_t i = 1; i < credentials->group_count; i++) {
+        uint32_t group = groups[i];
+        uint32_t place = i;
+        for (; place > 0 && groups[place - 1] > group; place--) {
+            groups[place] = groups[place - 1];
+        }
+        groups[place] = group;
+    }
+}
+
 long linux_setgroups(uint64_t size, uint64_t user_list, uint64_t c, uint64_t d, uint64_t e,
                      uint64_t f)
 {
@@ -251,6 +264,7 @@ long linux_setgroups(uint64_t size, uint64_t user_list, uint64_t c, uint64_t d, 
         return -EFAULT;
     }
     changed->group_count = (uint32_t)size;
+    groups_sort(changed);
     credentials_set(task, changed);
     return 0;
 }

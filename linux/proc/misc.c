@@ -59,8 +59,22 @@ long linux_sethostname(uint64_t user_name, uint64_t length, uint64_t c, uint64_t
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
-static long limit_change(struct thread_group *group, uint64_t resource, uint64_t user_new,
-                         uint64_t user_old)
+/* prlimit(2): one's own processes, or root. Under tasks_lock. */
+static bool may_limit(const struct thread_group *group)
+{
+    const struct task *self = task_current();
+    if (group == self->group || self->credentials->euid == 0) {
+        return true;
+    }
+    const struct credentials *of = group->tasks == NULL ? NULL : group->tasks->credentials;
+    uint32_t uid = self->credentials->uid;
+    uint32_t gid = self->credentials->gid;
+    return of != NULL && uid == of->uid && uid == of->euid && uid == of->suid && gid == of->gid &&
+           gid == of->egid && gid == of->sgid;
+}
+
+/* pid 0: ourselves. */
+static long limit_change(uint64_t pid, uint64_t resource, uint64_t user_new, uint64_t user_old)
 {
     struct resource_limit new;
     if (resource >= RLIMITS) {
@@ -72,6 +86,11 @@ static long limit_change(struct thread_group *group, uint64_t resource, uint64_t
     long result = 0;
     bool privileged = task_current()->credentials->euid == 0;
     mutex_lock(&tasks_lock);
+    struct thread_group *group = pid == 0 ? task_current()->group : group_find((int)pid);
+    if (group == NULL || !may_limit(group)) {
+        mutex_unlock(&tasks_lock);
+        return group == NULL ? -ESRCH : -EPERM;
+    }
     struct resource_limit old = group->limits[resource];
     if (user_new != 0) {
         if (new.soft > new.hard) {
@@ -90,25 +109,21 @@ long linux_getrlimit(uint64_t resource, uint64_t user_old, uint64_t c, uint64_t 
                      uint64_t f)
 {
     (void)c, (void)d, (void)e, (void)f;
-    return limit_change(task_current()->group, resource, 0, user_old);
+    return limit_change(0, resource, 0, user_old);
 }
 
 long linux_setrlimit(uint64_t resource, uint64_t user_new, uint64_t c, uint64_t d, uint64_t e,
                      uint64_t f)
 {
     (void)c, (void)d, (void)e, (void)f;
-    return user_new == 0 ? -EFAULT : limit_change(task_current()->group, resource, user_new, 0);
+    return user_new == 0 ? -EFAULT : limit_change(0, resource, user_new, 0);
 }
 
 long linux_prlimit64(uint64_t pid, uint64_t resource, uint64_t user_new, uint64_t user_old,
                      uint64_t e, uint64_t f)
 {
     (void)e, (void)f;
-    struct thread_group *group = task_current()->group;
-    if (pid != 0 && (int)pid != group->pid) {
-        return -ESRCH; /* other processes' limits: docs/limits.md */
-    }
-    return limit_change(group, resource, user_new, user_old);
+    return limit_change(pid, resource, user_new, user_old);
 }
 
 /* --- what was used ---------------------------------------------------------------------------- */
@@ -277,12 +292,15 @@ long linux_setpriority(uint64_t which, uint64_t who, uint64_t nice, uint64_t d, 
 /* --- prctl and its like ---------------------------------------------------------------------- */
 
 #define PR_SET_PDEATHSIG    1
+#define PR_GET_PDEATHSIG    2
 #define PR_GET_DUMPABLE     3
 #define PR_SET_DUMPABLE     4
 #define PR_GET_KEEPCAPS     7
 #define PR_SET_NAME         15
 #define PR_GET_NAME         16
 #define PR_CAPBSET_READ     23
+#define PR_SET_SUBREAPER    36
+#define PR_GET_SUBREAPER    37
 #define PR_SET_NO_NEW_PRIVS 38
 #define PR_GET_NO_NEW_PRIVS 39
 #define CAPABILITY_LAST     40
@@ -306,11 +324,12 @@ static long name_change(uint64_t user_name)
 long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)c, (void)d, (void)e, (void)f;
+    struct thread_group *group = task_current()->group;
     switch (option) {
     case PR_SET_NAME:
         return name_change(argument);
     case PR_GET_NAME:
-        return copy_to_user(argument, task_current()->group->name, NAME_BYTES);
+        return copy_to_user(argument, group->name, NAME_BYTES);
     case PR_SET_DUMPABLE:
         return argument <= 1 ? 0 : -EINVAL;
     case PR_GET_DUMPABLE:
@@ -324,6 +343,18 @@ long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uin
     case PR_GET_NO_NEW_PRIVS:
         return 1;
     case PR_SET_PDEATHSIG:
+        if (argument > SIGNALS) {
+            return -EINVAL;
+        }
+        group->parent_death_signal = (int)argument;
+        return 0;
+    case PR_GET_PDEATHSIG:
+        return put_user_u32(argument, (uint32_t)group->parent_death_signal);
+    case PR_SET_SUBREAPER:
+        group->is_subreaper = argument != 0;
+        return 0;
+    case PR_GET_SUBREAPER:
+        return put_user_u32(argument, group->is_subreaper);
     default:
         return -EINVAL;
     }
@@ -368,14 +399,6 @@ long linux_set_tid_address(uint64_t address, uint64_t b, uint64_t c, uint64_t d,
     (void)b, (void)c, (void)d, (void)e, (void)f;
     task_current()->clear_tid = address;
     return task_current()->tid;
-}
-
-/* Robust lists are not walked when a thread dies: docs/limits.md. */
-long linux_set_robust_list(uint64_t head, uint64_t length, uint64_t c, uint64_t d, uint64_t e,
-                           uint64_t f)
-{
-    (void)head, (void)c, (void)d, (void)e, (void)f;
-    return length == 24 ? 0 : -EINVAL;
 }
 
 /* --- getrandom ------------------------------------------------------------------------------- */

@@ -72,7 +72,8 @@ struct task {
     uint64_t altstack_size;
     uint32_t altstack_flags;
 
-    uint64_t clear_tid; /* user address; 0: none */
+    uint64_t robust_list; /* user address of its head; 0: none */
+    uint64_t clear_tid;   /* user address; 0: none */
     uint64_t set_tid;
     uint64_t new_fs_base; /* for the first instruction of a clone */
     bool set_fs_base;
@@ -114,6 +115,8 @@ struct thread_group {
     bool report_stop;
     bool report_continue;
     bool out_of_memory;
+    bool is_subreaper;            /* orphans below it become its children */
+    int parent_death_signal;      /* what it gets when its parent ends; 0: nothing */
     struct signal_queue pending;  /* for any task of the group */
     struct wait_queue child_wait; /* something about a child changed */
     struct wait_queue stop_wait;  /* stopped tasks sleep here */
