@@ -2,7 +2,7 @@
  * What /proc tells of a process's memory: its areas, its command line and environment.
  *
  * mm->lock is held while areas are written down; the heap and the locks that file_path_text needs
- * stand below it. Another process's memory is read by entering its space for the copy.
+ * stand below it.
  */
 #include "lib/base/format.h"
 #include "lib/base/string.h"
@@ -100,31 +100,6 @@ long proc_make_maps(const struct proc_target *target, struct proc_text *text)
 }
 
 /* --- strings --------------------------------------------------------------------------------- */
-
-static void mm_enter(struct task *task, struct mm *mm)
-{
-    mutex_lock(&tasks_lock);
-    task->mm = mm;
-    mutex_unlock(&tasks_lock);
-    (void)kernel_thread_set_space(mm->space);
-}
-
-/*
- * Copy out of another address space. The caller's faults are mended for task->mm, so that moves
- * with the space. Nothing that the task may be asked for in between looks at either.
- */
-static long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes)
-{
-    struct task *task = task_current();
-    struct mm *own = task->mm;
-    if (mm == own) {
-        return copy_from_user(to, address, length_bytes);
-    }
-    mm_enter(task, mm);
-    long result = copy_from_user(to, address, length_bytes);
-    mm_enter(task, own);
-    return result;
-}
 
 /* What lies there now; less when the process has taken pages of it away. */
 static void put_strings(struct proc_text *text, struct mm *mm, uint64_t start, uint64_t end)

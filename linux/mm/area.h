@@ -11,3 +11,16 @@ struct shared_pages {
 
 struct vm_area *area_copy(const struct vm_area *area);
 void area_free(struct vm_area *area);
+
+/* Under mm->lock. */
+bool range_free(const struct mm *mm, uint64_t start, uint64_t length);
+/* Up to where every page of the range is in some area. */
+uint64_t range_covered_end(const struct mm *mm, uint64_t start, uint64_t end);
+uint64_t region_rights(uint32_t protection);
+/* The kernel's region for an area. */
+long region_make(struct mm *mm, struct vm_area *area);
+long unmap_locked(struct mm *mm, uint64_t start, uint64_t length);
+
+/* Give a new area a place; area->end is its length. The address; frees the area when there is
+ * none. Takes mm->lock. */
+long area_place(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags);

@@ -84,3 +84,6 @@ bool mm_page_in(struct mm *mm, uint64_t address, uint64_t error);
 /* The area at or after the address; under the lock. */
 struct vm_area *mm_area_from(const struct mm *mm, uint64_t address);
 struct vm_area *mm_area_next(const struct vm_area *area);
+
+/* Copy out of an address space that the caller has a reference to; 0 or -EFAULT. */
+long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes);

@@ -13,17 +13,11 @@
 #include "linux/file/file.h"
 #include "linux/proc/task.h"
 
-#define MADV_DONTNEED 4
-#define MADV_FREE     8
-
-#define MREMAP_MAYMOVE 1
-#define MREMAP_FIXED   2
-
 #define MAP_BOTTOM 0x10000ull
 
 /* --- placing --------------------------------------------------------------------------------- */
 
-static bool range_free(const struct mm *mm, uint64_t start, uint64_t length)
+bool range_free(const struct mm *mm, uint64_t start, uint64_t length)
 {
     struct vm_area *area = mm_area_from(mm, start);
     return area == NULL || area->start >= start + length;
@@ -75,7 +69,7 @@ static long range_cut(struct mm *mm, uint64_t start, uint64_t end)
     return 0;
 }
 
-static long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
+long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
 {
     if (range_free(mm, start, length)) {
         return 0;
@@ -115,7 +109,7 @@ long mm_unmap(struct mm *mm, uint64_t address, uint64_t length)
 
 /* --- mapping --------------------------------------------------------------------------------- */
 
-static uint64_t region_rights(uint32_t protection)
+uint64_t region_rights(uint32_t protection)
 {
     uint64_t rights = 0;
     if (protection & PROT_READ) {
@@ -149,8 +143,7 @@ static long shared_make(struct vm_area *area, uint64_t length)
     return 0;
 }
 
-/* The kernel's region for an area. */
-static long region_make(struct mm *mm, struct vm_area *area)
+long region_make(struct mm *mm, struct vm_area *area)
 {
     uint64_t length = area->end - area->start;
     uint64_t private_slot = mm->memory;
@@ -213,7 +206,8 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
     area->start = address;
     area->end = address + length;
     long result = 0;
-    if ((area->flags & MAP_SHARED) && area->file == NULL && area->special == 0) {
+    if ((area->flags & MAP_SHARED) && area->file == NULL && area->special == 0 &&
+        area->shared == NULL) {
         result = shared_make(area, length);
     }
     if (result == 0) {
@@ -227,8 +221,7 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
     return (long)address;
 }
 
-/* Frees the area when it cannot be placed. */
-static long area_place(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags)
+long area_place(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags)
 {
     mutex_lock(&mm->lock);
     long result = map_locked(mm, area, address, flags);
@@ -275,6 +268,13 @@ long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protectio
 
 /* --- system calls ---------------------------------------------------------------------------- */
 
+/* /dev/zero: as good as no file. */
+static bool file_is_zeros(const struct file *file)
+{
+    const struct inode *inode = file->path.inode;
+    return inode_is(inode, S_IFCHR) && inode->device_number == DEVICE(1, 5) && file_readable(file);
+}
+
 long linux_mmap(uint64_t address, uint64_t length, uint64_t protection, uint64_t flags, uint64_t fd,
                 uint64_t offset)
 {
@@ -299,8 +299,9 @@ long linux_mmap(uint64_t address, uint64_t length, uint64_t protection, uint64_t
             return -EBADF;
         }
     }
+    bool zeros = file != NULL && file_is_zeros(file);
     long result = mm_map(mm, ALIGN_DOWN(address, PAGE_SIZE), length, (uint32_t)protection & 7,
-                         (uint32_t)flags, file, offset, NULL);
+                         (uint32_t)flags, zeros ? NULL : file, zeros ? 0 : offset, NULL);
     if (file != NULL) {
         file_put(file);
     }
@@ -313,23 +314,21 @@ long linux_munmap(uint64_t address, uint64_t length, uint64_t c, uint64_t d, uin
     return mm_unmap(task_current()->mm, address, length);
 }
 
-/* Is every page of the range in some area? */
-static bool range_covered(const struct mm *mm, uint64_t start, uint64_t end)
+uint64_t range_covered_end(const struct mm *mm, uint64_t start, uint64_t end)
 {
     struct vm_area *area = mm_area_from(mm, start);
-    while (area != NULL && area->start <= start) {
+    while (area != NULL && area->start <= start && start < end) {
         start = area->end;
-        if (start >= end) {
-            return true;
-        }
         area = mm_area_next(area);
     }
-    return false;
+    return MIN(start, end);
 }
 
-static long protect_locked(struct mm *mm, uint64_t start, uint64_t end, uint32_t protection)
+/* Up to the first hole. */
+static long protect_locked(struct mm *mm, uint64_t start, uint64_t wanted, uint32_t protection)
 {
-    if (!range_covered(mm, start, end)) {
+    uint64_t end = range_covered_end(mm, start, wanted);
+    if (end == start) {
         return -ENOMEM;
     }
     long result = range_cut(mm, start, end);
@@ -343,7 +342,7 @@ static long protect_locked(struct mm *mm, uint64_t start, uint64_t end, uint32_t
             area->protection = protection;
         }
     }
-    return result;
+    return result == 0 && end < wanted ? -ENOMEM : result;
 }
 
 long linux_mprotect(uint64_t address, uint64_t length, uint64_t protection, uint64_t d, uint64_t e,
@@ -387,82 +386,4 @@ long linux_brk(uint64_t address, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
         mm->brk_end = address;
     }
     return (long)mm->brk_end;
-}
-
-long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t d, uint64_t e,
-                   uint64_t f)
-{
-    (void)d, (void)e, (void)f;
-    struct mm *mm = task_current()->mm;
-    length = ALIGN_UP(length, PAGE_SIZE);
-    if (address % PAGE_SIZE != 0 || !user_range(address, length)) {
-        return -EINVAL;
-    }
-    if (advice != MADV_DONTNEED && advice != MADV_FREE) {
-        return 0;
-    }
-    mutex_lock(&mm->lock);
-    for (struct vm_area *area = mm_area_from(mm, address);
-         area != NULL && area->start < address + length; area = mm_area_next(area)) {
-        uint64_t start = MAX(area->start, address);
-        uint64_t end = MIN(area->end, address + length);
-        if (!(area->flags & MAP_SHARED)) {
-            (void)kernel_memory_discard(mm->memory, start, end - start);
-        }
-    }
-    mutex_unlock(&mm->lock);
-    return 0;
-}
-
-/* A shared mapping's pages are the file's own: there is nothing to write back. */
-long linux_msync(uint64_t address, uint64_t length, uint64_t flags, uint64_t d, uint64_t e,
-                 uint64_t f)
-{
-    (void)flags, (void)d, (void)e, (void)f;
-    struct mm *mm = task_current()->mm;
-    length = ALIGN_UP(length, PAGE_SIZE);
-    if (address % PAGE_SIZE != 0) {
-        return -EINVAL;
-    }
-    if (!user_range(address, length)) {
-        return -ENOMEM;
-    }
-    mutex_lock(&mm->lock);
-    bool covered = length == 0 || range_covered(mm, address, address + length);
-    mutex_unlock(&mm->lock);
-    return covered ? 0 : -ENOMEM;
-}
-
-/* Shrinking in place, or growing in place into free room; moving is not offered. */
-long linux_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, uint64_t flags,
-                  uint64_t new_address, uint64_t f)
-{
-    (void)f, (void)new_address;
-    struct mm *mm = task_current()->mm;
-    old_length = ALIGN_UP(old_length, PAGE_SIZE);
-    new_length = ALIGN_UP(new_length, PAGE_SIZE);
-    if (address % PAGE_SIZE != 0 || new_length == 0 || !user_range(address, new_length)) {
-        return -EINVAL;
-    }
-    if (new_length <= old_length) {
-        long result = new_length == old_length
-                          ? 0
-                          : mm_unmap(mm, address + new_length, old_length - new_length);
-        return result == 0 ? (long)address : result;
-    }
-    mutex_lock(&mm->lock);
-    struct vm_area *area = mm_area_from(mm, address);
-    bool anonymous = area != NULL && area->start <= address && area->file == NULL &&
-                     area->shared == NULL && area->end >= address + old_length;
-    uint32_t protection = anonymous ? area->protection : 0;
-    mutex_unlock(&mm->lock);
-    if (!anonymous) {
-        return -EFAULT;
-    }
-    long result = mm_map(mm, address + old_length, new_length - old_length, protection,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NULL, 0, NULL);
-    if (result >= 0) {
-        return (long)address;
-    }
-    return flags & MREMAP_MAYMOVE ? -ENOMEM : result;
 }

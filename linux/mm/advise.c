@@ -1,0 +1,155 @@
+/* What programs say and ask of ranges: madvise(2), msync(2), mincore(2). */
+#include "lib/base/string.h"
+#include "lib/oak/kernel.h"
+#include "linux/core/errno.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/mm/area.h"
+#include "linux/proc/task.h"
+
+#define MADV_WILLNEED   3
+#define MADV_DONTNEED   4
+#define MADV_FREE       8
+#define MADV_DOFORK     11
+#define MADV_MERGEABLE  12
+#define MADV_DODUMP     17
+#define MADV_KEEPONFORK 19
+#define MADV_PAGEOUT    21
+
+/* What promises something that we do not keep is refused; hints may be taken without doing. */
+static bool advice_known(uint64_t advice)
+{
+    return advice <= MADV_DONTNEED || advice == MADV_FREE || advice == MADV_DOFORK ||
+           (advice >= MADV_MERGEABLE && advice <= MADV_DODUMP) ||
+           (advice >= MADV_KEEPONFORK && advice <= MADV_PAGEOUT);
+}
+
+static void discard_locked(struct mm *mm, uint64_t from, uint64_t to)
+{
+    for (struct vm_area *area = mm_area_from(mm, from); area != NULL && area->start < to;
+         area = mm_area_next(area)) {
+        uint64_t start = MAX(area->start, from);
+        uint64_t end = MIN(area->end, to);
+        if (!(area->flags & MAP_SHARED)) {
+            (void)kernel_memory_discard(mm->memory, start, end - start);
+        }
+    }
+}
+
+/* Does all it can, and then tells of holes. */
+static bool has_hole(const struct mm *mm, uint64_t start, uint64_t end)
+{
+    return range_covered_end(mm, start, end) < end;
+}
+
+long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t d, uint64_t e,
+                   uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    struct mm *mm = task_current()->mm;
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (!advice_known(advice) || address % PAGE_SIZE != 0) {
+        return -EINVAL;
+    }
+    if (!user_range(address, length)) {
+        return -ENOMEM;
+    }
+    mutex_lock(&mm->lock);
+    if (advice == MADV_DONTNEED || advice == MADV_FREE) {
+        discard_locked(mm, address, address + length);
+    }
+    bool hole = has_hole(mm, address, address + length);
+    mutex_unlock(&mm->lock);
+    return hole ? -ENOMEM : 0;
+}
+
+#define MS_ASYNC      1u
+#define MS_INVALIDATE 2u
+#define MS_SYNC       4u
+
+/* A shared mapping's pages are the file's own: there is nothing to write back. */
+long linux_msync(uint64_t address, uint64_t length, uint64_t flags, uint64_t d, uint64_t e,
+                 uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    struct mm *mm = task_current()->mm;
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (address % PAGE_SIZE != 0 || flags & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
+        (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC)) {
+        return -EINVAL;
+    }
+    if (!user_range(address, length)) {
+        return -ENOMEM;
+    }
+    mutex_lock(&mm->lock);
+    bool hole = has_hole(mm, address, address + length);
+    mutex_unlock(&mm->lock);
+    return hole ? -ENOMEM : 0;
+}
+
+/* --- mincore --------------------------------------------------------------------------------- */
+
+#define PAGES_AT_ONCE 256u
+
+/* Pages of files and of the personality always count as present. */
+static bool page_resident(const struct mm *mm, const struct vm_area *area, uint64_t address)
+{
+    struct kernel_results results;
+    uint32_t memory = mm->memory;
+    uint64_t offset = address;
+    if (area->file != NULL || area->special != 0) {
+        return true;
+    }
+    if (area->shared != NULL) {
+        memory = area->shared->memory;
+        offset = area->offset + (address - area->start);
+    }
+    return kernel_memory_query(memory, offset, &results) == STATUS_OK && results.value[0] != 0;
+}
+
+static bool residents_look(const struct mm *mm, uint64_t address, uint8_t *pages, uint64_t count)
+{
+    struct vm_area *area = mm_area_from(mm, address);
+    for (uint64_t i = 0; i < count; i++, address += PAGE_SIZE) {
+        if (area != NULL && area->end <= address) {
+            area = mm_area_next(area);
+        }
+        if (area == NULL || area->start > address) {
+            return false;
+        }
+        pages[i] = page_resident(mm, area, address);
+    }
+    return true;
+}
+
+long linux_mincore(uint64_t address, uint64_t length, uint64_t user_pages, uint64_t d, uint64_t e,
+                   uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    struct mm *mm = task_current()->mm;
+    uint8_t pages[PAGES_AT_ONCE];
+    if (address % PAGE_SIZE != 0) {
+        return -EINVAL;
+    }
+    if (!user_range(address, length)) {
+        return -ENOMEM;
+    }
+    uint64_t count = ALIGN_UP(length, PAGE_SIZE) >> PAGE_SHIFT;
+    for (uint64_t done = 0; done < count;) {
+        uint64_t part = MIN(count - done, PAGES_AT_ONCE);
+        mutex_lock(&mm->lock);
+        bool good = residents_look(mm, address + (done << PAGE_SHIFT), pages, part);
+        mutex_unlock(&mm->lock);
+        if (!good) {
+            return -ENOMEM;
+        }
+        if (copy_to_user(user_pages + done, pages, part) != 0) {
+            return -EFAULT;
+        }
+        done += part;
+        if (task_signal_pending(task_current()) && done < count) {
+            return -ERESTARTSYS;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,208 @@
+/*
+ * mremap(2): shrinking, growing in place, moving. Private pages that move are copied, while the old
+ * place can only be read: others who store there wait in their faults until it is gone.
+ */
+#include "lib/oak/kernel.h"
+#include "linux/core/errno.h"
+#include "linux/core/syscalls.h"
+#include "linux/core/user.h"
+#include "linux/mm/area.h"
+#include "linux/proc/task.h"
+
+#define MREMAP_MAYMOVE 1u
+#define MREMAP_FIXED   2u
+
+long user_copy(void *to, const void *from, uint64_t length_bytes);
+
+struct remap {
+    struct mm *mm;
+    uint64_t from;
+    uint64_t old_length;
+    uint64_t to;
+    uint64_t new_length;
+    uint32_t flags;
+};
+
+/* Areas that lie side by side and differ in nothing but their place are one to the caller. */
+static bool area_continues(const struct vm_area *first, const struct vm_area *next)
+{
+    return first->file == next->file && first->special == next->special &&
+           first->shared == next->shared && first->protection == next->protection &&
+           first->flags == next->flags &&
+           ((first->file == NULL && first->shared == NULL && first->special == 0) ||
+            next->offset == first->offset + (next->start - first->start));
+}
+
+/* The area that the old range begins in, and *last, in which it ends; NULL: not one mapping. */
+static struct vm_area *area_wanted(const struct remap *remap, struct vm_area **last)
+{
+    struct vm_area *first = mm_area_from(remap->mm, remap->from);
+    if (first == NULL || first->start > remap->from) {
+        return NULL;
+    }
+    struct vm_area *area = first;
+    while (area->end < remap->from + remap->old_length) {
+        struct vm_area *next = mm_area_next(area);
+        if (next == NULL || next->start != area->end || !area_continues(first, next)) {
+            return NULL;
+        }
+        area = next;
+    }
+    *last = area;
+    return first;
+}
+
+/* -ENOMEM: there is no room behind it. Under the lock. */
+static long grow_in_place(const struct remap *remap, struct vm_area *last)
+{
+    struct mm *mm = remap->mm;
+    uint64_t more = remap->new_length - remap->old_length;
+    if (last->end != remap->from + remap->old_length || !range_free(mm, last->end, more) ||
+        last->special != 0 || last->shared != NULL) {
+        return -ENOMEM;
+    }
+    struct vm_area tail = *last;
+    tail.start = last->end;
+    tail.end = last->end + more;
+    tail.offset += last->end - last->start;
+    long result = region_make(mm, &tail);
+    if (result == 0) {
+        last->end = tail.end;
+        mm->pages_mapped += more >> PAGE_SHIFT;
+    }
+    return result;
+}
+
+static bool page_is_private(const struct mm *mm, uint64_t address)
+{
+    struct kernel_results results;
+    return kernel_memory_query(mm->memory, address, &results) == STATUS_OK && results.value[0] != 0;
+}
+
+/* The pages of the old place that are the process's own, to the new place. */
+static long pages_copy(const struct remap *remap)
+{
+    uint64_t length = MIN(remap->old_length, remap->new_length);
+    for (uint64_t at = 0; at < length; at += PAGE_SIZE) {
+        if (!page_is_private(remap->mm, remap->from + at)) {
+            continue;
+        }
+        /* Without memory this fails; a fault would end somebody. */
+        if (kernel_memory_populate(remap->mm->memory, remap->to + at, PAGE_SIZE) != STATUS_OK) {
+            return -ENOMEM;
+        }
+        if (user_copy((void *)(uintptr_t)(remap->to + at),
+                      (const void *)(uintptr_t)(remap->from + at), PAGE_SIZE) != 0) {
+            return -EFAULT;
+        }
+    }
+    return 0;
+}
+
+static void protect(const struct remap *remap, uint64_t start, uint64_t length, uint32_t protection)
+{
+    (void)kernel_region_protect(remap->mm->space, start, length, region_rights(protection));
+}
+
+/* Takes over `fresh`, the area at the new place. */
+static long move(struct remap *remap, struct vm_area *fresh)
+{
+    struct mm *mm = remap->mm;
+    uint32_t protection = fresh->protection;
+    bool private = !(fresh->flags & MAP_SHARED);
+    fresh->end = remap->new_length;
+    long result = area_place(mm, fresh, remap->to, remap->flags & MREMAP_FIXED ? MAP_FIXED : 0);
+    if (result < 0) {
+        return result;
+    }
+    remap->to = (uint64_t)result;
+    result = 0;
+    if (private) {
+        mutex_lock(&mm->lock);
+        protect(remap, remap->from, remap->old_length, PROT_READ);
+        protect(remap, remap->to, remap->new_length, PROT_READ | PROT_WRITE);
+        mutex_unlock(&mm->lock);
+        result = pages_copy(remap);
+        mutex_lock(&mm->lock);
+        protect(remap, remap->to, remap->new_length, protection);
+        protect(remap, remap->from, remap->old_length, protection);
+        mutex_unlock(&mm->lock);
+    }
+    (void)(result == 0 ? mm_unmap(mm, remap->from, remap->old_length)
+                       : mm_unmap(mm, remap->to, remap->new_length));
+    return result == 0 ? (long)remap->to : result;
+}
+
+/* 0: not done yet, `*fresh` is a copy of the area, to be moved. Under the lock. */
+static long remap_locked(struct remap *remap, struct vm_area **fresh)
+{
+    struct vm_area *last;
+    struct vm_area *area = area_wanted(remap, &last);
+    if (area == NULL) {
+        return -EFAULT;
+    }
+    if (!(remap->flags & MREMAP_FIXED)) {
+        if (remap->new_length == remap->old_length || grow_in_place(remap, last) == 0) {
+            return (long)remap->from;
+        }
+        if (!(remap->flags & MREMAP_MAYMOVE)) {
+            return -ENOMEM;
+        }
+    }
+    *fresh = area_copy(area);
+    if (*fresh == NULL) {
+        return -ENOMEM;
+    }
+    (*fresh)->offset += remap->from - area->start;
+    return 0;
+}
+
+static long remap_check(const struct remap *remap, uint64_t user_new_length)
+{
+    if (remap->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) || remap->from % PAGE_SIZE != 0 ||
+        user_new_length == 0 || remap->old_length == 0 ||
+        !user_range(remap->from, remap->old_length) || remap->new_length > APPLICATION_END ||
+        remap->new_length < user_new_length) {
+        return -EINVAL;
+    }
+    if (remap->flags & MREMAP_FIXED) {
+        bool apart = remap->from + remap->old_length <= remap->to ||
+                     remap->to + remap->new_length <= remap->from;
+        if (!(remap->flags & MREMAP_MAYMOVE) || remap->to % PAGE_SIZE != 0 ||
+            remap->to < PAGE_SIZE || !user_range(remap->to, remap->new_length) || !apart) {
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+long linux_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, uint64_t flags,
+                  uint64_t new_address, uint64_t f)
+{
+    (void)f;
+    struct remap remap = {
+        .mm = task_current()->mm,
+        .from = address,
+        .old_length = ALIGN_UP(old_length, PAGE_SIZE),
+        .to = flags & MREMAP_FIXED ? new_address : 0,
+        .new_length = ALIGN_UP(new_length, PAGE_SIZE),
+        .flags = (uint32_t)flags,
+    };
+    long result = remap_check(&remap, new_length);
+    if (result != 0) {
+        return result;
+    }
+    if (remap.new_length < remap.old_length) {
+        result =
+            mm_unmap(remap.mm, address + remap.new_length, remap.old_length - remap.new_length);
+        if (result != 0) {
+            return result;
+        }
+        remap.old_length = remap.new_length;
+    }
+    struct vm_area *fresh = NULL;
+    mutex_lock(&remap.mm->lock);
+    result = remap_locked(&remap, &fresh);
+    mutex_unlock(&remap.mm->lock);
+    return result != 0 ? result : move(&remap, fresh);
+}
