@@ -4,6 +4,7 @@
 #include "linux/core/user.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/file/pipe.h"
 #include "linux/file/record_lock.h"
 #include "linux/proc/task.h"
 
@@ -20,6 +21,8 @@
 #define F_OFD_SETLK     37
 #define F_OFD_SETLKW    38
 #define F_DUPFD_CLOEXEC 1030
+#define F_SETPIPE_SZ    1031
+#define F_GETPIPE_SZ    1032
 #define FD_CLOEXEC      1
 
 #define O_DIRECT    040000u
@@ -120,6 +123,18 @@ static long control_any(struct file *file, int fd, uint32_t command, uint64_t ar
     }
 }
 
+/* All pipes are of one size: less may be asked for, more is not to be had. */
+static long pipe_size(const struct file *file, uint32_t command, uint64_t argument)
+{
+    if (!inode_is(file->path.inode, S_IFIFO)) {
+        return -EBADF;
+    }
+    if (command == F_SETPIPE_SZ && (argument == 0 || argument > PIPE_BYTES)) {
+        return argument == 0 || argument > INT32_MAX ? -EINVAL : -EPERM;
+    }
+    return PIPE_BYTES;
+}
+
 static long control(struct file *file, int fd, uint32_t command, uint64_t argument)
 {
     long result = control_any(file, fd, command, argument);
@@ -141,6 +156,9 @@ static long control(struct file *file, int fd, uint32_t command, uint64_t argume
         return locks_control(file, command, argument);
     case F_GETOWN:
         return 0;
+    case F_GETPIPE_SZ:
+    case F_SETPIPE_SZ:
+        return pipe_size(file, command, argument);
     default:
         return -EINVAL;
     }

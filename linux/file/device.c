@@ -52,8 +52,8 @@ static long read_zeros(struct file *file, struct io *io, uint64_t *position)
 
 static long write_full(struct file *file, struct io *io, uint64_t *position)
 {
-    (void)file, (void)position;
-    return io->left_bytes == 0 ? 0 : -ENOSPC;
+    (void)file, (void)io, (void)position;
+    return -ENOSPC;
 }
 
 static long read_random(struct file *file, struct io *io, uint64_t *position)

@@ -12,12 +12,6 @@
 #include "linux/file/record_lock.h"
 #include "linux/file/walk.h"
 
-#define SEEK_SET  0
-#define SEEK_CUR  1
-#define SEEK_END  2
-#define SEEK_DATA 3
-#define SEEK_HOLE 4
-
 static const struct file_operations no_operations;
 
 static long directory_seek(struct file *file, int64_t offset, uint32_t whence)

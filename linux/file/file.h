@@ -103,6 +103,12 @@ long file_read_kernel(struct file *file, void *to, uint64_t length_bytes, uint64
 long file_mapping(struct file *file, uint64_t offset, uint64_t length_bytes, bool shared,
                   struct file_mapping *out);
 
+#define SEEK_SET  0
+#define SEEK_CUR  1
+#define SEEK_END  2
+#define SEEK_DATA 3
+#define SEEK_HOLE 4
+
 /* How a mapped page's absence is mended; 0, or -EIO: beyond the end of the file, or unreadable. */
 long file_page_in(struct file *file, uint64_t offset);
 

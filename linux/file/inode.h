@@ -95,6 +95,8 @@ struct inode_operations {
     long (*open)(struct inode *inode, struct file *file);
     /* NULL: -EPERM. */
     long (*set_attributes)(struct inode *inode, uint32_t mask, const struct attributes *attributes);
+    /* Make that range of a regular file a hole; the size stays. NULL: -EOPNOTSUPP. */
+    long (*punch)(struct inode *inode, uint64_t offset, uint64_t length_bytes);
     /* Bring size and the like up to date before they are read; may be NULL. */
     void (*refresh)(struct inode *inode);
     /* The last reference is gone. */

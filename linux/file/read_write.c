@@ -12,12 +12,14 @@
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
 #include "linux/file/walk.h"
+#include "linux/proc/task.h"
 
 #define TRANSFER_MAX     0x7ffff000u /* MAX_RW_COUNT of Linux */
 #define VECTORS_ON_STACK 8
 #define SENDFILE_BYTES   4096
 #define ADVICE_LAST      5
-#define FALLOC_KEEP_SIZE 1
+#define FALLOC_KEEP_SIZE 1u
+#define FALLOC_PUNCH     2u
 
 enum direction {
     READ,
@@ -103,9 +105,11 @@ static long transfer_buffer(uint64_t fd, uint64_t address, uint64_t length_bytes
         return -EBADF;
     }
     long result;
+    /* A device may have its own answer to a write of nothing. */
+    bool asked = direction == WRITE && inode_is(file->path.inode, S_IFCHR) && !is_stream(file);
     if (!user_range(address, length_bytes)) {
         result = -EFAULT;
-    } else if (length_bytes == 0 && file->operations->write != NULL &&
+    } else if (length_bytes == 0 && !asked && file->operations->write != NULL &&
                file->operations->read != NULL && (at == NULL || !is_stream(file))) {
         result = 0;
     } else {
@@ -342,6 +346,121 @@ long linux_sendfile(uint64_t out_fd, uint64_t in_fd, uint64_t offset, uint64_t c
     return result;
 }
 
+/* --- copy_file_range -------------------------------------------------------------------------- */
+
+/* The offset that the caller gives, or the file's own. */
+static long range_offset(struct file *file, uint64_t user_offset, uint64_t *offset)
+{
+    if (user_offset != 0) {
+        if (copy_from_user(offset, user_offset, sizeof(*offset)) != 0) {
+            return -EFAULT;
+        }
+        return (int64_t)*offset < 0 ? -EINVAL : 0;
+    }
+    mutex_lock(&file->position_lock);
+    *offset = file->position;
+    mutex_unlock(&file->position_lock);
+    return 0;
+}
+
+static long range_offset_set(struct file *file, uint64_t user_offset, uint64_t offset)
+{
+    if (user_offset != 0) {
+        return put_user_u64(user_offset, offset);
+    }
+    mutex_lock(&file->position_lock);
+    file->position = offset;
+    mutex_unlock(&file->position_lock);
+    return 0;
+}
+
+static long range_copy(struct file *in, uint64_t *from, struct file *out, uint64_t *to,
+                       uint64_t count)
+{
+    uint8_t *buffer = heap_alloc(SENDFILE_BYTES);
+    if (buffer == NULL) {
+        return -ENOMEM;
+    }
+    uint64_t done = 0;
+    long result = 0;
+    while (done < count && !(done != 0 && task_signal_pending(task_current()))) {
+        long length = file_read_kernel(in, buffer, MIN(count - done, SENDFILE_BYTES), *from);
+        if (length <= 0) {
+            result = length;
+            break;
+        }
+        struct io io;
+        io_init_kernel(&io, buffer, (uint64_t)length);
+        result = transfer_at(out, &io, WRITE, to);
+        if (result <= 0) {
+            break;
+        }
+        *from += (uint64_t)result;
+        done += (uint64_t)result;
+    }
+    heap_free(buffer);
+    return done > 0 ? (long)done : result;
+}
+
+static long range_check(const struct file *in, const struct file *out)
+{
+    const struct inode *from = in->path.inode;
+    const struct inode *to = out->path.inode;
+    if (inode_is(from, S_IFDIR) || inode_is(to, S_IFDIR)) {
+        return -EISDIR;
+    }
+    if (!inode_is(from, S_IFREG) || !inode_is(to, S_IFREG) || is_stream(in) || is_stream(out)) {
+        return -EINVAL;
+    }
+    return out->flags & O_APPEND ? -EBADF : 0;
+}
+
+static long copy_range(struct file *in, uint64_t user_from, struct file *out, uint64_t user_to,
+                       uint64_t count)
+{
+    uint64_t from;
+    uint64_t to;
+    long result = range_check(in, out);
+    if (result == 0) {
+        result = range_offset(in, user_from, &from);
+    }
+    if (result == 0) {
+        result = range_offset(out, user_to, &to);
+    }
+    if (result != 0) {
+        return result;
+    }
+    count = MIN(count, TRANSFER_MAX);
+    if (in->path.inode == out->path.inode && from < to + count && to < from + count) {
+        return -EINVAL;
+    }
+    result = range_copy(in, &from, out, &to, count);
+    if (result > 0 &&
+        (range_offset_set(in, user_from, from) != 0 || range_offset_set(out, user_to, to) != 0)) {
+        return -EFAULT;
+    }
+    return result;
+}
+
+long linux_copy_file_range(uint64_t in_fd, uint64_t user_from, uint64_t out_fd, uint64_t user_to,
+                           uint64_t count, uint64_t flags)
+{
+    if (flags != 0) {
+        return -EINVAL;
+    }
+    struct file *in = transfer_file(in_fd, READ);
+    if (in == NULL) {
+        return -EBADF;
+    }
+    struct file *out = transfer_file(out_fd, WRITE);
+    long result = out == NULL ? -EBADF : copy_range(in, user_from, out, user_to, count);
+    if (out != NULL) {
+        file_put(out);
+    }
+    file_put(in);
+    return result;
+}
+
 /* --- advice, room, and keeping --------------------------------------------------------------- */
 
 long linux_fadvise64(uint64_t fd, uint64_t offset, uint64_t length_bytes, uint64_t advice,
@@ -366,7 +485,8 @@ static long allocate(struct file *file, uint32_t mode, int64_t offset, int64_t l
     if (offset < 0 || length_bytes <= 0) {
         return -EINVAL;
     }
-    if (mode & ~FALLOC_KEEP_SIZE) {
+    bool punch = mode == (FALLOC_PUNCH | FALLOC_KEEP_SIZE);
+    if (mode & ~FALLOC_KEEP_SIZE && !punch) {
         return -EOPNOTSUPP;
     }
     if (!file_writable(file)) {
@@ -377,6 +497,11 @@ static long allocate(struct file *file, uint32_t mode, int64_t offset, int64_t l
     }
     if (offset > INT64_MAX - length_bytes) {
         return -EFBIG;
+    }
+    if (punch) {
+        return inode->operations->punch == NULL
+                   ? -EOPNOTSUPP
+                   : inode->operations->punch(inode, (uint64_t)offset, (uint64_t)length_bytes);
     }
     struct attributes attributes = {.size_bytes = (uint64_t)(offset + length_bytes)};
     if ((mode & FALLOC_KEEP_SIZE) || attributes.size_bytes <= inode->size_bytes) {

@@ -513,3 +513,108 @@ long content_resize(struct node *node, uint64_t size_bytes)
     }
     return result;
 }
+
+/* --- holes ----------------------------------------------------------------------------------- */
+
+/* Drop the pages [first, end). */
+static void range_discard(struct node *node, uint64_t first, uint64_t end)
+{
+    struct content *content = &node->content;
+    uint64_t reach = content->stores_elsewhere ? content->view->backing->size_bytes >> PAGE_SHIFT
+                                               : content->present_pages;
+    uint64_t dropped = 0;
+    end = MIN(end, reach);
+    if (first >= end) {
+        return;
+    }
+    (void)kernel_memory_discard(content->view->backing->slot, first << PAGE_SHIFT,
+                                (end - first) << PAGE_SHIFT);
+    for (uint64_t page = first; page < MIN(end, content->present_pages); page++) {
+        if (page % 64 == 0 && content->present[page / 64] == 0) {
+            page += 63;
+        } else if (page_known(content, page)) {
+            content->present[page / 64] &= ~(1ull << page % 64);
+            dropped++;
+        }
+    }
+    uncharge(node->tree, content, dropped << PAGE_SHIFT);
+}
+
+/* Within one page. */
+static long part_zero(struct content *content, uint64_t offset, uint64_t length_bytes)
+{
+    if (length_bytes == 0 || !page_present(content, offset >> PAGE_SHIFT)) {
+        return 0;
+    }
+    long result = view_extend(content, offset + length_bytes);
+    if (result == 0) {
+        memset(content->view->address + offset, 0, length_bytes);
+    }
+    return result;
+}
+
+static long memory_punch(struct node *node, uint64_t offset, uint64_t end)
+{
+    uint64_t first = ALIGN_UP(offset, (uint64_t)PAGE_SIZE);
+    uint64_t last = end == node->inode.size_bytes ? ALIGN_UP(end, (uint64_t)PAGE_SIZE)
+                                                  : ALIGN_DOWN(end, (uint64_t)PAGE_SIZE);
+    if (first > last) {
+        return part_zero(&node->content, offset, end - offset);
+    }
+    long result = part_zero(&node->content, offset, MIN(first, end) - offset);
+    if (result == 0 && last < end) {
+        result = part_zero(&node->content, last, end - last);
+    }
+    if (result == 0) {
+        range_discard(node, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
+    }
+    return result;
+}
+
+long content_punch(struct node *node, uint64_t offset, uint64_t length_bytes)
+{
+    struct content *content = &node->content;
+    uint64_t size = node->inode.size_bytes;
+    if (offset >= size) {
+        return 0;
+    }
+    uint64_t end = offset + MIN(length_bytes, size - offset);
+    long result = 0;
+    if (content->kind == CONTENT_IMAGE) {
+        result = size <= CONTENT_SMALL_MAX ? small_enter(node, size, size)
+                                           : memory_enter(node, size, size);
+    }
+    if (result == 0 && content->kind == CONTENT_SMALL) {
+        uint64_t stored = MIN(end, content->small_bytes);
+        if (offset < stored) {
+            memset(content->small + offset, 0, stored - offset);
+        }
+    } else if (result == 0) {
+        result = memory_punch(node, offset, end);
+    }
+    blocks_refresh(node);
+    return result;
+}
+
+uint64_t content_find(const struct node *node, uint64_t offset, bool data)
+{
+    const struct content *content = &node->content;
+    uint64_t size = node->inode.size_bytes;
+    /* What others stored by mappings is not looked for: it counts as data. */
+    if (content->kind != CONTENT_MEMORY || content->stores_elsewhere) {
+        return data ? offset : size;
+    }
+    uint64_t page = offset >> PAGE_SHIFT;
+    for (; page < content->present_pages; page++) {
+        uint64_t word = content->present[page / 64];
+        if (page % 64 == 0 && word == (data ? 0 : UINT64_MAX)) {
+            page += 63;
+        } else if (page_known(content, page) == data) {
+            break;
+        }
+    }
+    if (data && page >= content->present_pages) {
+        return size;
+    }
+    return MIN(MAX(page << PAGE_SHIFT, offset), size);
+}

@@ -324,12 +324,46 @@ static long tree_file_mapping(struct file *file, uint64_t offset, uint64_t lengt
     return result;
 }
 
+/* --- holes ----------------------------------------------------------------------------------- */
+
+static long tree_file_seek(struct file *file, int64_t offset, uint32_t whence)
+{
+    struct node *node = file_node(file);
+    if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+        return file_seek_plain(file, offset, whence);
+    }
+    mutex_lock(&node->inode.lock);
+    uint64_t size = node->inode.size_bytes;
+    bool inside = offset >= 0 && (uint64_t)offset < size;
+    uint64_t found = inside ? content_find(node, (uint64_t)offset, whence == SEEK_DATA) : size;
+    mutex_unlock(&node->inode.lock);
+    if (!inside || (whence == SEEK_DATA && found == size)) {
+        return -ENXIO;
+    }
+    file->position = found;
+    return (long)found;
+}
+
+long tree_file_punch(struct inode *inode, uint64_t offset, uint64_t length_bytes)
+{
+    struct node *node = inode_node(inode);
+    mutex_lock(&node->content.write_lock);
+    mutex_lock(&inode->lock);
+    long result = content_punch(node, offset, length_bytes);
+    if (result == 0) {
+        node_touch(node, tree_now());
+    }
+    mutex_unlock(&inode->lock);
+    mutex_unlock(&node->content.write_lock);
+    return result;
+}
+
 /* --- opening --------------------------------------------------------------------------------- */
 
 static const struct file_operations tree_file_operations = {
     .read = tree_file_read,
     .write = tree_file_write,
-    .seek = file_seek_plain,
+    .seek = tree_file_seek,
     .mapping = tree_file_mapping,
 };
 

@@ -228,6 +228,7 @@ const struct inode_operations tree_operations = {
     .readlink = node_readlink,
     .open = tree_open,
     .set_attributes = node_set_attributes,
+    .punch = tree_file_punch,
     .release = node_release,
 };
 

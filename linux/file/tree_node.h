@@ -176,8 +176,13 @@ long content_run(struct node *node, uint64_t offset, uint64_t length_bytes, stru
 long content_settle(struct node *node);
 /* Also under write_lock. */
 long content_resize(struct node *node, uint64_t size_bytes);
+/* Zero a range within the size, and give its whole pages back. Also under write_lock. */
+long content_punch(struct node *node, uint64_t offset, uint64_t length_bytes);
+/* Where, from the offset on, data or a hole begins; the size when there is none. */
+uint64_t content_find(const struct node *node, uint64_t offset, bool data);
 /* Without a lock. */
 void view_put(struct view *view);
 
 /* --- tree_file.c: open regular files */
 long tree_file_open(struct inode *inode, struct file *file);
+long tree_file_punch(struct inode *inode, uint64_t offset, uint64_t length_bytes);
