@@ -324,9 +324,8 @@ void descriptors_mark(uint32_t first, uint32_t last)
     mutex_unlock(&table->lock);
 }
 
-long descriptor_marked(int fd)
+long file_table_marked(struct file_table *table, int fd)
 {
-    struct file_table *table = task_current()->files;
     long result = -EBADF;
     mutex_lock(&table->lock);
     if (fd >= 0 && (uint32_t)fd < table->capacity && table->files[fd] != NULL) {
@@ -334,6 +333,11 @@ long descriptor_marked(int fd)
     }
     mutex_unlock(&table->lock);
     return result;
+}
+
+long descriptor_marked(int fd)
+{
+    return file_table_marked(task_current()->files, fd);
 }
 
 long descriptor_mark(int fd, bool close_on_exec)

@@ -22,6 +22,8 @@ struct file *descriptor_get_open(int fd);
 /* The same of another table, for /proc; and the lowest descriptor in use from fd on, or -1. */
 struct file *file_table_file(struct file_table *table, int fd);
 int file_table_next(struct file_table *table, int fd);
+/* Whether it is marked to be closed by exec; -EBADF. */
+long file_table_marked(struct file_table *table, int fd);
 
 /* The lowest free number; takes over the file's reference, also on failure. -EMFILE, -ENOMEM. */
 long descriptor_add(struct file *file, bool close_on_exec);

@@ -159,7 +159,7 @@ static int next_task(const struct proc_inode *directory, int from)
 
 static int next_number(const struct proc_inode *directory, int from)
 {
-    if (directory->entry->kind != PROC_FILES) {
+    if (directory->entry->kind != PROC_FILES && directory->entry->kind != PROC_FILES_INFO) {
         return next_task(directory, from);
     }
     struct file_table *files = proc_files(&directory->target);
@@ -185,6 +185,9 @@ static const struct proc_entry *numbered(const struct proc_inode *directory, int
     case PROC_FILES:
         target->fd = number;
         return descriptor_exists(target, number) ? &proc_descriptor_entry : NULL;
+    case PROC_FILES_INFO:
+        target->fd = number;
+        return descriptor_exists(target, number) ? &proc_descriptor_info_entry : NULL;
     case PROC_STATIC:
         break;
     }
@@ -222,7 +225,9 @@ static long lookup(struct inode *inode, const char *name, uint32_t length_bytes,
 
 static uint32_t numbered_type(const struct proc_inode *directory)
 {
-    return directory->entry->kind == PROC_FILES ? S_IFLNK : S_IFDIR;
+    return directory->entry->kind == PROC_FILES        ? S_IFLNK
+           : directory->entry->kind == PROC_FILES_INFO ? S_IFREG
+                                                       : S_IFDIR;
 }
 
 static uint64_t numbered_number(const struct proc_inode *directory, int number)
@@ -238,6 +243,9 @@ static uint64_t numbered_number(const struct proc_inode *directory, int number)
     case PROC_FILES:
         target.fd = number;
         return number_of(&proc_descriptor_entry, &target);
+    case PROC_FILES_INFO:
+        target.fd = number;
+        return number_of(&proc_descriptor_info_entry, &target);
     case PROC_STATIC:
         break;
     }
@@ -374,8 +382,17 @@ static long directory_open(struct inode *inode, struct file *file)
     return 0;
 }
 
+/* There is no such file, and none can be made. */
+static long create(struct inode *directory, const char *name, uint32_t length_bytes,
+                   const struct creation *creation, struct inode **out)
+{
+    (void)directory, (void)name, (void)length_bytes, (void)creation, (void)out;
+    return -ENOENT;
+}
+
 static const struct inode_operations directory_operations = {
     .lookup = lookup,
+    .create = create,
     .list = list,
     .parent = parent,
     .name = name_of,

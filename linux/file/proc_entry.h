@@ -33,10 +33,11 @@ void proc_put_bytes(struct proc_text *text, const void *bytes, uint32_t length_b
 
 /* How a directory knows its entries. */
 enum proc_directory {
-    PROC_STATIC, /* by its table alone */
-    PROC_ROOT,   /* by its table, and processes */
-    PROC_TASKS,  /* threads of the process */
-    PROC_FILES,  /* its descriptors */
+    PROC_STATIC,     /* by its table alone */
+    PROC_ROOT,       /* by its table, and processes */
+    PROC_TASKS,      /* threads of the process */
+    PROC_FILES,      /* its descriptors */
+    PROC_FILES_INFO, /* a text for each */
 };
 
 struct proc_entry {
@@ -57,6 +58,7 @@ struct proc_entry {
 extern const struct proc_entry proc_process_entry;
 extern const struct proc_entry proc_thread_entry;
 extern const struct proc_entry proc_descriptor_entry;
+extern const struct proc_entry proc_descriptor_info_entry;
 /* What stands beside the processes. */
 extern const struct proc_entry proc_system_entries[];
 extern const uint32_t proc_system_entry_count;

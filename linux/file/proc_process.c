@@ -19,6 +19,10 @@
 #define TERMINAL     (136u << 8) /* how a controlling terminal is shown: pts/0 */
 #define PAGES(bytes) ((uint64_t)((bytes) / PAGE_SIZE))
 #define KIB(bytes)   ((bytes) / 1024)
+#define O_LARGEFILE  0100000u
+
+#define ALL_CAPABILITIES   0x1ffffffffffull /* up to CAP_CHECKPOINT_RESTORE, 40 */
+#define SIGNALS_QUEUED_MAX 128u             /* in each queue */
 
 /* --- who ------------------------------------------------------------------------------------- */
 
@@ -37,6 +41,7 @@ struct snapshot {
     uint64_t start_ns;
     int exit_signal;
     int exit_status;
+    uint32_t queued;
     uint64_t pending;
     uint64_t shared_pending;
     uint64_t blocked;
@@ -66,9 +71,19 @@ static struct task *task_of(const struct proc_target *target, struct thread_grou
     return task;
 }
 
+static uint32_t queue_length(const struct signal_queue *queue)
+{
+    uint32_t length = 0;
+    for (const struct queued_signal *entry = queue->first; entry != NULL; entry = entry->next) {
+        length++;
+    }
+    return length;
+}
+
 static void signals_snapshot(const struct task *task, struct snapshot *out)
 {
     out->pending = task->pending.set;
+    out->queued += queue_length(&task->pending);
     out->blocked = task->blocked;
     for (int i = 0; i < SIGNALS && task->handlers != NULL; i++) {
         uint64_t handler = task->handlers->action[i].handler;
@@ -112,6 +127,7 @@ static void group_snapshot(const struct thread_group *group, struct snapshot *ou
     out->exit_signal = group->exit_signal;
     out->exit_status = group->exit_status;
     out->shared_pending = group->pending.set;
+    out->queued += queue_length(&group->pending);
     memcpy(out->name, group->name, sizeof(out->name));
     memcpy(out->exe, group->exe, sizeof(out->exe));
     memcpy(out->limits, group->limits, sizeof(out->limits));
@@ -270,6 +286,34 @@ static uint32_t descriptor_count(const struct proc_target *target)
     return ALIGN_UP(MAX(highest, 64u), 64u);
 }
 
+static void status_mask(const struct proc_target *target, struct proc_text *text)
+{
+    struct fs_context *fs = proc_fs(target);
+    if (fs != NULL) {
+        uint32_t mask = __atomic_load_n(&fs->mask, __ATOMIC_RELAXED);
+        proc_put(text, "Umask:\t0%u%u%u\n", mask >> 6 & 7, mask >> 3 & 7, mask & 7);
+        fs_context_put(fs);
+    }
+}
+
+/* Root may do everything that root may, nobody else anything more; threads run on all CPUs. */
+static void status_authority(struct proc_text *text, const struct credentials *credentials)
+{
+    uint64_t all = ALL_CAPABILITIES;
+    uint64_t has = credentials->euid == 0 ? all : 0;
+    uint32_t cpus = MIN(cpu_count(), 64u);
+    uint64_t mask = cpus == 64 ? UINT64_MAX : (1ull << cpus) - 1;
+    proc_put(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", 0ul, has, has);
+    proc_put(text, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", all, 0ul);
+    proc_put(text, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t%lx\n", mask);
+    if (cpus == 1) {
+        proc_put(text, "Cpus_allowed_list:\t0\n");
+    } else {
+        proc_put(text, "Cpus_allowed_list:\t0-%u\n", cpus - 1);
+    }
+    proc_put(text, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
+}
+
 static long make_status(const struct proc_target *target, struct proc_text *text)
 {
     struct snapshot now;
@@ -278,8 +322,10 @@ static long make_status(const struct proc_target *target, struct proc_text *text
         return -ESRCH;
     }
     proc_memory_read(target, &memory);
-    proc_put(text, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", now.name,
-             state_name(now.state), now.pid, now.tid, now.parent);
+    proc_put(text, "Name:\t%s\n", now.name);
+    status_mask(target, text);
+    proc_put(text, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", state_name(now.state),
+             now.pid, now.tid, now.parent);
     proc_put(text, "TracerPid:\t0\n");
     status_ids(text, &now.credentials);
     proc_put(text, "FDSize:\t%u\nGroups:\t", descriptor_count(target));
@@ -290,10 +336,12 @@ static long make_status(const struct proc_target *target, struct proc_text *text
              KIB(memory.total_bytes), KIB(memory.total_bytes), KIB(memory.resident_bytes));
     proc_put(text, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nThreads:\t%u\n",
              KIB(memory.data_bytes), KIB(memory.stack_bytes), KIB(memory.code_bytes), now.threads);
+    proc_put(text, "SigQ:\t%u/%u\n", now.queued, SIGNALS_QUEUED_MAX);
     proc_put(text, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\n",
              now.pending, now.shared_pending, now.blocked, now.ignored);
     proc_put(text, "SigCgt:\t%016lx\n", now.caught);
-    proc_put(text, "NoNewPrivs:\t0\nSeccomp:\t0\n");
+    status_authority(text, &now.credentials);
+    proc_put(text, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
     return 0;
 }
 
@@ -467,6 +515,43 @@ static long descriptor_follow(const struct proc_target *target, struct path *out
     return result;
 }
 
+/* An octal number, with its zero. */
+static void put_octal(struct proc_text *text, const char *name, uint32_t value)
+{
+    char digits[12];
+    uint32_t used = sizeof(digits);
+    do {
+        digits[--used] = (char)('0' + value % 8);
+        value /= 8;
+    } while (value != 0);
+    digits[--used] = '0';
+    proc_put(text, "%s:\t", name);
+    proc_put_bytes(text, digits + used, (uint32_t)sizeof(digits) - used);
+    proc_put(text, "\n");
+}
+
+static long make_descriptor_info(const struct proc_target *target, struct proc_text *text)
+{
+    struct file *file;
+    long result = descriptor_file(target, &file);
+    if (result != 0) {
+        return result;
+    }
+    struct file_table *files = proc_files(target);
+    bool marked = files != NULL && file_table_marked(files, target->fd) == 1;
+    if (files != NULL) {
+        file_table_put(files);
+    }
+    uint32_t flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+    const struct mount *mount = file->path.mount;
+    proc_put(text, "pos:\t%lu\n", __atomic_load_n(&file->position, __ATOMIC_RELAXED));
+    put_octal(text, "flags", flags | O_LARGEFILE | (marked ? O_CLOEXEC : 0));
+    proc_put(text, "mnt_id:\t%lu\nino:\t%lu\n", mount == NULL ? 0ul : mount->device & 0xff,
+             file->path.inode == NULL ? 0ul : file->path.inode->number);
+    file_put(file);
+    return 0;
+}
+
 /* --- the tables ------------------------------------------------------------------------------ */
 
 #define THREAD_FILES                                                                               \
@@ -483,6 +568,7 @@ static long descriptor_follow(const struct proc_target *target, struct path *out
         {.name = "exe", .mode = S_IFLNK | 0777, .readlink = exe_read},                             \
         {.name = "cwd", .mode = S_IFLNK | 0777, .readlink = cwd_read, .follow = cwd_follow},       \
         {.name = "root", .mode = S_IFLNK | 0777, .readlink = root_read, .follow = root_follow},    \
+        {.name = "fdinfo", .mode = S_IFDIR | 0555, .kind = PROC_FILES_INFO},                       \
     {                                                                                              \
         .name = "fd", .mode = S_IFDIR | 0500, .kind = PROC_FILES                                   \
     }
@@ -504,6 +590,11 @@ const struct proc_entry proc_thread_entry = {
     .mode = S_IFDIR | 0555,
     .children = thread_files,
     .child_count = ARRAY_LENGTH(thread_files),
+};
+
+const struct proc_entry proc_descriptor_info_entry = {
+    .mode = S_IFREG | 0400,
+    .make = make_descriptor_info,
 };
 
 const struct proc_entry proc_descriptor_entry = {
