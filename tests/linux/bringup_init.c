@@ -321,6 +321,10 @@ void program_main(uint64_t argument)
     must(window_map_source(INIT_SLOT_BOOT, 0, PAGE_SIZE, &boot), "boot information");
     const struct boot_info *info = boot;
     must(plan_read(info->command_line, &state.plan), "a command in the command line");
+    if (state.plan.wall_seconds != 0) {
+        uint64_t wall_ns = state.plan.wall_seconds * 1000000000u;
+        must(kernel_clock_set(INIT_SLOT_PLATFORM, wall_ns), "set the clock");
+    }
     must(bundle_open(INIT_SLOT_BUNDLE, info->bundle_bytes, &state.bundle), "bundle");
     handles_make();
     template_start();

@@ -84,6 +84,8 @@ static void option_read(const struct word *word, struct options *options, struct
         plan->runs = MAX(number(&value), 1);
     } else if (word_value(word, "memory=", &value)) {
         plan->memory_limit_bytes = number(&value) << 20;
+    } else if (word_value(word, "wall=", &value)) {
+        plan->wall_seconds = number(&value);
     } else if (word_value(word, "stdin=", &value)) {
         options->input = true;
         input_read(&value, plan);

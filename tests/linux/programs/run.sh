@@ -84,7 +84,7 @@ boots=0
 : >$output/log
 while [ ${#left[@]} -gt 0 ] && [ $boots -le ${#all[@]} ]; do
     boots=$((boots + 1))
-    tests/linux/bringup.sh -k $kernel -t "$seconds" \
+    tests/linux/bringup.sh -k $kernel -t "$seconds" -o "wall=$(date +%s)" \
         "/tests/each.sh /tests /tmp /tests/data ${left[*]}" >"$scratch/log" 2>&1
     cat "$scratch/log" >>$output/log
     sed -nE 's/^(out|err): //p' "$scratch/log" >"$scratch/oak"
