@@ -153,8 +153,10 @@ struct account_usage {
 struct thread_usage {
     uint64_t application_ns;
     uint64_t personality_ns;
-    uint64_t state;
+    uint64_t state; /* of the kernel's own; these two mean that it runs or could */
 };
+#define THREAD_STATE_READY   1
+#define THREAD_STATE_RUNNING 2
 
 #define DOMAIN_REPORT_FRAMES 16
 struct domain_report {

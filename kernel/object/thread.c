@@ -276,6 +276,9 @@ status_t call_thread_yield(struct call *call)
     return STATUS_OK;
 }
 
+_Static_assert(THREAD_READY == THREAD_STATE_READY && THREAD_RUNNING == THREAD_STATE_RUNNING,
+               "states as abi/kernel.h tells them");
+
 status_t call_thread_read(struct call *call)
 {
     struct thread *thread = object_thread(call->object);

@@ -38,6 +38,16 @@ uint64_t thread_cpu_ns(uint32_t thread)
     return usage->application_ns + usage->personality_ns;
 }
 
+bool thread_is_running(uint32_t thread)
+{
+    if (kernel_thread_read(thread) != STATUS_OK) {
+        return false;
+    }
+    const struct thread_usage *usage =
+        (const struct thread_usage *)(const void *)thread_frame_self()->message;
+    return usage->state == THREAD_STATE_READY || usage->state == THREAD_STATE_RUNNING;
+}
+
 uint64_t process_cpu_ns(const struct thread_group *group)
 {
     mutex_lock(&tasks_lock);

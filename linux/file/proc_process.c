@@ -101,7 +101,7 @@ static uint64_t group_cpu_ns(const struct thread_group *group)
     return total;
 }
 
-/* Under tasks_lock. A thread that asks about itself is running; what others do is not known. */
+/* Under tasks_lock. */
 static char state_of(const struct thread_group *group, const struct task *task)
 {
     if (group->state == GROUP_ZOMBIE || task == NULL) {
@@ -110,7 +110,7 @@ static char state_of(const struct thread_group *group, const struct task *task)
     if (group->state == GROUP_STOPPED) {
         return 'T';
     }
-    return task == task_current() ? 'R' : 'S';
+    return task == task_current() || thread_is_running(task->thread) ? 'R' : 'S';
 }
 
 static void group_snapshot(const struct thread_group *group, struct snapshot *out)

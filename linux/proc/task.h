@@ -178,6 +178,8 @@ static inline bool task_signal_pending(const struct task *task)
 
 /* CPU time of a thread, and of a group with its ended tasks (takes tasks_lock). */
 uint64_t thread_cpu_ns(uint32_t thread);
+/* Whether it runs, or would if a CPU were free. */
+bool thread_is_running(uint32_t thread);
 uint64_t process_cpu_ns(const struct thread_group *group);
 
 struct credentials *credentials_copy(const struct credentials *credentials);
