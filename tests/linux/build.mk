@@ -44,6 +44,8 @@ $(B)/tests/linux-programs.erofs: tests/linux/make_image.sh /bin/busybox $(LINUX_
 LINUX_TESTS_BUNDLE := init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/linux.elf image=$(B)/tests/linux-programs.erofs
 $(call kernel_image,tests/linux-programs,kernel-debug,$(LINUX_TESTS_BUNDLE))
 $(call kernel_image,tests/linux-programs-release,kernel,$(LINUX_TESTS_BUNDLE))
+TEST_FILES += $(B)/tests/linux-programs.elf
+SHELL_TESTS += tests/linux/programs/run.sh
 
 # Programs that attack the personality from within a container: tests/linux/attack/run.sh.
 LINUX_ATTACKS := $(filter-out attack,$(basename $(notdir $(wildcard tests/linux/attack/*.c))))
