@@ -246,9 +246,10 @@ struct bundle_header {
 
 /*
  * Where things lie in a program's window (offsets from WINDOW_BASE). One private memory covers the
- * window and is indexed by these offsets.
+ * window and is indexed by these offsets. What a program writes to lies in one GiB: it shares one
+ * page directory and one node of the memory's tree.
  */
 #define WINDOW_IMAGE   (WINDOW_BASE + 0x00400000ull)  /* the program */
-#define WINDOW_HEAP    (WINDOW_BASE + 0x40000000ull)  /* grows up */
-#define WINDOW_THREADS (WINDOW_BASE + 0x80000000ull)  /* thread blocks, the first is the main thread's */
-#define WINDOW_MAPS    (WINDOW_BASE + 0x100000000ull) /* other memories, placed by the program */
+#define WINDOW_HEAP    (WINDOW_BASE + 0x01000000ull) /* grows up */
+#define WINDOW_THREADS (WINDOW_BASE + 0x28000000ull) /* thread blocks, the first is the main thread's */
+#define WINDOW_MAPS    (WINDOW_BASE + 0x40000000ull) /* other memories, placed by the program */

@@ -1,5 +1,5 @@
 /*
- * The heap of a program: heap_core over 1 GiB at WINDOW_HEAP, mapped when first used. Init finds
+ * The heap of a program: heap_core from WINDOW_HEAP to WINDOW_THREADS, mapped when first used. Init finds
  * its own mapped by the kernel already, smaller (kernel/core/start_init.c).
  */
 #include "lib/oak/heap.h"

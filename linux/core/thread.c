@@ -16,8 +16,8 @@
 #include "linux/core/reserve.h"
 #include "linux/core/window.h"
 
-#define BLOCKS_MAX        32768 /* WINDOW_THREADS up to WINDOW_MAPS holds more */
-#define STACK_READY_BYTES 16384
+#define BLOCKS_MAX        ((uint32_t)((WINDOW_MAPS - WINDOW_THREADS) / THREAD_BLOCK_SIZE))
+#define STACK_READY_BYTES 12288
 #define PAUSE_NS          2000000
 
 static struct {

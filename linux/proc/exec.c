@@ -25,7 +25,7 @@
 #define STRING_MAX       131072u  /* bytes of one argument or variable, with its NUL */
 #define STRINGS_MAX      1048576u /* bytes of all arguments, and of all variables */
 #define STRING_COUNT_MAX 131072u
-#define STACK_TOP        0x00007ffffffff000ull
+#define STACK_TOP        (APPLICATION_END - 4 * PAGE_SIZE) /* above it: the vDSO */
 #define STACK_BYTES      (8ull << 20)
 #define SCRIPT_DEPTH     4
 #define SCRIPT_LINE      256

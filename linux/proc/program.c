@@ -22,7 +22,7 @@
 #define PF_W      2
 #define PF_R      4
 
-#define HEADERS_MAX      64
+#define HEADERS_MAX      32
 #define PROGRAM_BASE     0x0000555555554000ull
 #define INTERPRETER_BASE 0x00007f0000000000ull
 #define PATH_BYTES       256
@@ -190,7 +190,8 @@ static long interpreter_path(struct file *file, const struct elf *elf, char *pat
     return 0;
 }
 
-static long interpreter_load(const char *path, struct mm *mm, struct program *out)
+static __attribute__((noinline)) long interpreter_load(const char *path, struct mm *mm,
+                                                       struct program *out)
 {
     struct file *file;
     struct elf elf;
@@ -229,10 +230,11 @@ static uint64_t headers_address(const struct elf *elf, uint64_t bias)
     return 0;
 }
 
-long program_load(struct file *file, struct mm *mm, struct program *out)
+/* Apart from its interpreter's, so that the stack holds the headers of one file at a time. */
+static __attribute__((noinline)) long own_load(struct file *file, struct mm *mm,
+                                               struct program *out, char *interpreter)
 {
     struct elf elf;
-    char interpreter[PATH_BYTES];
     long result = elf_read(file, &elf);
     if (result == 0) {
         result = interpreter_path(file, &elf, interpreter);
@@ -254,7 +256,14 @@ long program_load(struct file *file, struct mm *mm, struct program *out)
     out->header_count = elf.header.program_count;
     mm->brk_start = elf.end + bias;
     mm->brk_end = mm->brk_start;
-    return interpreter[0] != '\0' ? interpreter_load(interpreter, mm, out) : 0;
+    return 0;
+}
+
+long program_load(struct file *file, struct mm *mm, struct program *out)
+{
+    char interpreter[PATH_BYTES];
+    long result = own_load(file, mm, out, interpreter);
+    return result != 0 || interpreter[0] == '\0' ? result : interpreter_load(interpreter, mm, out);
 }
 
 bool script_parse(char *line, char **interpreter, char **argument)

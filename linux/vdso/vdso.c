@@ -48,19 +48,16 @@ static uint32_t view_get(void)
     return slot;
 }
 
+/* Above the stack's top, so that they share its page table. */
+#define VDSO_ADDRESS (APPLICATION_END - PAGE_SIZE)
+
 uint64_t vdso_map(struct mm *mm)
 {
     uint32_t slot = view_get();
-    if (slot == 0) {
-        return 0;
-    }
-    long place = mm_map_special(mm, 0, PAGE_SIZE, slot, PROT_READ | PROT_EXEC, "[vdso]");
-    if (place < 0) {
-        return 0;
-    }
-    /* Mappings are placed downwards: below a fresh mapping there is room in a fresh mm. */
-    return mm_map_special(mm, (uint64_t)place - PAGE_SIZE, PAGE_SIZE, SLOT_TIME, PROT_READ,
-                          "[vvar]") < 0
-               ? 0
-               : (uint64_t)place;
+    bool mapped =
+        slot != 0 &&
+        mm_map_special(mm, VDSO_ADDRESS, PAGE_SIZE, slot, PROT_READ | PROT_EXEC, "[vdso]") >= 0 &&
+        mm_map_special(mm, VDSO_ADDRESS - PAGE_SIZE, PAGE_SIZE, SLOT_TIME, PROT_READ, "[vvar]") >=
+            0;
+    return mapped ? VDSO_ADDRESS : 0;
 }

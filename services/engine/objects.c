@@ -313,6 +313,12 @@ status_t channel_ready(struct channel_memory *channel, uint64_t offset, uint64_t
     return STATUS_OK;
 }
 
+void channel_launched(const struct channel_memory *channel)
+{
+    (void)kernel_memory_discard(channel->memory, CHANNEL_SPECIFICATION,
+                                channel->mapped_bytes - CHANNEL_SPECIFICATION);
+}
+
 void channel_forget(struct channel_memory *channel)
 {
     window_unmap(channel->bytes, channel->mapped_bytes);

@@ -298,6 +298,7 @@ void process_launched(struct process *process, uint64_t pid)
 {
     process->state = PROCESS_RUNNING;
     process->pid = pid;
+    channel_launched(&process->channel);
     if (process->window != 0) {
         process_resize(process, process->window);
     }

@@ -186,9 +186,9 @@ void clone_main(void)
         (void)events_wait();
     }
     channel_open(request.size);
-    must(container_launched(CONTAINER_SLOT_ENGINE, 0, STATUS_OK, 1, "", 0), "launched");
     char word[WORD_BYTES];
-    argument_find(word);
+    argument_find(word); /* the engine takes the specification back when it hears "launched" */
+    must(container_launched(CONTAINER_SLOT_ENGINE, 0, STATUS_OK, 1, "", 0), "launched");
     uint32_t exit_code = word_do(word);
     must(container_ended(CONTAINER_SLOT_ENGINE, 0, exit_code, 0), "ended");
     for (;;) {

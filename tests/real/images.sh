@@ -140,14 +140,15 @@ run_oak machine stop
 
 # A store whose bytes change: a page of the large file, found by its content.
 /usr/bin/python3 - "$OAK_STATE/store.img" "$work/content/data/noise" <<'PYTHON'
-import mmap, sys
+import os, sys
 with open(sys.argv[2], "rb") as file:
     file.seek(32 << 20)
     page = file.read(4096)
-with open(sys.argv[1], "r+b") as store, mmap.mmap(store.fileno(), 1 << 30) as bytes:
-    at = bytes.find(page)
-    assert at >= 0
-    bytes[at + 100] ^= 1
+store = os.open(sys.argv[1], os.O_RDWR)
+at = os.lseek(store, 0, os.SEEK_DATA) & ~4095
+while os.pread(store, 4096, at) != page:
+    at = os.lseek(store, at + 4096, os.SEEK_DATA) & ~4095
+os.pwrite(store, bytes([page[100] ^ 1]), at + 100)
 PYTHON
 result $? "a bit of the large file is changed in the store"
 run_oak run -d --name neighbour large sh -c 'while :; do cat /etc/passwd >/dev/null; sleep 0.05; done'
@@ -170,15 +171,20 @@ run_oak machine stop
 
 # The file system's first block.
 /usr/bin/python3 - "$OAK_STATE/store.img" <<'PYTHON'
-import mmap, sys
+import os, sys
 count = 0
-with open(sys.argv[1], "r+b") as store, mmap.mmap(store.fileno(), 1 << 30) as bytes:
-    at = bytes.find(b"\xe2\xe1\xf5\xe0")
-    while at >= 0:
-        if at % 4096 == 1024:
-            bytes[at + 40] ^= 1
-            count += 1
-        at = bytes.find(b"\xe2\xe1\xf5\xe0", at + 1)
+store = os.open(sys.argv[1], os.O_RDWR)
+at = 0
+while True:
+    try:
+        at = os.lseek(store, at, os.SEEK_DATA) & ~4095
+    except OSError:
+        break  # no data behind
+    block = os.pread(store, 4096, at)
+    if block[1024:1028] == b"\xe2\xe1\xf5\xe0":
+        os.pwrite(store, bytes([block[1064] ^ 1]), at + 1064)
+        count += 1
+    at += 4096
 assert count > 0
 PYTHON
 result $? "a bit of each image's superblock is changed in the store"

@@ -287,6 +287,11 @@ status_t channel_ready(struct channel_memory *channel, uint64_t offset, uint64_t
     return STATUS_OK;
 }
 
+void channel_launched(const struct channel_memory *channel)
+{
+    (void)channel;
+}
+
 void channel_forget(struct channel_memory *channel)
 {
     struct channel *own = &channels[channel->memory - CHANNEL_SLOT];
