@@ -183,6 +183,19 @@ void scheduler_bill(struct thread *thread)
     time_bill(scheduler, thread);
 }
 
+uint64_t scheduler_turn_cycles(const struct thread *thread)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        /* Another CPU may go on to the next thread meanwhile: then this is a little too much. */
+        if (__atomic_load_n(&cpus[i]->current, __ATOMIC_RELAXED) == thread) {
+            uint64_t since = __atomic_load_n(&scheduler_of(cpus[i])->tsc_since, __ATOMIC_RELAXED);
+            uint64_t now = tsc_read();
+            return now > since ? now - since : 0;
+        }
+    }
+    return 0;
+}
+
 void scheduler_save(struct thread *thread)
 {
     fpu_save(thread->fpu);

@@ -19,6 +19,9 @@ void scheduler_save(struct thread *thread);
 /* Count and bill the current thread's time. */
 void scheduler_bill(struct thread *thread);
 
+/* Cycles of the turn that the thread is in on some CPU, which were not counted yet; 0: in none. */
+uint64_t scheduler_turn_cycles(const struct thread *thread);
+
 /* The CPU runs nobody now; what was current may be anywhere already. */
 void scheduler_detach(void);
 

@@ -1,4 +1,5 @@
-/* Threads: making, starting, parking, interrupting and ending them. Scheduling is core/scheduler.c. */
+/* Threads: making, starting, parking, interrupting and ending them. Scheduling is core/scheduler.c.
+ */
 #include "kernel/object/thread.h"
 
 #include "kernel/core/assert.h"
@@ -121,9 +122,9 @@ status_t call_thread_create(struct call *call)
         return status;
     }
     struct thread *thread;
-    status = thread_create(object_account(call->object), domain, call->argument[3],
-                           (uint32_t)call->argument[4], call->argument[5] & THREAD_COPY_FPU,
-                           &thread);
+    status =
+        thread_create(object_account(call->object), domain, call->argument[3],
+                      (uint32_t)call->argument[4], call->argument[5] & THREAD_COPY_FPU, &thread);
     if (status == STATUS_OK) {
         capability_put(call->thread, call->argument[1], object_handle(&thread->object, RIGHTS_ALL));
     }
@@ -282,9 +283,13 @@ _Static_assert(THREAD_READY == THREAD_STATE_READY && THREAD_RUNNING == THREAD_ST
 status_t call_thread_read(struct call *call)
 {
     struct thread *thread = object_thread(call->object);
+    uint64_t turn = scheduler_turn_cycles(thread);
+    bool application = thread->mode == MODE_APPLICATION;
     struct thread_usage usage = {
-        .application_ns = clock_cycles_to_ns(thread->mode_cycles[MODE_APPLICATION]),
-        .personality_ns = clock_cycles_to_ns(thread->mode_cycles[MODE_PERSONALITY]),
+        .application_ns =
+            clock_cycles_to_ns(thread->mode_cycles[MODE_APPLICATION] + (application ? turn : 0)),
+        .personality_ns =
+            clock_cycles_to_ns(thread->mode_cycles[MODE_PERSONALITY] + (application ? 0 : turn)),
         .state = thread->state,
     };
     memcpy(call->thread->frame->message, &usage, sizeof(usage));
