@@ -40,23 +40,25 @@ enum container_request {
  * (records of abi/control.h as the client sent them). Neither side believes the other's indices:
  * lib/ring/byte_ring.h copies, checks, then uses.
  */
-#define CHANNEL_RING_BYTES 16384
-#define CHANNEL_RING_STDIN  0x1000
-#define CHANNEL_RING_STDOUT 0x5000
-#define CHANNEL_RING_STDERR 0x9000
-#define CHANNEL_SPECIFICATION 0xd000
+#define CHANNEL_RING_BYTES        16384
+#define CHANNEL_RING_STDIN        0x1000
+#define CHANNEL_RING_STDOUT       0x5000
+#define CHANNEL_RING_STDERR       0x9000
+#define CHANNEL_SPECIFICATION     0xd000
 #define CHANNEL_SPECIFICATION_MAX 262144
-#define CHANNEL_BYTES (CHANNEL_SPECIFICATION + CHANNEL_SPECIFICATION_MAX)
+#define CHANNEL_BYTES             (CHANNEL_SPECIFICATION + CHANNEL_SPECIFICATION_MAX)
 
 /* Written by the ring's producer or its consumer only; each on its own cache line. */
 struct ring_control {
-    uint32_t produced; /* bytes ever put in, modulo 2^32; producer */
-    uint32_t closed;   /* 1: no more will come; producer */
-    uint32_t producer_sleeps; /* 1: tell the producer when there is room; producer sets, consumer clears */
+    uint32_t produced;        /* bytes ever put in, modulo 2^32; producer */
+    uint32_t closed;          /* 1: no more will come; producer */
+    uint32_t producer_sleeps; /* 1: tell the producer when there is room; producer sets, consumer
+                                 clears */
     uint32_t pad[13];
-    uint32_t consumed; /* bytes ever taken; consumer */
-    uint32_t abandoned; /* 1: nobody will read any more; consumer */
-    uint32_t consumer_sleeps; /* 1: tell the consumer when bytes came; consumer sets, producer clears */
+    uint32_t consumed;        /* bytes ever taken; consumer */
+    uint32_t abandoned;       /* 1: nobody will read any more; consumer */
+    uint32_t consumer_sleeps; /* 1: tell the consumer when bytes came; consumer sets, producer
+                                 clears */
     uint32_t pad_too[13];
 };
 

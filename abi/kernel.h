@@ -25,7 +25,7 @@ enum right {
 };
 #undef RIGHT
 
-#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)               \
+#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)                \
     CALL_##name = number,
 enum kernel_call {
 #include "abi/syscalls.def"
@@ -52,11 +52,11 @@ enum kernel_call {
 #define MESSAGE_WORDS        64
 #define MESSAGE_BYTES        (MESSAGE_WORDS * 8)
 #define MESSAGE_CAPABILITIES 4
-#define MESSAGE_HEADER(operation, words, capabilities)                                            \
+#define MESSAGE_HEADER(operation, words, capabilities)                                             \
     ((uint64_t)(operation) | (uint64_t)(words) << 16 | (uint64_t)(capabilities) << 24)
-#define MESSAGE_INTERRUPTIBLE (1ull << 27) /* gate_call: return INTERRUPTED when interrupted */
-#define MESSAGE_OPERATION(header)    ((uint32_t)((header)&0xffff))
-#define MESSAGE_WORD_COUNT(header)   ((uint32_t)((header) >> 16 & 0x7f))
+#define MESSAGE_INTERRUPTIBLE            (1ull << 27) /* gate_call: return INTERRUPTED when interrupted */
+#define MESSAGE_OPERATION(header)        ((uint32_t)((header)&0xffff))
+#define MESSAGE_WORD_COUNT(header)       ((uint32_t)((header) >> 16 & 0x7f))
 #define MESSAGE_CAPABILITY_COUNT(header) ((uint32_t)((header) >> 24 & 7))
 
 /* Why a thread came to its domain's trap entry, in trap_words.cause. */
@@ -89,7 +89,8 @@ struct trap_words {
 struct thread_frame {
     struct trap_words application; /* 0x000: application_resume loads these */
     uint64_t reserved[6];
-    struct trap_words personality; /* 0x080: a fault in personality mode; fault_resume loads these */
+    struct trap_words
+        personality; /* 0x080: a fault in personality mode; fault_resume loads these */
     uint64_t reserved_too[6];
     uint64_t message[MESSAGE_WORDS]; /* 0x100 */
     uint32_t send[MESSAGE_CAPABILITIES];
@@ -166,7 +167,7 @@ struct domain_report {
     uint64_t address;
     uint64_t rip;
     uint64_t rsp;
-    uint64_t calls;                           /* how many of the next are valid */
+    uint64_t calls;                                /* how many of the next are valid */
     uint64_t return_address[DOMAIN_REPORT_FRAMES]; /* by frame pointers, innermost first */
 };
 
@@ -249,7 +250,8 @@ struct bundle_header {
  * window and is indexed by these offsets. What a program writes to lies in one GiB: it shares one
  * page directory and one node of the memory's tree.
  */
-#define WINDOW_IMAGE   (WINDOW_BASE + 0x00400000ull)  /* the program */
-#define WINDOW_HEAP    (WINDOW_BASE + 0x01000000ull) /* grows up */
-#define WINDOW_THREADS (WINDOW_BASE + 0x28000000ull) /* thread blocks, the first is the main thread's */
-#define WINDOW_MAPS    (WINDOW_BASE + 0x40000000ull) /* other memories, placed by the program */
+#define WINDOW_IMAGE (WINDOW_BASE + 0x00400000ull) /* the program */
+#define WINDOW_HEAP  (WINDOW_BASE + 0x01000000ull) /* grows up */
+#define WINDOW_THREADS                                                                             \
+    (WINDOW_BASE + 0x28000000ull) /* thread blocks, the first is the main thread's */
+#define WINDOW_MAPS (WINDOW_BASE + 0x40000000ull) /* other memories, placed by the program */

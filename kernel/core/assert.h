@@ -7,11 +7,11 @@
 
 __attribute__((noreturn)) void panic(const char *file, int line, const char *what);
 
-#define assert(condition)                                                                         \
-    do {                                                                                          \
-        if (__builtin_expect(!(condition), 0)) {                                                  \
-            panic(__FILE__, __LINE__, #condition);                                                \
-        }                                                                                         \
+#define assert(condition)                                                                          \
+    do {                                                                                           \
+        if (__builtin_expect(!(condition), 0)) {                                                   \
+            panic(__FILE__, __LINE__, #condition);                                                 \
+        }                                                                                          \
     } while (0)
 
 #ifdef OAK_DEBUG

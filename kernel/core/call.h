@@ -28,7 +28,7 @@ enum {
 
 typedef status_t (*call_handler)(struct call *call);
 
-#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)               \
+#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)                \
     status_t call_##name(struct call *call);
 #include "abi/syscalls.def"
 #undef KERNEL_CALL

@@ -4,8 +4,8 @@
 #include "kernel/core/lock.h"
 #include "lib/base/string.h"
 
-#define NO_FRAME       0 /* frame 0 is never free RAM of ours */
-#define ZEROED_WANTED  1024
+#define NO_FRAME      0 /* frame 0 is never free RAM of ours */
+#define ZEROED_WANTED 1024
 
 struct frame_list {
     uint32_t first;
@@ -83,8 +83,7 @@ void frames_init(const struct ram_range *ranges, uint32_t count)
     frames = physical_pointer(array_physical);
     memset(frames, 0, array_bytes);
     for (uint32_t i = 0; i < count; i++) {
-        for (uint64_t physical = ranges[i].start; physical < ranges[i].end;
-             physical += PAGE_SIZE) {
+        for (uint64_t physical = ranges[i].start; physical < ranges[i].end; physical += PAGE_SIZE) {
             if (physical - array_physical >= array_bytes) {
                 struct frame *frame = frame_of_physical(physical);
                 frame->flags = FRAME_FREE;

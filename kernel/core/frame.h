@@ -12,8 +12,8 @@ struct payer;
 enum frame_flags {
     FRAME_FREE = 1,
     FRAME_ZEROED = 2,
-    FRAME_PINNED = 4,   /* the kernel uses it by address: one reference is the pin's */
-    FRAME_FOREIGN = 8,  /* part of the kernel image: never freed */
+    FRAME_PINNED = 4,  /* the kernel uses it by address: one reference is the pin's */
+    FRAME_FOREIGN = 8, /* part of the kernel image: never freed */
 };
 
 struct frame {

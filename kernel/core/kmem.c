@@ -5,12 +5,14 @@
 #include "kernel/core/lock.h"
 #include "kernel/x86_64/layout.h"
 
-static const uint16_t class_bytes[] = {64, 128, 192, 256, 320, 448, 576, 768, 1024, 1344, 2048, 4096};
+static const uint16_t class_bytes[] = {64,  128, 192,  256,  320,  448,
+                                       576, 768, 1024, 1344, 2048, 4096};
 
 #define CLASSES ARRAY_LENGTH(class_bytes)
 
 /* Slabs with at least one free object, doubly linked through their struct frame. */
-struct class {
+struct class
+{
     struct spinlock lock;
     struct frame *partial;
 };

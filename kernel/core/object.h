@@ -22,8 +22,8 @@ struct object {
     union {
         struct {
             uint8_t type; /* enum object_type */
-            uint8_t
-                dying; /* set once, when destruction begins; 2 when somebody does the last step */
+            /* Set once, when destruction begins; 2 when somebody does the last step. */
+            uint8_t dying;
         };
         uint16_t live_type; /* the type, as long as it is not dying */
     };

@@ -103,7 +103,8 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
 {
     const struct bundle_entry *entry = init_find();
     struct elf_image program;
-    must(elf_parse(bundle_start + entry->offset, entry->size_bytes, entry->size_bytes, &program), "ELF file");
+    must(elf_parse(bundle_start + entry->offset, entry->size_bytes, entry->size_bytes, &program),
+         "ELF file");
     for (uint32_t i = 0; i < program.segment_count; i++) {
         segment_map(domain, private, bundle, &program.segment[i], entry->offset);
     }

@@ -49,7 +49,7 @@ struct call_entry {
 #define CALL_TYPE_HALF     0xff
 
 #define RIGHT_0 0
-#define KERNEL_CALL(number, name, arguments, results, type_, rights_, shape, meaning)             \
+#define KERNEL_CALL(number, name, arguments, results, type_, rights_, shape, meaning)              \
     [number] = {.handler = call_##name, .type = CALL_TYPE_##type_, .rights = RIGHT_##rights_},
 static const struct call_entry calls[KERNEL_CALLS] = {
 #include "abi/syscalls.def"
@@ -65,8 +65,8 @@ static status_t call_find_object(struct thread *thread, const struct call_entry 
     bool half = entry->type == CALL_TYPE_HALF;
     enum object_type type = half ? OBJECT_NONE : (enum object_type)entry->type;
     uint32_t had;
-    status_t status = domain_find(thread->domain, call->argument[0], type, entry->rights,
-                                  &call->object, &had);
+    status_t status =
+        domain_find(thread->domain, call->argument[0], type, entry->rights, &call->object, &had);
     if (half && status == STATUS_OK && call->object->type != OBJECT_DOMAIN &&
         call->object->type != OBJECT_SPACE) {
         return STATUS_WRONG_TYPE;

@@ -26,7 +26,8 @@ static void account_init(struct account *account, struct account *parent, struct
     payer->account = account;
 }
 
-/* The root may use all frames but a reserve for the kernel's own uncharged parts (slabs, tables). */
+/* The root may use all frames but a reserve for the kernel's own uncharged parts (slabs, tables).
+ */
 void account_init_root(void)
 {
     account_init(&root, NULL, &root_payer);
@@ -138,8 +139,8 @@ void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
     account_uncharge(payer->account, kind, bytes);
     uint64_t before = __atomic_fetch_sub(&payer->bytes[kind], bytes, __ATOMIC_RELAXED);
     assert(before >= bytes);
-    bool last = payer->orphan && payer->bytes[ACCOUNT_FRAMES] == 0 &&
-                payer->bytes[ACCOUNT_OBJECTS] == 0;
+    bool last =
+        payer->orphan && payer->bytes[ACCOUNT_FRAMES] == 0 && payer->bytes[ACCOUNT_OBJECTS] == 0;
     spin_unlock(&payer->lock);
     if (last) {
         account_uncharge(payer->account, ACCOUNT_OBJECTS, kmem_size(sizeof(*payer)));

@@ -39,8 +39,8 @@ struct account {
     uint64_t bytes[ACCOUNT_KINDS]; /* own */
     uint64_t threads;              /* with its children */
     uint64_t limit_threads;
-    uint64_t cpu_ns; /* own and dead children's; atomic */
-    uint64_t objects_alive; /* created and not yet freed by the barrier */
+    uint64_t cpu_ns;          /* own and dead children's; atomic */
+    uint64_t objects_alive;   /* created and not yet freed by the barrier */
     struct list_node objects; /* threads first: they must stop before what they stand on goes */
 };
 

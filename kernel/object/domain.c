@@ -214,8 +214,7 @@ status_t call_capability_copy(struct call *call)
 {
     struct domain *domain = object_domain(call->object);
     struct object *object;
-    status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_NONE, 0, &object);
+    status_t status = capability_find(call->thread, call->argument[2], OBJECT_NONE, 0, &object);
     if (status != STATUS_OK) {
         return status;
     }

@@ -80,8 +80,7 @@ static void wait_begin(struct thread *thread, enum thread_state state, struct en
 static struct thread *receiver_take(struct endpoint *endpoint)
 {
     while (!list_empty(&endpoint->receivers)) {
-        struct thread *receiver =
-            CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
+        struct thread *receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
         list_remove(&receiver->wait_node);
         spin_lock(&receiver->lock);
         bool waits = receiver->state == THREAD_RECEIVING;
@@ -339,8 +338,7 @@ status_t call_endpoint_reply_receive(struct call *call)
     if (!header_valid(header)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    struct thread *caller =
-        token == 0 ? NULL : reply_deliver(server, endpoint, token, header);
+    struct thread *caller = token == 0 ? NULL : reply_deliver(server, endpoint, token, header);
     if (server->frame->receive[0] != 0) {
         receive_slots_prepare(server);
     }

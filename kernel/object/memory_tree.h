@@ -47,7 +47,8 @@ status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t pa
 /* The first present page at or after `page` and before `end`; UINT64_MAX: none. */
 uint64_t tree_next_present(const struct memory_tree *tree, uint64_t page, uint64_t end);
 
-/* Drop a reference on a node; the last one drops those below. Bounded by *budget frees; true: done. */
+/* Drop a reference on a node; the last one drops those below. Bounded by *budget frees; true: done.
+ */
 bool node_release(struct node *node, uint32_t *budget);
 
 static inline void node_share(struct node *node)

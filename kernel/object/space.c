@@ -80,8 +80,7 @@ static status_t space_roots_make(struct space *space, struct account *payer, str
     window_enter(personality, &domain->window);
     space->root_application = table_physical(application);
     space->root_personality = table_physical(personality);
-    region_map_init_application(&space->map, payer, application,
-                                domain->open ? NULL : personality);
+    region_map_init_application(&space->map, payer, application, domain->open ? NULL : personality);
     return STATUS_OK;
 }
 

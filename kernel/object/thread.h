@@ -74,16 +74,16 @@ struct thread {
     uint32_t band;
     uint32_t cpu; /* where it runs, or ran last */
     bool unparked;
-    bool interruptible; /* of the present wait */
-    struct list_node wait_node;      /* run queue, or the queue of what it waits at */
-    struct object *waiting_at;       /* endpoint or signal */
-    uint64_t wait_sequence;          /* counts waits, so that a timer knows its own */
-    uint64_t wait_mask;              /* SIGNAL_WAIT */
-    uint64_t call_header;            /* CALLING: what will be delivered */
+    bool interruptible;         /* of the present wait */
+    struct list_node wait_node; /* run queue, or the queue of what it waits at */
+    struct object *waiting_at;  /* endpoint or signal */
+    uint64_t wait_sequence;     /* counts waits, so that a timer knows its own */
+    uint64_t wait_mask;         /* SIGNAL_WAIT */
+    uint64_t call_header;       /* CALLING: what will be delivered */
     uint64_t call_badge;
-    handle_t receive_signal;         /* RECEIVING: the signal waited for as well */
-    handle_t billing;                /* whose account pays for its time now */
-    handle_t billing_own;            /* its own account */
+    handle_t receive_signal; /* RECEIVING: the signal waited for as well */
+    handle_t billing;        /* whose account pays for its time now */
+    handle_t billing_own;    /* its own account */
 
     uint64_t deadline_ns;
     struct tree_node timer_node;

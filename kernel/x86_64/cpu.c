@@ -153,8 +153,8 @@ static void tables_load(struct cpu *cpu)
     own->gdt[KERNEL_DATA / 8] = 0x00cf92000000ffff;
     own->gdt[USER_DATA / 8] = 0x00cff2000000ffff;
     own->gdt[USER_CODE / 8] = 0x00affa000000ffff;
-    own->gdt[TSS_SELECTOR / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 |
-                                 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
+    own->gdt[TSS_SELECTOR / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+                                 (tss >> 24 & 0xff) << 56;
     own->gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
 
     struct table_pointer gdt_pointer = {sizeof(own->gdt) - 1, (uint64_t)own->gdt};

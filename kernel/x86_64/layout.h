@@ -16,19 +16,19 @@
 #define IMAGE_SLOT      511
 
 #ifdef __ASSEMBLER__
-#define DIRECT_MAP      0xffffc00000000000
-#define KERNEL_VIRTUAL  0xffffffff80000000
+#define DIRECT_MAP     0xffffc00000000000
+#define KERNEL_VIRTUAL 0xffffffff80000000
 #else
-#define DIRECT_MAP      0xffffc00000000000ull
-#define KERNEL_VIRTUAL  0xffffffff80000000ull
-#define DEVICE_BASE     0xffffff0000000000ull
+#define DIRECT_MAP     0xffffc00000000000ull
+#define KERNEL_VIRTUAL 0xffffffff80000000ull
+#define DEVICE_BASE    0xffffff0000000000ull
 #endif
 
 /* Where the application processors start: one page below 1 MiB. */
 #define TRAMPOLINE 0x8000
 
-#define KERNEL_CODE 0x08
-#define KERNEL_DATA 0x10
-#define USER_DATA   0x1b
-#define USER_CODE   0x23
+#define KERNEL_CODE  0x08
+#define KERNEL_DATA  0x10
+#define USER_DATA    0x1b
+#define USER_CODE    0x23
 #define TSS_SELECTOR 0x28

@@ -4,8 +4,8 @@
 #include "kernel/object/account.h"
 #include "kernel/x86_64/layout.h"
 
-#define TABLE_ENTRIES   512
-#define FREES_PER_STEP  128
+#define TABLE_ENTRIES  512
+#define FREES_PER_STEP 128
 
 uint64_t *table_new(struct account *payer)
 {

@@ -73,8 +73,7 @@ void tree_insert(struct tree *tree, struct tree_node *node)
 void tree_remove(struct tree *tree, struct tree_node *node)
 {
     while (node->left != NULL && node->right != NULL) {
-        rotate_up(tree,
-                  node->left->priority > node->right->priority ? node->left : node->right);
+        rotate_up(tree, node->left->priority > node->right->priority ? node->left : node->right);
     }
     child_replace(tree, node->parent, node, node->left != NULL ? node->left : node->right);
     node->parent = NULL;

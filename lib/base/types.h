@@ -14,12 +14,12 @@ typedef uint32_t status_t;
 
 #define MUST_USE __attribute__((warn_unused_result))
 
-#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-#define ALIGN_UP(value, alignment) (((value) + (alignment)-1) & ~((__typeof__(value))(alignment)-1))
-#define ALIGN_DOWN(value, alignment) ((value) & ~((__typeof__(value))(alignment)-1))
+#define ARRAY_LENGTH(array)                 (sizeof(array) / sizeof((array)[0]))
+#define ALIGN_UP(value, alignment)          (((value) + (alignment)-1) & ~((__typeof__(value))(alignment)-1))
+#define ALIGN_DOWN(value, alignment)        ((value) & ~((__typeof__(value))(alignment)-1))
 #define CONTAINER_OF(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b)                           ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                           ((a) > (b) ? (a) : (b))
 
 /* For tables of many pages of which few are used: behind everything small, so that what a program
  * touches first lies on few pages. */

@@ -1,6 +1,6 @@
 /*
- * The heap of a program: heap_core from WINDOW_HEAP to WINDOW_THREADS, mapped when first used. Init finds
- * its own mapped by the kernel already, smaller (kernel/core/start_init.c).
+ * The heap of a program: heap_core from WINDOW_HEAP to WINDOW_THREADS, mapped when first used. Init
+ * finds its own mapped by the kernel already, smaller (kernel/core/start_init.c).
  */
 #include "lib/oak/heap.h"
 

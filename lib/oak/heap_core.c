@@ -22,8 +22,8 @@
 #define SLAB_HEADER_BYTES 64
 #define SMALL_MAX         2720
 
-/* Multiples of 16, the large ones chosen so that little of a slab is left over. Few: each class that a
- * small program uses costs it a page. */
+/* Multiples of 16, the large ones chosen so that little of a slab is left over. Few: each class
+ * that a small program uses costs it a page. */
 static const uint16_t class_bytes[HEAP_CLASSES] = {32, 64, 128, 256, 512, 1024, 2032, SMALL_MAX};
 
 /* A freed small block: the mark makes a double free worth looking for. */
