@@ -20,6 +20,8 @@
 #include "linux/file/walk.h"
 #include "linux/tty/tty.h"
 
+#define CONSOLE_DEVICE DEVICE(5, 1)
+
 #define STREAMS 3
 #define STDIN   0
 #define STDOUT  1
@@ -360,7 +362,7 @@ static struct file *console_file(struct console *console, int stream)
 {
     struct path path;
     if (path_find(AT_FDCWD, "/dev/console", 0, &path) == 0) {
-        bool good = inode_is(path.inode, S_IFCHR) && path.inode->device_number == DEVICE(5, 1);
+        bool good = inode_is(path.inode, S_IFCHR) && path.inode->device_number == CONSOLE_DEVICE;
         struct file *file = good ? file_new_at(&path, NULL, NULL, O_RDWR) : NULL;
         path_put(&path);
         if (good) {
@@ -372,7 +374,7 @@ static struct file *console_file(struct console *console, int stream)
         return NULL;
     }
     inode->mode = S_IFCHR | 0620;
-    inode->device_number = DEVICE(136, 0);
+    inode->device_number = CONSOLE_DEVICE;
     return file_new(inode, O_RDWR, NULL, NULL);
 }
 
@@ -460,7 +462,7 @@ long console_make_tty(struct console *console)
 {
     static const struct tty_driver driver = {
         .output = tty_output, .input_wanted = tty_pump, .release = tty_gone};
-    console->tty = tty_new(&driver, console);
+    console->tty = tty_new(&driver, console, CONSOLE_DEVICE);
     if (console->tty == NULL) {
         return -ENOMEM;
     }

@@ -13,6 +13,7 @@
 #include "linux/file/file.h"
 #include "linux/file/proc.h"
 #include "linux/file/tree_fs.h"
+#include "linux/tty/pty.h"
 
 #define TMPFS_MODE  01777
 #define TMPFS_COUNT 64
@@ -249,6 +250,10 @@ long root_furnish(const struct specification *specification, const char **what)
     }
     if (result == 0) {
         result = proc_mount();
+    }
+    if (result == 0) {
+        *what = "/dev/pts";
+        result = pts_mount();
     }
     if (result == 0) {
         *what = "a file of the container's";

@@ -1,6 +1,6 @@
 /*
  * Character devices. None has state of its own: /dev/tty and /dev/console lead to the terminal or
- * the streams of the caller's console.
+ * the streams of the caller's console, /dev/ptmx to a new pseudo terminal.
  */
 #include "linux/file/device.h"
 
@@ -12,6 +12,7 @@
 #include "linux/file/file.h"
 #include "linux/file/tree_fs.h"
 #include "linux/proc/task.h"
+#include "linux/tty/pty.h"
 #include "linux/tty/tty.h"
 
 /* --- null, zero, full, random ---------------------------------------------------------------- */
@@ -239,6 +240,8 @@ long device_open(struct inode *inode, struct file *file)
         return open_terminal(file);
     case DEVICE(5, 1):
         return open_console(file);
+    case DEVICE(5, 2):
+        return pty_master_open(file);
     default:
         return -ENXIO;
     }
@@ -261,6 +264,7 @@ static const struct dev_entry dev_entries[] = {
     {"urandom", S_IFCHR | 0666, DEVICE(1, 9), NULL},
     {"tty", S_IFCHR | 0666, DEVICE(5, 0), NULL},
     {"console", S_IFCHR | 0620, DEVICE(5, 1), NULL},
+    {"ptmx", S_IFLNK | 0777, 0, "pts/ptmx"},
     {"fd", S_IFLNK | 0777, 0, "/proc/self/fd"},
     {"stdin", S_IFLNK | 0777, 0, "/proc/self/fd/0"},
     {"stdout", S_IFLNK | 0777, 0, "/proc/self/fd/1"},

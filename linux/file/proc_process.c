@@ -16,7 +16,6 @@
 #include "linux/tty/tty.h"
 
 #define NS_PER_TICK  10000000ul  /* of USER_HZ, 100 a second */
-#define TERMINAL     (136u << 8) /* how a controlling terminal is shown: pts/0 */
 #define PAGES(bytes) ((uint64_t)((bytes) / PAGE_SIZE))
 #define KIB(bytes)   ((bytes) / 1024)
 #define O_LARGEFILE  0100000u
@@ -33,7 +32,7 @@ struct snapshot {
     int process_group;
     int session;
     int foreground;
-    bool terminal;
+    uint64_t terminal; /* its device number; 0: none */
     char state;
     uint32_t threads;
     uint64_t cpu_ns;
@@ -119,7 +118,7 @@ static void group_snapshot(const struct thread_group *group, struct snapshot *ou
     out->parent = group->parent == NULL ? 0 : group->parent->pid;
     out->process_group = group->process_group;
     out->session = group->session;
-    out->terminal = group->terminal != NULL;
+    out->terminal = group->terminal == NULL ? 0 : tty_device(group->terminal);
     out->foreground = group->terminal == NULL ? -1 : tty_foreground(group->terminal);
     out->threads = group->task_count;
     out->children_cpu_ns = group->children_cpu_ns;
@@ -229,8 +228,8 @@ static long make_stat(const struct proc_target *target, struct proc_text *text)
         return -ESRCH;
     }
     proc_memory_read(target, &memory);
-    proc_put(text, "%d (%s) %c %d %d %d %u %d 0 0 0 0 0 ", now.tid, now.name, now.state, now.parent,
-             now.process_group, now.session, now.terminal ? TERMINAL : 0, now.foreground);
+    proc_put(text, "%d (%s) %c %d %d %d %lu %d 0 0 0 0 0 ", now.tid, now.name, now.state, now.parent,
+             now.process_group, now.session, now.terminal, now.foreground);
     proc_put(text, "%lu 0 %lu 0 20 0 %u 0 %lu ", now.cpu_ns / NS_PER_TICK,
              now.children_cpu_ns / NS_PER_TICK, now.threads, now.start_ns / NS_PER_TICK);
     proc_put(text, "%lu %lu %lu 1 1 %lu 0 0 ", memory.total_bytes, PAGES(memory.resident_bytes),

@@ -27,6 +27,8 @@ enum tty_request {
     TIOCGSID = 0x5429,
 };
 
+#define TIOCGDEV 0x80045432u /* does not fit into an enumeration's int */
+
 static long settings_get(struct tty *tty, uint64_t user_settings)
 {
     struct line_settings settings;
@@ -42,17 +44,33 @@ void tty_changed(struct tty *tty)
     wait_queue_wake(&tty->input_wait, WAIT_CHANGE);
 }
 
-/* Forget what was typed; the driver may have more. Without locks. */
-static void input_flush(struct tty *tty)
+void tty_flush_input(struct tty *tty)
 {
     mutex_lock(&tty->lock);
     line_flush_input(&tty->line);
+    tty->changes |= TTY_FLUSHED_INPUT;
     bool wanted = tty->input_refused;
     tty->input_refused = false;
     mutex_unlock(&tty->lock);
     if (wanted && tty->driver->input_wanted != NULL) {
-        tty->driver->input_wanted(tty->data);
+        tty->driver->input_wanted(tty->data); /* it may have more */
     }
+}
+
+void tty_flush_output(struct tty *tty)
+{
+    mutex_lock(&tty->lock);
+    line_flush_output(&tty->line);
+    tty->changes |= TTY_FLUSHED_OUTPUT;
+    mutex_unlock(&tty->lock);
+    tty_changed(tty);
+}
+
+/* Does the keyboard stop the output, with the usual characters? */
+static bool stops_by_keyboard(const struct line_settings *settings)
+{
+    return settings->input_flags & IXON && settings->control[VSTOP] == 'S' - '@' &&
+           settings->control[VSTART] == 'Q' - '@';
 }
 
 static long settings_set(struct tty *tty, uint32_t request, uint64_t user_settings)
@@ -72,10 +90,13 @@ static long settings_set(struct tty *tty, uint32_t request, uint64_t user_settin
         return result;
     }
     if (request == TCSETSF) {
-        input_flush(tty);
+        tty_flush_input(tty);
     }
     mutex_lock(&tty->lock);
     settings.discipline = 0;
+    if (stops_by_keyboard(&settings) != stops_by_keyboard(&tty->line.settings)) {
+        tty->changes |= stops_by_keyboard(&settings) ? TTY_DO_STOP : TTY_NO_STOP;
+    }
     line_set(&tty->line, &settings);
     mutex_unlock(&tty->lock);
     tty_changed(tty);
@@ -89,13 +110,10 @@ static long flush(struct tty *tty, uint64_t which)
         return result != 0 ? result : -EINVAL;
     }
     if (which != 1) {
-        input_flush(tty);
+        tty_flush_input(tty);
     }
     if (which != 0) {
-        mutex_lock(&tty->lock);
-        line_flush_output(&tty->line);
-        mutex_unlock(&tty->lock);
-        tty_changed(tty);
+        tty_flush_output(tty);
     }
     return 0;
 }
@@ -110,6 +128,7 @@ static long flow(struct tty *tty, uint64_t action)
     if (action < 2) {
         mutex_lock(&tty->lock);
         tty->line.stopped = action == 0;
+        tty->changes |= action == 0 ? TTY_STOPPED : TTY_STARTED;
         mutex_unlock(&tty->lock);
         tty_changed(tty);
     }
@@ -143,12 +162,13 @@ static long size_set(struct tty *tty, uint64_t user_size)
     return 0;
 }
 
-/* The session or the foreground, for a caller whose terminal it is. */
-static long job_get(struct tty *tty, uint32_t request, uint64_t user_number)
+/* The session or the foreground, for a caller whose terminal it is, or who holds the other end. */
+static long job_get(struct tty *tty, bool master, uint32_t request, uint64_t user_number)
 {
     const struct thread_group *group = task_current()->group;
     mutex_lock(&tty->lock);
-    bool ours = group->terminal == tty && tty->session == group->session;
+    bool ours = master ? request == TIOCGPGRP || tty->session != 0
+                       : group->terminal == tty && tty->session == group->session;
     int number = request == TIOCGSID ? tty->session : tty->foreground;
     mutex_unlock(&tty->lock);
     return ours ? put_user_u32(user_number, (uint32_t)number) : -ENOTTY;
@@ -169,7 +189,11 @@ static long foreground_set(struct tty *tty, uint64_t user_number)
 
 long tty_ioctl(struct file *file, uint32_t request, uint64_t argument)
 {
-    struct tty *tty = file->data;
+    return tty_control_request(file->data, false, request, argument);
+}
+
+long tty_control_request(struct tty *tty, bool master, uint32_t request, uint64_t argument)
+{
     if (tty->hung_up && request != TIOCNOTTY) {
         return -EIO;
     }
@@ -200,9 +224,11 @@ long tty_ioctl(struct file *file, uint32_t request, uint64_t argument)
         return tty_give_up(tty);
     case TIOCGPGRP:
     case TIOCGSID:
-        return job_get(tty, request, argument);
+        return job_get(tty, master, request, argument);
     case TIOCSPGRP:
         return foreground_set(tty, argument);
+    case TIOCGDEV:
+        return put_user_u32(argument, (uint32_t)tty->device);
     case TIOCSTI: /* typing for others is refused, as with dev.tty.legacy_tiocsti = 0 */
         return -EIO;
     default:

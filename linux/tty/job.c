@@ -94,6 +94,11 @@ int tty_foreground(const struct tty *tty)
     return __atomic_load_n(&tty->foreground, __ATOMIC_RELAXED);
 }
 
+uint64_t tty_device(const struct tty *tty)
+{
+    return tty->device;
+}
+
 void tty_control(struct tty *tty, struct task *task)
 {
     struct thread_group *group = task->group;
@@ -129,6 +134,15 @@ long tty_set_controlling(struct tty *tty)
     mutex_unlock(&tty->lock);
     mutex_unlock(&tasks_lock);
     return result;
+}
+
+void tty_adopt(struct tty *tty)
+{
+    /* Who does not lead a session, or has a terminal, just opens a file. */
+    if (__atomic_load_n(&task_current()->group->terminal, __ATOMIC_RELAXED) == NULL) {
+        long ignored = tty_set_controlling(tty);
+        (void)ignored;
+    }
 }
 
 struct detach {

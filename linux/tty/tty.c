@@ -21,13 +21,14 @@
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-struct tty *tty_new(const struct tty_driver *driver, void *data)
+struct tty *tty_new(const struct tty_driver *driver, void *data, uint64_t device)
 {
     struct tty *tty = heap_alloc(sizeof(*tty));
     if (tty != NULL) {
         tty->references = 1;
         tty->driver = driver;
         tty->data = data;
+        tty->device = device;
         wait_queue_init(&tty->input_wait);
         wait_queue_init(&tty->output_wait);
         line_init(&tty->line);
@@ -78,7 +79,11 @@ uint32_t tty_input(struct tty *tty, const uint8_t *bytes, uint32_t length_bytes)
 {
     uint64_t signals = 0;
     mutex_lock(&tty->lock);
+    bool stopped = tty->line.stopped;
     uint32_t taken = line_type(&tty->line, bytes, length_bytes, &signals);
+    if (tty->line.stopped != stopped) {
+        tty->changes |= stopped ? TTY_STARTED : TTY_STOPPED;
+    }
     tty->input_refused = taken < length_bytes;
     bool writable = output_push(tty);
     bool readable = line_readable(&tty->line) || line_available(&tty->line) > 0;
@@ -102,6 +107,26 @@ void tty_output_ready(struct tty *tty)
     if (writable) {
         wait_queue_wake(&tty->output_wait, WAIT_POLLOUT);
     }
+}
+
+uint32_t tty_output_take(struct tty *tty, uint8_t *to, uint32_t capacity_bytes)
+{
+    const uint8_t *bytes;
+    uint32_t length;
+    uint32_t moved = 0;
+    mutex_lock(&tty->lock);
+    while (moved < capacity_bytes && (length = line_output(&tty->line, &bytes)) > 0) {
+        length = MIN(length, capacity_bytes - moved);
+        memcpy(to + moved, bytes, length);
+        line_output_taken(&tty->line, length);
+        moved += length;
+    }
+    bool writable = line_writable(&tty->line);
+    mutex_unlock(&tty->lock);
+    if (moved > 0 && writable) {
+        wait_queue_wake(&tty->output_wait, WAIT_POLLOUT);
+    }
+    return moved;
 }
 
 void tty_resize(struct tty *tty, uint32_t rows, uint32_t columns)
@@ -135,13 +160,11 @@ void tty_hangup(struct tty *tty)
     if (!first) {
         return;
     }
-    if (session > 0) {
+    if (session > 0 && foreground != session) {
         (void)signal_group_by_pid(session, SIGHUP);
         (void)signal_group_by_pid(session, SIGCONT);
     }
-    if (foreground != session) {
-        signals_send(foreground, signal_bit(SIGHUP) | signal_bit(SIGCONT));
-    }
+    tty_session_end(tty, session);
     wait_queue_wake(&tty->input_wait, WAIT_CHANGE);
     wait_queue_wake(&tty->output_wait, WAIT_CHANGE);
 }
@@ -367,7 +390,14 @@ static uint32_t tty_poll(struct file *file, struct poll_table *table)
 
 static void tty_release(struct file *file)
 {
-    tty_put(file->data);
+    struct tty *tty = file->data;
+    mutex_lock(&tty->lock);
+    bool last = --tty->files == 0;
+    mutex_unlock(&tty->lock);
+    if (last && tty->driver->closed != NULL) {
+        tty->driver->closed(tty->data);
+    }
+    tty_put(tty);
 }
 
 /* -ESPIPE, as for every terminal. */
@@ -382,6 +412,9 @@ static const struct file_operations tty_operations = {
 void tty_file_open(struct tty *tty, struct file *file)
 {
     tty_get(tty);
+    mutex_lock(&tty->lock);
+    tty->files++;
+    mutex_unlock(&tty->lock);
     file->operations = &tty_operations;
     file->data = tty;
 }
@@ -400,5 +433,5 @@ static bool output_gone(void *context)
 
 long tty_drain(struct tty *tty)
 {
-    return wait_event(&tty->output_wait, output_gone, tty);
+    return tty->driver->keeps_output ? 0 : wait_event(&tty->output_wait, output_gone, tty);
 }
