@@ -1,5 +1,5 @@
 /*
- * The EROFS reader. It owns three numbers of the superblock, written once by erofs_open; everything
+ * The EROFS reader. It owns a few numbers of the superblock, written once by erofs_open; everything
  * else is read from the image at each call, into buffers of at most a block on the stack, checked
  * there and only then believed. No allocation, no lock; blocks while the image pages in.
  *
@@ -101,7 +101,8 @@ _Static_assert(sizeof(struct directory_entry) == 12, "EROFS directory entry");
 
 static struct {
     uint64_t meta_offset;
-    int64_t build_ns; /* when compact inodes were modified */
+    uint64_t xattr_offset; /* of attributes that several inodes share */
+    int64_t build_ns;      /* when compact inodes were modified */
 } volume;
 
 /* --- superblock ------------------------------------------------------------------------------ */
@@ -136,6 +137,7 @@ long erofs_open(uint64_t *root_number)
         return -EUCLEAN;
     }
     volume.meta_offset = meta_offset;
+    volume.xattr_offset = (uint64_t)super.xattr_block << BLOCK_SHIFT;
     volume.build_ns = time_ns(super.build_seconds, super.build_nanoseconds);
     *root_number = super.root_number;
     return 0;
@@ -229,6 +231,8 @@ static long read_extended(uint64_t offset, struct erofs_inode *inode)
     if (result != 0) {
         return result;
     }
+    inode->extended = true;
+    inode->xattr_bytes = (uint32_t)xattr_bytes(raw.xattr_count);
     inode->mode = raw.mode;
     inode->uid = raw.uid;
     inode->gid = raw.gid;
@@ -246,6 +250,7 @@ static long read_compact(uint64_t offset, struct erofs_inode *inode)
     if (result != 0) {
         return result;
     }
+    inode->xattr_bytes = (uint32_t)xattr_bytes(raw.xattr_count);
     inode->mode = raw.mode;
     inode->uid = raw.uid;
     inode->gid = raw.gid;
@@ -470,4 +475,114 @@ long erofs_list(const struct erofs_inode *directory, erofs_entry entry, void *co
         }
     }
     return 0;
+}
+
+/* --- extended attributes ---------------------------------------------------------------------- */
+
+#define XATTR_UNIT           4
+#define XATTR_HEADER         12
+#define XATTR_SHARED_MAX     255
+#define XATTR_NAME_MAX       255
+#define XATTR_INDEX_USER     1
+#define XATTR_INDEX_SECURITY 6
+
+struct xattr_header {
+    uint32_t name_filter;
+    uint8_t shared_count;
+    uint8_t reserved[7];
+};
+
+struct xattr_entry {
+    uint8_t name_bytes;
+    uint8_t name_index;
+    uint16_t value_bytes;
+};
+
+_Static_assert(sizeof(struct xattr_header) == XATTR_HEADER, "EROFS attribute header");
+_Static_assert(sizeof(struct xattr_entry) == 4, "EROFS attribute");
+
+/* One entry, of at most that many bytes; *total_bytes says how many. False in *more: the visitor
+ * wants no more. */
+static long xattr_read(uint64_t offset, uint64_t limit_bytes, erofs_xattr_visit visit,
+                       void *context, uint64_t *total_bytes, bool *more)
+{
+    static const char user[] = "user.";
+    static const char security[] = "security.";
+    struct xattr_entry entry;
+    char name[sizeof(security) + XATTR_NAME_MAX];
+    if (limit_bytes < sizeof(entry) || !range_inside(offset, sizeof(entry), image_size())) {
+        return -EUCLEAN;
+    }
+    long result = image_read(offset, &entry, sizeof(entry));
+    if (result != 0) {
+        return result;
+    }
+    uint64_t total = sizeof(entry) + entry.name_bytes + entry.value_bytes;
+    if (total > limit_bytes || !range_inside(offset, total, image_size())) {
+        return -EUCLEAN;
+    }
+    *total_bytes = ALIGN_UP(total, (uint64_t)XATTR_UNIT);
+    const char *prefix = entry.name_index == XATTR_INDEX_USER       ? user
+                         : entry.name_index == XATTR_INDEX_SECURITY ? security
+                                                                    : NULL;
+    if (prefix == NULL || entry.name_bytes == 0) {
+        return 0;
+    }
+    size_t prefix_bytes = strlen(prefix);
+    memcpy(name, prefix, prefix_bytes);
+    result = image_read(offset + sizeof(entry), name + prefix_bytes, entry.name_bytes);
+    name[prefix_bytes + entry.name_bytes] = '\0';
+    bool shown = strlen(name) == prefix_bytes + entry.name_bytes &&
+                 prefix_bytes + entry.name_bytes <= XATTR_NAME_MAX &&
+                 (prefix == user || strcmp(name, "security.capability") == 0);
+    if (result == 0 && shown) {
+        const struct erofs_xattr xattr = {name, offset + sizeof(entry) + entry.name_bytes,
+                                          entry.value_bytes};
+        *more = visit(context, &xattr);
+    }
+    return result;
+}
+
+/* Those that lie elsewhere, by their numbers. */
+static long xattrs_shared(uint64_t offset, uint32_t count, erofs_xattr_visit visit, void *context,
+                          bool *more)
+{
+    uint32_t numbers[XATTR_SHARED_MAX];
+    long result = image_read(offset, numbers, count * sizeof(numbers[0]));
+    for (uint32_t i = 0; i < count && result == 0 && *more; i++) {
+        uint64_t total;
+        result = xattr_read(volume.xattr_offset + (uint64_t)numbers[i] * XATTR_UNIT, UINT64_MAX,
+                            visit, context, &total, more);
+    }
+    return result;
+}
+
+long erofs_xattrs(const struct erofs_inode *inode, erofs_xattr_visit visit, void *context)
+{
+    struct xattr_header header;
+    uint64_t offset =
+        volume.meta_offset + inode->number * INODE_UNIT +
+        (inode->extended ? sizeof(struct inode_extended) : sizeof(struct inode_compact));
+    bool more = true;
+    if (inode->xattr_bytes == 0) {
+        return 0;
+    }
+    if (!range_inside(offset, inode->xattr_bytes, image_size())) {
+        return -EUCLEAN;
+    }
+    long result = image_read(offset, &header, sizeof(header));
+    if (result != 0) {
+        return result;
+    }
+    uint64_t at = sizeof(header) + (uint64_t)header.shared_count * sizeof(uint32_t);
+    if (at > inode->xattr_bytes) {
+        return -EUCLEAN;
+    }
+    result = xattrs_shared(offset + sizeof(header), header.shared_count, visit, context, &more);
+    while (result == 0 && more && at < inode->xattr_bytes) {
+        uint64_t total;
+        result = xattr_read(offset + at, inode->xattr_bytes - at, visit, context, &total, &more);
+        at += result == 0 ? total : 0;
+    }
+    return result;
 }

@@ -12,6 +12,8 @@
 struct erofs_inode {
     uint64_t number; /* nid */
     uint32_t mode;
+    uint32_t xattr_bytes; /* behind the inode; 0: it has no attributes */
+    bool extended;        /* the larger form of an inode */
     uint32_t uid;
     uint32_t gid;
     uint32_t links;
@@ -41,3 +43,15 @@ long erofs_lookup(const struct erofs_inode *directory, const char *name, uint32_
 typedef bool (*erofs_entry)(void *context, const char *name, uint32_t length_bytes, uint64_t number,
                             uint8_t file_type);
 long erofs_list(const struct erofs_inode *directory, erofs_entry entry, void *context);
+
+/* An extended attribute: its whole name, and where in the image its value lies. */
+struct erofs_xattr {
+    const char *name;
+    uint64_t value_offset;
+    uint32_t value_bytes;
+};
+
+/* Calls for every attribute of "user." and for "security.capability"; stops when the function says
+ * false. */
+typedef bool (*erofs_xattr_visit)(void *context, const struct erofs_xattr *xattr);
+long erofs_xattrs(const struct erofs_inode *inode, erofs_xattr_visit visit, void *context);

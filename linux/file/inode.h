@@ -97,6 +97,16 @@ struct inode_operations {
     long (*set_attributes)(struct inode *inode, uint32_t mask, const struct attributes *attributes);
     /* Make that range of a regular file a hole; the size stays. NULL: -EOPNOTSUPP. */
     long (*punch)(struct inode *inode, uint64_t offset, uint64_t length_bytes);
+    /*
+     * Extended attributes by their whole names; who may has been checked. A capacity of 0 asks for
+     * the length alone; -ERANGE: it is too small. flags: XATTR_CREATE (-EEXIST), XATTR_REPLACE
+     * (-ENODATA). The list is of names, each with its NUL. NULL: -EOPNOTSUPP, and an empty list.
+     */
+    long (*xattr_get)(struct inode *inode, const char *name, void *value, uint32_t capacity_bytes);
+    long (*xattr_set)(struct inode *inode, const char *name, const void *value,
+                      uint32_t value_bytes, uint32_t flags);
+    long (*xattr_remove)(struct inode *inode, const char *name);
+    long (*xattr_list)(struct inode *inode, char *out, uint32_t capacity_bytes);
     /* Bring size and the like up to date before they are read; may be NULL. */
     void (*refresh)(struct inode *inode);
     /* The last reference is gone. */

@@ -229,6 +229,10 @@ const struct inode_operations tree_operations = {
     .open = tree_open,
     .set_attributes = node_set_attributes,
     .punch = tree_file_punch,
+    .xattr_get = node_xattr_get,
+    .xattr_set = node_xattr_set,
+    .xattr_remove = node_xattr_remove,
+    .xattr_list = node_xattr_list,
     .release = node_release,
 };
 

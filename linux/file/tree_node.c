@@ -185,6 +185,7 @@ struct node *node_unlinked(struct node *node, int64_t now)
 void node_release(struct inode *inode)
 {
     struct node *node = inode_node(inode);
+    node_xattrs_free(node);
     switch (inode->mode & S_IFMT) {
     case S_IFDIR:
         directory_free(&node->directory);

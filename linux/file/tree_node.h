@@ -8,7 +8,8 @@
  *   tree_fs.lock        names: every entry, a directory's part of its node, link counts, the table
  *                       of image inodes. Held while the image pages in, never while user memory is
  *                       touched.
- *   inode.lock          content (all but write_lock), size and blocks of a regular file. Handling a
+ *   inode.lock          content (all but write_lock), size and blocks of a regular file, and the
+ *                       extended attributes of every node. Handling a
  *                       fault takes it (file_mapping, under mm->lock), so user memory is never
  *                       touched with it; who copies to or from a user holds a view's reference.
  * tree_fs.lock and inode.lock are not held together.
@@ -20,6 +21,7 @@
 #include "linux/file/inode.h"
 
 struct file;
+struct xattr;
 
 struct tree_fs {
     struct mutex lock;
@@ -98,6 +100,8 @@ struct node {
     struct tree_fs *tree;
     bool from_image;
     bool in_table;
+    bool xattrs_read; /* from the image */
+    struct xattr *xattrs;
     struct tree_node by_image;
     struct erofs_inode image;
     union {
@@ -150,6 +154,14 @@ void entry_drop(struct node *parent, struct entry *entry);
 long directory_complete(struct node *directory);
 long directory_is_empty(struct node *directory, bool *empty);
 long directory_list(struct inode *inode, uint64_t cursor, list_emit emit, void *context);
+
+/* --- tree_xattr.c */
+void node_xattrs_free(struct node *node);
+long node_xattr_get(struct inode *inode, const char *name, void *value, uint32_t capacity_bytes);
+long node_xattr_set(struct inode *inode, const char *name, const void *value, uint32_t value_bytes,
+                    uint32_t flags);
+long node_xattr_remove(struct inode *inode, const char *name);
+long node_xattr_list(struct inode *inode, char *out, uint32_t capacity_bytes);
 
 /* --- tree_rename.c */
 long tree_rename(struct inode *from, const char *from_name, uint32_t from_bytes, struct inode *to,

@@ -21,5 +21,5 @@ if [ $# -gt 1 ]; then
     cp -a "$2" "$folder/tests"
 fi
 rm -f "$out"
-mkfs.erofs --quiet -x-1 -T0 --all-root -U 00000000-0000-4000-8000-000000000001 "$out" "$folder" \
+mkfs.erofs --quiet -T0 --all-root -U 00000000-0000-4000-8000-000000000001 "$out" "$folder" \
     >/dev/null

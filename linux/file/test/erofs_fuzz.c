@@ -58,7 +58,7 @@ static void build(void)
     static const uint32_t top_nids[] = {0, 0, 16, 24, 28, 32};
     static const char *const first[] = {"a", "b"};
     static const char *const second[] = {"c", "d", "e"};
-    static const uint32_t nids[] = {24, 32, 40};
+    static const uint32_t nids[] = {24, 48, 40};
     memset(bytes, 0, sizeof(bytes));
     put(1024, 0xe0f5e1e2, 4);
     put(1024 + 12, 12, 1);
@@ -74,6 +74,14 @@ static void build(void)
     memset(bytes + META_OFFSET + 29 * 32, 't', 20);
     put_inode(32, 2, S_IFREG | 0644, 4096 + 100, 5);
     put_inode(40, 0, S_IFCHR | 0644, 0, 0x103);
+    /* A file with an attribute behind its inode, and a shared one in the same place. */
+    put_inode(48, 0, S_IFREG | 0644, 0, 0);
+    put(META_OFFSET + 48 * 32 + 2, 7, 2);      /* 36 bytes of attributes */
+    put(META_OFFSET + 49 * 32 + 4, 1, 1);      /* one is shared: */
+    put(META_OFFSET + 49 * 32 + 12, 0x194, 4); /* in units of 4 bytes */
+    put(META_OFFSET + 49 * 32 + 16, 0x0003010a, 4);
+    memcpy(bytes + META_OFFSET + 49 * 32 + 20, "ten-lettersval", 14);
+    put(1024 + 44, META_OFFSET / 4096, 4);
     put(META_OFFSET + 44 * 32, 1, 2); /* extended */
     put(META_OFFSET + 44 * 32 + 4, S_IFIFO | 0600, 2);
 }
@@ -121,6 +129,18 @@ static void read_all(const struct erofs_inode *inode)
             range_inside(inode->data_offset, ALIGN_UP(inode->size_bytes, 4096ull), sizeof(bytes)));
 }
 
+/* Names end, are of the two kinds that are shown, and values lie in the image. */
+static bool xattr_entry(void *context, const struct erofs_xattr *xattr)
+{
+    uint32_t *count = context;
+    static uint8_t value[UINT16_MAX];
+    require(strncmp(xattr->name, "user.", 5) == 0 ||
+            strcmp(xattr->name, "security.capability") == 0);
+    require(strlen(xattr->name) <= 255 && xattr->value_bytes <= sizeof(value));
+    require(image_read(xattr->value_offset, value, xattr->value_bytes) == 0);
+    return ++*count < 1000;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length_bytes)
 {
     static struct walk walk;
@@ -145,6 +165,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length_bytes)
             continue;
         }
         read_all(&walk.directory);
+        uint32_t xattrs = 0;
+        long read = erofs_xattrs(&walk.directory, xattr_entry, &xattrs);
+        require(read == 0 || read == -EUCLEAN);
         if ((walk.directory.mode & S_IFMT) == S_IFDIR) {
             long result = erofs_list(&walk.directory, walk_entry, &walk);
             require(result == 0 || result == -EUCLEAN);

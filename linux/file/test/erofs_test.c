@@ -19,7 +19,17 @@ static const char *const make_tree =
     "for i in $(seq 2000); do : >tree/many/$(printf 'name-of-a-file-%04d' $i); done;"
     ": >tree/-dash; : >tree/many/!first; chmod 4751 tree/mixed; mkfifo tree/fifo;"
     "touch -d @1600000000 tree/plain;"
-    "mknod tree/null c 1 3 2>/dev/null || true;";
+    "mknod tree/null c 1 3 2>/dev/null || true;"
+    "mkdir tree/labels;"
+    "for i in 1 2 3 4; do : >tree/labels/$i; done;"
+    "python3 -c 'import os\n"
+    "for i in \"1234\": os.setxattr(\"tree/labels/\" + i, \"user.same\", b\"alike\")\n"
+    "os.setxattr(\"tree/labels/1\", \"user.own\", b\"x\" * 300)\n"
+    "try: os.setxattr(\"tree/labels/1\", \"trusted.hidden\", b\"t\")\n"
+    "except OSError: pass\n"
+    "try: os.setxattr(\"tree/labels/1\", \"security.capability\", b\"\\1\\0\\0\\2\" + b\"\\0\" * "
+    "16)\n"
+    "except OSError: pass';";
 
 static struct erofs_inode inode_of(uint64_t number)
 {
@@ -111,7 +121,7 @@ static void check_image(bool times, bool has_device)
         struct erofs_inode null = find(top, "null");
         CHECK((null.mode & S_IFMT) == S_IFCHR && null.device_number == DEVICE(1, 3));
     }
-    check_list(top, 11 + has_device);
+    check_list(top, 12 + has_device);
     check_list(find(top, "many"), 2001);
     check_list(find(top, "empty"), 0);
     CHECK(absent(top, "zzz") && absent(top, "!") && absent(top, "plai") && absent(top, "plain0"));
@@ -144,6 +154,41 @@ static void check_damage(void)
     free(copy);
 }
 
+struct labels {
+    uint32_t count;
+    bool own;
+    bool same;
+};
+
+static bool label_entry(void *context, const struct erofs_xattr *xattr)
+{
+    struct labels *labels = context;
+    char value[400];
+    CHECK(xattr->value_bytes <= sizeof(value));
+    CHECK(image_read(xattr->value_offset, value, xattr->value_bytes) == 0);
+    labels->count += strcmp(xattr->name, "security.capability") != 0;
+    labels->own = labels->own || (strcmp(xattr->name, "user.own") == 0 &&
+                                  xattr->value_bytes == 300 && value[299] == 'x');
+    labels->same = labels->same || (strcmp(xattr->name, "user.same") == 0 &&
+                                    xattr->value_bytes == 5 && memcmp(value, "alike", 5) == 0);
+    return true;
+}
+
+/* Attributes behind the inode and those that several files share are found, others are not shown.
+ */
+static void check_labels(bool kept)
+{
+    struct erofs_inode folder = find(root(), "labels");
+    for (int i = 1; i <= 4; i++) {
+        char name[2] = {(char)('0' + i), '\0'};
+        struct erofs_inode file = find(folder, name);
+        struct labels labels = {0};
+        CHECK(erofs_xattrs(&file, label_entry, &labels) == 0);
+        CHECK(labels.count == (kept ? i == 1 ? 2u : 1u : 0u));
+        CHECK(labels.same == kept && labels.own == (kept && i == 1));
+    }
+}
+
 int main(void)
 {
     static const char *const options[] = {"", "-E force-inode-compact", "-E force-inode-extended",
@@ -160,6 +205,7 @@ int main(void)
         CHECK(simulated_shell(script) == 0);
         simulated_image_file("image");
         check_image(i == 2, has_device);
+        check_labels(i != 3);
         printf("ok %zu - the reader finds what mkfs.erofs %s wrote\n", i + 1, options[i]);
     }
     check_damage();

@@ -16,3 +16,10 @@ printf old >folder/old
 printf stays >folder/stays
 ln -sf plain link
 chmod 640 plain
+echo labelled >labelled
+python3 -c '
+import os
+os.setxattr("labelled", "user.origin", b"image")
+os.setxattr("labelled", "user.empty", b"")
+os.setxattr("folder", "user.kind", b"folder")
+'
