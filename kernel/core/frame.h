@@ -17,7 +17,11 @@ enum frame_flags {
 };
 
 struct frame {
-    struct payer *payer; /* in a slab of kmem: the first free object */
+    union {
+        struct payer *payer;
+        void *slab_free;      /* in a slab of kmem: the first free object */
+        uint64_t table_lines; /* of a page table: bit per cache line that may have entries */
+    };
     uint32_t references; /* atomic; in a slab: objects in use */
     uint32_t flags;
     uint32_t next; /* list links, by number */

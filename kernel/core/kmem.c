@@ -5,6 +5,8 @@
 #include "kernel/core/lock.h"
 #include "kernel/x86_64/layout.h"
 
+#define UNIT_BYTES 64
+
 static const uint16_t class_bytes[] = {64,  128, 192,  256,  320,  448,
                                        576, 768, 1024, 1344, 2048, 4096};
 
@@ -19,12 +21,18 @@ struct class
 
 static struct class classes[CLASSES];
 
+/* The class of every size, by the number of 64-byte units that it takes. */
+static const uint8_t class_of_units[PAGE_SIZE / UNIT_BYTES + 1] = {
+    0,  0,  1,  2,  3,  4,  5,  5,  6,  6,  7,  7,  7,  8,  8,  8,  8,  9,  9,  9,  9,  9,
+    10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11,
+    11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11,
+};
+
 static uint32_t class_of(size_t size_bytes)
 {
-    uint32_t number = 0;
-    while (class_bytes[number] < size_bytes) {
-        number++;
-    }
+    uint32_t number = class_of_units[(size_bytes + UNIT_BYTES - 1) / UNIT_BYTES];
+    assert_debug(class_bytes[number] >= size_bytes &&
+                 (number == 0 || class_bytes[number - 1] < size_bytes));
     return number;
 }
 
@@ -83,7 +91,7 @@ static struct frame *slab_new(uint32_t size_bytes)
         *object = first;
         first = object;
     }
-    slab->payer = first;
+    slab->slab_free = first;
     slab->references = 0;
     return slab;
 }
@@ -104,10 +112,10 @@ void *kmem_alloc(size_t size_bytes)
         partial_add(class, slab);
     }
     struct frame *slab = class->partial;
-    void **object = (void **)(void *)slab->payer;
-    slab->payer = *object;
+    void **object = (void **)slab->slab_free;
+    slab->slab_free = *object;
     slab->references++;
-    if (slab->payer == NULL) {
+    if (slab->slab_free == NULL) {
         partial_remove(class, slab);
     }
     spin_unlock(&class->lock);
@@ -121,9 +129,9 @@ void kmem_free(void *object, size_t size_bytes)
     uint64_t physical = (uint64_t)(uintptr_t)object - DIRECT_MAP;
     struct frame *slab = frame_of_physical(physical);
     spin_lock(&class->lock);
-    bool was_full = slab->payer == NULL;
-    *(void **)object = slab->payer;
-    slab->payer = object;
+    bool was_full = slab->slab_free == NULL;
+    *(void **)object = slab->slab_free;
+    slab->slab_free = object;
     slab->references--;
     bool empty = slab->references == 0;
     if (was_full && !empty) {

@@ -5,7 +5,8 @@
 #include "kernel/object/thread.h"
 #include "lib/base/string.h"
 
-#define CHUNK_BYTES 65536ull
+#define CHUNK_BYTES      65536ull
+#define OBJECTS_PER_STEP 8
 
 static struct account root;
 static struct payer root_payer;
@@ -50,6 +51,31 @@ bool account_is_ancestor(const struct account *ancestor, const struct account *a
 
 /* --- bytes ----------------------------------------------------------------------------------- */
 
+static bool reserve(struct account *account, uint64_t bytes);
+
+/* Extend the reservation to `used_bytes` from the parent, in chunks if it can. Under the lock. */
+static bool reserve_more(struct account *account, uint64_t used_bytes)
+{
+    struct account *parent = account->parent;
+    if (parent == NULL) {
+        return false;
+    }
+    uint64_t missing = used_bytes - account->reserved_bytes;
+    uint64_t wanted =
+        MIN(MAX(missing, CHUNK_BYTES), account->limit_bytes - account->reserved_bytes);
+    spin_lock_nested(&parent->lock);
+    bool got = reserve(parent, wanted);
+    if (!got) {
+        wanted = missing;
+        got = reserve(parent, wanted);
+    }
+    spin_unlock_nested(&parent->lock);
+    if (got) {
+        account->reserved_bytes += wanted;
+    }
+    return got;
+}
+
 /* Cover `bytes` more by the reservation, from the parent if need be. Under the account's lock. */
 static bool reserve(struct account *account, uint64_t bytes)
 {
@@ -57,25 +83,8 @@ static bool reserve(struct account *account, uint64_t bytes)
         return false;
     }
     uint64_t used_bytes = account->used_bytes + bytes;
-    if (used_bytes > account->reserved_bytes) {
-        struct account *parent = account->parent;
-        if (parent == NULL) {
-            return false;
-        }
-        uint64_t missing = used_bytes - account->reserved_bytes;
-        uint64_t wanted =
-            MIN(MAX(missing, CHUNK_BYTES), account->limit_bytes - account->reserved_bytes);
-        spin_lock_nested(&parent->lock);
-        bool got = reserve(parent, wanted);
-        if (!got) {
-            wanted = missing;
-            got = reserve(parent, wanted);
-        }
-        spin_unlock_nested(&parent->lock);
-        if (!got) {
-            return false;
-        }
-        account->reserved_bytes += wanted;
+    if (used_bytes > account->reserved_bytes && !reserve_more(account, used_bytes)) {
+        return false;
     }
     account->used_bytes = used_bytes;
     account->peak_bytes = MAX(account->peak_bytes, used_bytes);
@@ -389,18 +398,28 @@ static void payer_leave(struct account *account)
     }
 }
 
-bool account_destroy_step(struct object *object)
+static struct object *object_first(struct account *account)
 {
-    struct account *account = object_account(object);
-    (void)object_begin_destroy(object);
     spin_lock(&account->lock);
     struct object *first = list_empty(&account->objects)
                                ? NULL
                                : CONTAINER_OF(account->objects.next, struct object, in_account);
     spin_unlock(&account->lock);
-    if (first != NULL) {
-        (void)object_destroy_step(first);
-        return false;
+    return first;
+}
+
+bool account_destroy_step(struct object *object)
+{
+    struct account *account = object_account(object);
+    (void)object_begin_destroy(object);
+    for (uint32_t i = 0; i < OBJECTS_PER_STEP; i++) {
+        struct object *first = object_first(account);
+        if (first == NULL) {
+            break;
+        }
+        if (!object_destroy_step(first)) {
+            return false;
+        }
     }
     if (__atomic_load_n(&account->objects_alive, __ATOMIC_ACQUIRE) != 0) {
         return false;

@@ -9,7 +9,7 @@
 #include "lib/base/string.h"
 
 #define PAGES_PER_STEP   64
-#define FREES_PER_STEP   512
+#define FREES_PER_STEP   128
 #define DMA_PAGES_MAX    4096
 #define RANGE_CLONE_MAX  4096
 #define MEMORY_BYTES_MAX (1ull << 53)

@@ -5,6 +5,7 @@
 #include "kernel/x86_64/layout.h"
 
 #define TABLE_ENTRIES  512
+#define LINE_ENTRIES   8 /* of a table: one bit of its frame's table_lines */
 #define FREES_PER_STEP 128
 
 uint64_t *table_new(struct account *payer)
@@ -17,12 +18,18 @@ uint64_t *table_new(struct account *payer)
         account_uncharge(payer, ACCOUNT_TABLES, PAGE_SIZE);
         return NULL;
     }
+    frame->table_lines = 0;
     return frame_pointer(frame);
+}
+
+static struct frame *table_frame(const uint64_t *table)
+{
+    return frame_of_physical((uint64_t)(uintptr_t)table - DIRECT_MAP);
 }
 
 void table_free(struct account *payer, uint64_t *table)
 {
-    frame_give(frame_of_physical((uint64_t)(uintptr_t)table - DIRECT_MAP));
+    frame_give(table_frame(table));
     account_uncharge(payer, ACCOUNT_TABLES, PAGE_SIZE);
 }
 
@@ -44,6 +51,7 @@ static uint64_t *table_make(const struct page_tables *tables, uint64_t *table, u
     }
     uint64_t entry = ((uint64_t)(uintptr_t)fresh - DIRECT_MAP) | PTE_PRESENT | PTE_WRITE | PTE_USER;
     table[number] = entry;
+    table_frame(table)->table_lines |= 1ull << number / LINE_ENTRIES;
     if (table == tables->top && tables->twin != NULL) {
         tables->twin[number] = entry | PTE_NX;
     }
@@ -95,35 +103,26 @@ void page_entries_visit(const struct page_tables *tables, uint64_t start, uint64
     visit_level(tables->top, tables->levels, start, end, visit, context);
 }
 
-/* A line of entries; most of a table is empty. */
-#define LINE_ENTRIES 8
-
-static bool line_empty(const uint64_t *line)
-{
-    return (line[0] | line[1] | line[2] | line[3] | line[4] | line[5] | line[6] | line[7]) == 0;
-}
-
 /* Free every table under this one; stops when the budget is used up. True: all are freed. */
 static bool free_level(const struct page_tables *tables, uint64_t *table, uint32_t level,
-                       uint32_t first, uint32_t last, uint32_t *budget)
+                       uint32_t *budget)
 {
-    for (uint32_t number = first; number < last && level > 1; number++) {
-        while (number % LINE_ENTRIES == 0 && number < last && line_empty(&table[number])) {
-            number += LINE_ENTRIES;
+    struct frame *frame = table_frame(table);
+    while (level > 1 && frame->table_lines != 0) {
+        uint64_t *line = &table[(uint32_t)__builtin_ctzll(frame->table_lines) * LINE_ENTRIES];
+        for (uint32_t i = 0; i < LINE_ENTRIES; i++) {
+            if (!(line[i] & PTE_PRESENT)) {
+                continue;
+            }
+            uint64_t *below = table_at(line[i]);
+            if (!free_level(tables, below, level - 1, budget) || *budget == 0) {
+                return false;
+            }
+            (*budget)--;
+            line[i] = 0;
+            table_free(tables->payer, below);
         }
-        if (number >= last || !(table[number] & PTE_PRESENT)) {
-            continue;
-        }
-        uint64_t *below = table_at(table[number]);
-        if (!free_level(tables, below, level - 1, 0, TABLE_ENTRIES, budget)) {
-            return false;
-        }
-        if (*budget == 0) {
-            return false;
-        }
-        (*budget)--;
-        table[number] = 0;
-        table_free(tables->payer, below);
+        frame->table_lines &= frame->table_lines - 1;
     }
     return true;
 }
@@ -131,7 +130,6 @@ static bool free_level(const struct page_tables *tables, uint64_t *table, uint32
 bool page_tables_free_step(const struct page_tables *tables)
 {
     uint32_t budget = FREES_PER_STEP;
-    /* Of a PML4 only the application's half is ours. */
-    uint32_t last = tables->levels == 4 ? WINDOW_SLOT : TABLE_ENTRIES;
-    return free_level(tables, tables->top, tables->levels, 0, last, &budget);
+    /* What others entered into a PML4, its upper half, has no bit. */
+    return free_level(tables, tables->top, tables->levels, &budget);
 }
