@@ -247,11 +247,13 @@ struct bundle_header {
 
 /*
  * Where things lie in a program's window (offsets from WINDOW_BASE). One private memory covers the
- * window and is indexed by these offsets. What a program writes to lies in one GiB: it shares one
- * page directory and one node of the memory's tree.
+ * window and is indexed by these offsets. The blocks of threads go down from the program, the main
+ * thread's first: so the first blocks and a small program share one page table, which is most of
+ * what a program that has just started writes to.
  */
-#define WINDOW_IMAGE (WINDOW_BASE + 0x00400000ull) /* the program */
-#define WINDOW_HEAP  (WINDOW_BASE + 0x01000000ull) /* grows up */
-#define WINDOW_THREADS                                                                             \
-    (WINDOW_BASE + 0x28000000ull) /* thread blocks, the first is the main thread's */
-#define WINDOW_MAPS (WINDOW_BASE + 0x40000000ull) /* other memories, placed by the program */
+#define WINDOW_THREADS_MAX 8192
+#define WINDOW_IMAGE       (WINDOW_BASE + 0x10040000ull) /* the program */
+#define WINDOW_HEAP        (WINDOW_BASE + 0x11000000ull) /* grows up */
+#define WINDOW_MAPS        (WINDOW_BASE + 0x40000000ull) /* other memories, placed by the program */
+#define WINDOW_THREAD_BLOCK(number)                                                                \
+    (WINDOW_IMAGE - ((uint64_t)(number) + 1) * THREAD_BLOCK_SIZE) /* its guard page */

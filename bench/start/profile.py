@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Where the instructions of one container start go: profile.py [LINES].
+"""Where the instructions of one container start go: profile.py [LINES [ENTRY]]. With ENTRY, also the
+kernel's functions under the entries whose name contains it.
 
 QEMU runs one warm start (CREATE to removed) of the start benchmark's empty program with every
 instruction in its log, and this counts them by program and by function, and what each kernel entry
@@ -181,7 +182,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         executed = list(steps(trace(folder)))
     program_of = programs_find(executed, symbols)
-    programs, functions, entries, entered = (collections.Counter() for _ in range(4))
+    wanted = ARGUMENTS[1] if len(ARGUMENTS) > 1 else None
+    programs, functions, entries, entered, under = (collections.Counter() for _ in range(5))
     who = entry = caller = None
     calls = Calls(symbols)
     for root, address, number, fault_address, stack in executed:
@@ -192,6 +194,8 @@ def main():
                 entry = f"{who}: {entry}"
                 entered[entry] += 1
             entries[entry] += 1
+            if wanted and wanted in entry:
+                under[name] += 1
         elif address >= WINDOW_BASE:
             program = program_of[root]
             name = symbols[program].name(address) if program in symbols else "?"
@@ -208,6 +212,10 @@ def main():
     print("the kernel, by entry: instructions, times")
     for name, count in entries.most_common(limit):
         print(f"  {count:8} {entered[name]:4} {name}")
+    if wanted:
+        print(f"the kernel under {wanted}")
+        for name, count in under.most_common(limit):
+            print(f"  {count:8} {name}")
     print("functions of programs, with all that they call: instructions, times")
     for name, count in calls.inclusive.most_common(limit):
         print(f"  {count:8} {calls.times[name]:4} {name}")

@@ -109,7 +109,7 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
         segment_map(domain, private, bundle, &program.segment[i], entry->offset);
     }
     anonymous_map(domain, private, WINDOW_HEAP, INIT_HEAP_BYTES);
-    anonymous_map(domain, private, WINDOW_THREADS + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE);
+    anonymous_map(domain, private, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE);
     return program.entry;
 }
 
@@ -141,7 +141,7 @@ void start_init(uint64_t tsc_at_start)
     uint64_t entry = program_map(domain, private, bundle);
 
     struct thread *thread;
-    must(thread_create(account, domain, WINDOW_THREADS + THREAD_FRAME_OFFSET, BAND_DRIVER, false,
+    must(thread_create(account, domain, WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_DRIVER, false,
                        &thread),
          "thread");
     struct object *platform;

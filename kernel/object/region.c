@@ -355,7 +355,7 @@ void region_write_protect(struct region *region)
 
 /* --- calls ----------------------------------------------------------------------------------- */
 
-static struct region_map *half_of(struct object *object)
+struct region_map *region_map_of(struct object *object)
 {
     return object->type == OBJECT_DOMAIN ? &object_domain(object)->window
                                          : &object_space(object)->map;
@@ -409,10 +409,10 @@ status_t call_region_map(struct call *call)
     request.rights_allowed = source_slot == 0 ? private_has & MAP_RIGHTS
                                               : (source_has & (RIGHT_READ | RIGHT_EXECUTE)) |
                                                     (private_slot == 0 ? 0 : RIGHT_WRITE);
-    return region_map_add(half_of(call->object), &request);
+    return region_map_add(region_map_of(call->object), &request);
 }
 
-static status_t range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes)
+status_t region_range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes)
 {
     if ((address | size_bytes) % PAGE_SIZE != 0 || size_bytes == 0) {
         return STATUS_INVALID_ARGUMENT;
@@ -439,10 +439,10 @@ static status_t range_cut(struct region_map *map, uint64_t start, uint64_t end)
 
 status_t call_region_unmap(struct call *call)
 {
-    struct region_map *map = half_of(call->object);
+    struct region_map *map = region_map_of(call->object);
     uint64_t start = call->argument[1];
     uint64_t end = start + call->argument[2];
-    status_t status = range_check(map, start, call->argument[2]);
+    status_t status = region_range_check(map, start, call->argument[2]);
     if (status != STATUS_OK) {
         return status;
     }
@@ -481,11 +481,11 @@ static status_t rights_check(const struct region *region, uint32_t rights)
 
 status_t call_region_protect(struct call *call)
 {
-    struct region_map *map = half_of(call->object);
+    struct region_map *map = region_map_of(call->object);
     uint64_t start = call->argument[1];
     uint64_t end = start + call->argument[2];
     uint32_t rights = (uint32_t)call->argument[3];
-    status_t status = range_check(map, start, call->argument[2]);
+    status_t status = region_range_check(map, start, call->argument[2]);
     if (status != STATUS_OK) {
         return status;
     }
@@ -560,8 +560,8 @@ status_t call_regions_copy(struct call *call)
     if (status != STATUS_OK) {
         return status;
     }
-    struct region_map *to = half_of(call->object);
-    struct region_map *from = half_of(object);
+    struct region_map *to = region_map_of(call->object);
+    struct region_map *from = region_map_of(object);
     if (to == from || to->window != from->window) {
         return STATUS_INVALID_ARGUMENT;
     }

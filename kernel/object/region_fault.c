@@ -6,6 +6,7 @@
 #include "kernel/object/account.h"
 #include "kernel/object/region.h"
 #include "kernel/object/region_find.h"
+#include "kernel/object/thread.h"
 #include "kernel/x86_64/shootdown.h"
 #include "lib/base/string.h"
 
@@ -302,6 +303,28 @@ status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
         frame_release(fault.replaced);
     }
     return status;
+}
+
+/* --- populating ------------------------------------------------------------------------------ */
+
+#define POPULATE_PER_STEP 64 /* pages */
+
+status_t call_region_populate(struct call *call)
+{
+    struct region_map *map = region_map_of(call->object);
+    uint64_t address = call->argument[1];
+    uint64_t end = address + call->argument[2];
+    status_t status = region_range_check(map, address, call->argument[2]);
+    for (uint32_t i = 0; i < POPULATE_PER_STEP && status == STATUS_OK && address < end; i++) {
+        status = region_fault(map, address, RIGHT_WRITE);
+        address += PAGE_SIZE;
+    }
+    if (status != STATUS_OK || address == end) {
+        return status;
+    }
+    call->thread->registers.rsi = address; /* a restart goes on from there */
+    call->thread->registers.rdx = end - address;
+    return CALL_RESTART;
 }
 
 /* --- pins ------------------------------------------------------------------------------------ */

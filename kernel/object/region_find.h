@@ -3,6 +3,11 @@
 
 #include "kernel/object/region.h"
 
+/* The half that a domain or a space stands for. */
+struct region_map *region_map_of(struct object *object);
+/* INVALID_ARGUMENT, OUT_OF_RANGE. */
+status_t region_range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes);
+
 /* The first region that ends above the address; NULL when none does. */
 struct region *region_from(const struct region_map *map, uint64_t address);
 struct region *region_next(const struct region *region);

@@ -1,5 +1,5 @@
 /*
- * The heap of a program: heap_core from WINDOW_HEAP to WINDOW_THREADS, mapped when first used. Init
+ * The heap of a program: heap_core from WINDOW_HEAP to WINDOW_MAPS, mapped when first used. Init
  * finds its own mapped by the kernel already, smaller (kernel/core/start_init.c).
  */
 #include "lib/oak/heap.h"
@@ -8,7 +8,7 @@
 #include "lib/oak/kernel.h"
 #include "lib/oak/log.h"
 
-#define HEAP_BYTES      (WINDOW_THREADS - WINDOW_HEAP)
+#define HEAP_BYTES      (WINDOW_MAPS - WINDOW_HEAP)
 #define HEAP_INIT_BYTES 0x10000000ull
 
 static void discard(void *address, uint64_t size_bytes)

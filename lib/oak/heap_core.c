@@ -20,11 +20,11 @@
 #define CHUNK_LENGTH(word) ((word) >> 8)
 
 #define SLAB_HEADER_BYTES 64
-#define SMALL_MAX         2720
+#define SMALL_MAX         2016
 
 /* Multiples of 16, the large ones chosen so that little of a slab is left over. Few: each class
  * that a small program uses costs it a page. */
-static const uint16_t class_bytes[HEAP_CLASSES] = {32, 64, 128, 256, 512, 1024, 2032, SMALL_MAX};
+static const uint16_t class_bytes[HEAP_CLASSES] = {32, 64, 128, 256, 512, 1008, SMALL_MAX};
 
 /* A freed small block: the mark makes a double free worth looking for. */
 struct free_block {
@@ -136,7 +136,7 @@ static struct heap_slab *slab_create(struct heap_core *heap, uint32_t class)
     if (slab == NULL) {
         return NULL;
     }
-    if (!pages_back(heap, slab, SLAB_HEADER_BYTES)) {
+    if (!pages_back(heap, slab, HEAP_CHUNK_BYTES)) {
         chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
         return NULL;
     }
@@ -160,9 +160,6 @@ static void *small_allocate(struct heap_core *heap, uint32_t class)
         slab->free = slab->free->next;
     } else {
         block = (uint8_t *)slab + SLAB_HEADER_BYTES + slab->fresh * class_bytes[class];
-        if (!pages_back(heap, block, class_bytes[class])) {
-            return NULL;
-        }
         slab->fresh++;
     }
     slab->live++;
@@ -182,15 +179,11 @@ static bool is_in_free_list(const struct heap_slab *slab, const void *block)
     return false;
 }
 
-/* An empty slab that stays keeps its first page only, as if it were new. */
-static void slab_renew(struct heap_core *heap, struct heap_slab *slab)
+/* An empty slab that stays is as if it were new. */
+static void slab_renew(struct heap_slab *slab)
 {
-    uint64_t used_bytes = SLAB_HEADER_BYTES + (uint64_t)slab->fresh * class_bytes[slab->class];
     slab->free = NULL;
     slab->fresh = 0;
-    if (used_bytes > PAGE_SIZE) {
-        heap->discard((uint8_t *)slab + PAGE_SIZE, HEAP_CHUNK_BYTES - PAGE_SIZE);
-    }
 }
 
 static void small_free(struct heap_core *heap, struct heap_slab *slab, void *block)
@@ -216,7 +209,7 @@ static void small_free(struct heap_core *heap, struct heap_slab *slab, void *blo
         partial_remove(slab);
         chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
     } else if (slab->live == 0) {
-        slab_renew(heap, slab);
+        slab_renew(slab);
     }
 }
 
@@ -300,5 +293,19 @@ void heap_core_free(struct heap_core *heap, void *block)
         small_free(heap, (struct heap_slab *)(void *)chunk_address(heap, chunk), block);
     } else {
         chunks_give(heap, chunk, CHUNK_LENGTH(word));
+    }
+}
+
+void heap_core_seal(struct heap_core *heap)
+{
+    for (uint32_t class = 0; class < HEAP_CLASSES; class ++) {
+        while (heap->partial[class] != NULL) {
+            struct heap_slab *slab = heap->partial[class];
+            partial_remove(slab);
+            slab->capacity = slab->live; /* full, until one of its blocks is freed */
+            if (slab->live == 0) {
+                chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
+            }
+        }
     }
 }

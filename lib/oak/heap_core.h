@@ -1,16 +1,16 @@
 /*
  * The heap's bookkeeping over a region that reads as zero where it was never touched or was
- * discarded. heap.c gives it WINDOW_HEAP; the unit tests an array.
+ * discarded. heap.c gives it a part of the window; the unit tests an array.
  */
 #pragma once
 
 #include "lib/base/types.h"
 
-#define HEAP_CHUNK_BYTES 16384ull
+#define HEAP_CHUNK_BYTES PAGE_SIZE
 
 struct heap_slab;
 
-#define HEAP_CLASSES 8
+#define HEAP_CLASSES 7
 
 struct heap_core {
     uint8_t *base; /* aligned to HEAP_CHUNK_BYTES */
@@ -28,3 +28,6 @@ struct heap_core {
 void *heap_core_allocate(struct heap_core *heap, size_t size_bytes, bool zeroed);
 void *heap_core_resize(struct heap_core *heap, void *block, size_t size_bytes);
 void heap_core_free(struct heap_core *heap, void *block);
+
+/* Give no block any more out of a page that has one: what is there may be shared with a clone. */
+void heap_core_seal(struct heap_core *heap);

@@ -106,7 +106,7 @@ static status_t window_fill(const struct program *program, const struct elf_imag
             return status;
         }
     }
-    return region_map(program, WINDOW_THREADS + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE,
+    return region_map(program, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE,
                       RIGHT_READ | RIGHT_WRITE, program->memory, SLOT_NONE, 0);
 }
 
@@ -162,7 +162,7 @@ static status_t program_build(const struct program_specification *specification,
         return status;
     }
     status = kernel_thread_create(program->account, program->thread, program->domain,
-                                  WINDOW_THREADS + THREAD_FRAME_OFFSET, specification->band, 0);
+                                  WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, specification->band, 0);
     if (status != STATUS_OK) {
         return status;
     }

@@ -31,7 +31,7 @@ static __attribute__((naked)) void thread_entry(void)
 /* Map stack and frame of the next block; the guard page in front stays unmapped. */
 static status_t block_map(uint64_t *out_frame)
 {
-    uint64_t block = WINDOW_THREADS + blocks_used * THREAD_BLOCK_SIZE;
+    uint64_t block = WINDOW_THREAD_BLOCK(blocks_used);
     status_t status = kernel_region_map(SLOT_DOMAIN, (block + PAGE_SIZE) | RIGHT_READ | RIGHT_WRITE,
                                         THREAD_BLOCK_SIZE - PAGE_SIZE, SLOT_MEMORY,
                                         block + PAGE_SIZE - WINDOW_BASE, 0);

@@ -1,6 +1,6 @@
 /*
- * A further thread in this program's own domain, with its block (guard, stack, frame) behind the
- * main thread's in WINDOW_THREADS. The libraries of lib/oak are single-threaded: a second thread
+ * A further thread in this program's own domain, with its block (guard, stack, frame) below the
+ * main thread's. The libraries of lib/oak are single-threaded: a second thread
  * uses kernel calls and memory of its own, and shares only what it locks itself.
  */
 #pragma once

@@ -7,6 +7,7 @@
 #include "lib/oak/log.h"
 #include "linux/core/console.h"
 #include "linux/core/errno.h"
+#include "linux/core/heap.h"
 #include "linux/core/image.h"
 #include "linux/core/launch.h"
 #include "linux/core/lock.h"
@@ -105,6 +106,8 @@ void container_begin(void)
 {
     (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
                                     (uint64_t)(uintptr_t)fault_entry);
+    window_warm();
+    heap_warm();
     reserve_start();
     for (;;) {
         struct kernel_results results;

@@ -1,35 +1,60 @@
 #include "linux/core/heap.h"
 
+#include "lib/base/string.h"
 #include "lib/oak/heap_core.h"
 #include "lib/oak/kernel.h"
 #include "linux/core/lock.h"
 #include "linux/core/reserve.h"
 #include "linux/core/thread.h"
 #include "linux/core/trap.h"
+#include "linux/core/window.h"
 
 #define HEAP_BYTES  (512ull << 20)
 #define HEAP_CHUNKS (HEAP_BYTES / HEAP_CHUNK_BYTES)
 
+/*
+ * The first pages behind what the template used are warm: they are backed at once when the
+ * container begins and stay so, because every start needs them.
+ */
+#define WARM_PAGES 12
+
+_Static_assert(WINDOW_HEAP + HEAP_BYTES <= WINDOW_MAPS, "the program ends before WINDOW_HEAP");
+
 static struct heap_core core;
+static uint8_t *warm_start;
+static uint8_t *warm_end; /* NULL in the template */
 static struct mutex heap_lock;
 static uint32_t chunks[HEAP_CHUNKS] LARGE_TABLE;
 
-/* What the template's heap shares with others takes memory to be dropped. */
-static void discard(void *address, uint64_t size_bytes)
+/* How much of the range, which begins in a free page, is warm. */
+static uint64_t warm_bytes(const uint8_t *address, uint64_t size_bytes)
 {
-    while (kernel_memory_discard(SLOT_MEMORY, (uint64_t)address - WINDOW_BASE, size_bytes) !=
-           STATUS_OK) {
+    bool warm = address >= warm_start && address < warm_end;
+    return warm ? MIN(size_bytes, (uint64_t)(warm_end - address)) : 0;
+}
+
+/* What the template's heap shares with others takes memory to be dropped. */
+static void discard(void *start, uint64_t size_bytes)
+{
+    uint64_t kept_bytes = warm_bytes(start, size_bytes);
+    uint64_t address = (uint64_t)start + kept_bytes;
+    memset(start, 0, kept_bytes);
+    while (kept_bytes < size_bytes && kernel_memory_discard(SLOT_MEMORY, address - WINDOW_BASE,
+                                                            size_bytes - kept_bytes) != STATUS_OK) {
         if (!reserve_spend()) {
             personality_panic("heap: cannot discard");
         }
     }
 }
 
-static bool back(void *address, uint64_t size_bytes)
+static bool back(void *start, uint64_t size_bytes)
 {
+    uint64_t kept_bytes = warm_bytes(start, size_bytes);
+    if (kept_bytes == size_bytes) {
+        return true;
+    }
     do {
-        if (reserve_full() && kernel_memory_populate(SLOT_MEMORY, (uint64_t)address - WINDOW_BASE,
-                                                     size_bytes) == STATUS_OK) {
+        if (reserve_full() && window_back((uint8_t *)start + kept_bytes, size_bytes - kept_bytes)) {
             return true;
         }
     } while (thread_blocks_trim());
@@ -44,15 +69,29 @@ static void corrupt(const void *block)
 
 void heap_start(void)
 {
-    core.base = (uint8_t *)WINDOW_HEAP;
+    core.base = program_zero_end; /* so that both share a page table */
     core.chunk_count = HEAP_CHUNKS;
     core.chunks = chunks;
     core.discard = discard;
     core.back = back;
     core.corrupt = corrupt;
-    if (kernel_region_map(SLOT_DOMAIN, WINDOW_HEAP | RIGHT_READ | RIGHT_WRITE, HEAP_BYTES,
-                          SLOT_MEMORY, WINDOW_HEAP - WINDOW_BASE, 0) != STATUS_OK) {
+    uint64_t start = (uint64_t)(uintptr_t)program_zero_end;
+    if (kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE, HEAP_BYTES, SLOT_MEMORY,
+                          start - WINDOW_BASE, 0) != STATUS_OK) {
         personality_panic("heap: cannot map it");
+    }
+}
+
+void heap_seal(void)
+{
+    heap_core_seal(&core);
+}
+
+void heap_warm(void)
+{
+    warm_start = core.base + core.search_from * HEAP_CHUNK_BYTES;
+    if (window_back(warm_start, WARM_PAGES * PAGE_SIZE)) {
+        warm_end = warm_start + WARM_PAGES * PAGE_SIZE;
     }
 }
 

@@ -1,4 +1,4 @@
-/* The personality's heap: zeroed allocations over WINDOW_HEAP; NULL when the account is exhausted.
+/* The personality's heap: zeroed allocations behind its data; NULL when the account is exhausted.
  */
 #pragma once
 
@@ -7,3 +7,9 @@
 void heap_start(void);
 void *heap_alloc(size_t size_bytes);
 void heap_free(void *allocation);
+
+/* At the template's end: what it has allocated shares no page with what a container will. */
+void heap_seal(void);
+
+/* In a new container: have memory for what every start needs. */
+void heap_warm(void);

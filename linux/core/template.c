@@ -27,6 +27,7 @@ void template_begin(void)
     if (root_prepare() != 0) {
         personality_panic("template: no memory");
     }
+    heap_seal();
     status_t status =
         container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)(uintptr_t)container_entry);
     (void)status; /* it is never answered: the engine freezes us here */

@@ -16,7 +16,7 @@
 #include "linux/core/reserve.h"
 #include "linux/core/window.h"
 
-#define BLOCKS_MAX        ((uint32_t)((WINDOW_MAPS - WINDOW_THREADS) / THREAD_BLOCK_SIZE))
+#define BLOCKS_MAX        WINDOW_THREADS_MAX
 #define STACK_READY_BYTES 12288
 #define PAUSE_NS          2000000
 
@@ -44,16 +44,14 @@ static struct free_block *free_block(struct thread_frame *frame)
 
 static struct thread_frame *block_frame(uint32_t number)
 {
-    return (struct thread_frame *)(uintptr_t)(WINDOW_THREADS + number * THREAD_BLOCK_SIZE +
-                                              THREAD_FRAME_OFFSET);
+    return (struct thread_frame *)(uintptr_t)(WINDOW_THREAD_BLOCK(number) + THREAD_FRAME_OFFSET);
 }
 
 /* The stack's upper part, and the frame. */
 static bool block_back(struct thread_frame *frame)
 {
-    uint64_t start = (uint64_t)(uintptr_t)frame - STACK_READY_BYTES;
-    return reserve_full() && kernel_memory_populate(SLOT_MEMORY, start - WINDOW_BASE,
-                                                    STACK_READY_BYTES + PAGE_SIZE) == STATUS_OK;
+    return reserve_full() &&
+           window_back((uint8_t *)frame - STACK_READY_BYTES, STACK_READY_BYTES + PAGE_SIZE);
 }
 
 static void stack_discard(const struct thread_frame *frame)
@@ -71,11 +69,14 @@ static struct thread_frame *block_map(void)
         return NULL;
     }
     struct thread_frame *frame = block_frame(blocks.made);
-    uint64_t start = WINDOW_THREADS + blocks.made * THREAD_BLOCK_SIZE + PAGE_SIZE;
+    uint64_t start = WINDOW_THREAD_BLOCK(blocks.made) + PAGE_SIZE;
     uint64_t size_bytes = THREAD_BLOCK_SIZE - PAGE_SIZE;
-    if (!block_back(frame) ||
-        kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE, size_bytes, SLOT_MEMORY,
+    if (kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE, size_bytes, SLOT_MEMORY,
                           start - WINDOW_BASE, 0) != STATUS_OK) {
+        return NULL;
+    }
+    if (!block_back(frame)) {
+        (void)kernel_region_unmap(SLOT_DOMAIN, start, size_bytes);
         (void)kernel_memory_discard(SLOT_MEMORY, start - WINDOW_BASE, size_bytes);
         return NULL;
     }

@@ -25,6 +25,19 @@ struct free_range {
     uint64_t size_bytes;
 };
 
+bool window_back(const void *address, uint64_t size_bytes)
+{
+    return kernel_region_populate(SLOT_DOMAIN, (uint64_t)(uintptr_t)address, size_bytes) ==
+           STATUS_OK;
+}
+
+void window_warm(void)
+{
+    uint64_t size_bytes = (uint64_t)(program_large_start - program_zero_start);
+    /* If it fails, the pages come one by one. */
+    (void)window_back(program_zero_start, ALIGN_UP(size_bytes, PAGE_SIZE));
+}
+
 uint32_t slot_alloc(void)
 {
     uint32_t slot = 0;

@@ -3,6 +3,19 @@
 
 #include "lib/base/types.h"
 
+/* What the linker script says of the personality's own data (lib/oak/program.ld). */
+extern uint8_t program_zero_start[];
+extern uint8_t program_large_start[]; /* tables of which only the beginning is used as a rule */
+extern uint8_t program_zero_end[];
+
+/* Have memory of the container's own for whole pages of the window, mapped; false: there is none.
+ */
+bool window_back(const void *address, uint64_t size_bytes);
+
+/* The same in a new container for the data that every start writes to: one call, not a fault each.
+ */
+void window_warm(void);
+
 /* 0: none left. */
 uint32_t slot_alloc(void);
 void slot_free(uint32_t slot);

@@ -71,9 +71,9 @@ long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protectio
             struct file *file, uint64_t offset, const char *name);
 long mm_unmap(struct mm *mm, uint64_t address, uint64_t length);
 
-/* Pages of a memory that stays the personality's, from its start; shared by whoever forks. */
+/* Pages of a memory that stays the personality's; shared by whoever forks, never writable. */
 long mm_map_special(struct mm *mm, uint64_t address, uint64_t length, uint32_t slot,
-                    uint32_t protection, const char *name);
+                    uint64_t offset, uint32_t protection, const char *name);
 
 /* A page fault of the application that the kernel did not resolve: page in, or send a signal. */
 void mm_fault(struct task *task, const struct thread_frame *frame);

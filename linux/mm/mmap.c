@@ -233,13 +233,14 @@ long area_place(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t 
 }
 
 long mm_map_special(struct mm *mm, uint64_t address, uint64_t length, uint32_t slot,
-                    uint32_t protection, const char *name)
+                    uint64_t offset, uint32_t protection, const char *name)
 {
     struct vm_area *area = heap_alloc(sizeof(*area));
     if (area == NULL) {
         return -ENOMEM;
     }
     area->end = length;
+    area->offset = offset;
     area->protection = protection;
     area->flags = MAP_SHARED;
     area->special = slot;

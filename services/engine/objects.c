@@ -77,7 +77,7 @@ static status_t window_make(const struct template_image *template,
         return status;
     }
     return kernel_thread_create(objects->personality, objects->thread, objects->domain,
-                                WINDOW_THREADS + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0);
+                                WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0);
 }
 
 static status_t handles_make(const struct container_plan *plan,

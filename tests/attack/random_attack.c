@@ -170,7 +170,7 @@ static void hostile_prepare(void)
                             ARENA_PAGES / 2 * PAGE_SIZE, SLOT_FIRST, 0, 0);
     (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)hostile_trap, (uint64_t)hostile_fault);
     for (uint32_t i = 0; i < HOSTILE_BLOCKS; i++) {
-        uint64_t block = WINDOW_THREADS + (i + 1) * THREAD_BLOCK_SIZE;
+        uint64_t block = WINDOW_THREAD_BLOCK(i + 1);
         uint32_t slot = SLOT_FIRST + 12 + i;
         (void)kernel_region_map(SLOT_DOMAIN, (block + PAGE_SIZE) | RIGHT_READ | RIGHT_WRITE,
                                 THREAD_BLOCK_SIZE - PAGE_SIZE, SLOT_MEMORY,

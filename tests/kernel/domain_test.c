@@ -140,7 +140,7 @@ static void test_report(void)
               STATUS_BAD_STATE, "its thread never runs again");
     uint32_t thread = slot_new();
     ok_status(kernel_thread_create(SLOT_ACCOUNT, thread, child.program.domain,
-                                   WINDOW_THREADS + THREAD_FRAME_OFFSET - PAGE_SIZE, 0, 0),
+                                   WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET - PAGE_SIZE, 0, 0),
               STATUS_BAD_CAPABILITY, "nor does it get another");
     child_destroy(&child);
 }

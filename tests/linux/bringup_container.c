@@ -52,7 +52,7 @@ static void window_clone(const struct template *template, const struct container
                              template->program.memory),
          "copy the window's regions");
     must(kernel_thread_create(container->personality, container->thread, container->domain,
-                              WINDOW_THREADS + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0),
+                              WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0),
          "thread");
 }
 
@@ -143,7 +143,7 @@ static void stack_log(const char *who, uint32_t memory, uint64_t rsp)
 {
     uint64_t block = ALIGN_DOWN(rsp - 1, THREAD_BLOCK_SIZE);
     uint64_t end = block + THREAD_FRAME_OFFSET;
-    if (rsp < WINDOW_THREADS || rsp >= WINDOW_MAPS || rsp < block + PAGE_SIZE || rsp >= end) {
+    if (rsp < WINDOW_BASE || rsp >= WINDOW_IMAGE || rsp < block + PAGE_SIZE || rsp >= end) {
         return;
     }
     void *mapped;

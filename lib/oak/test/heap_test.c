@@ -208,6 +208,24 @@ static void test_bad_free(void)
     CHECK(free_is_noticed(large));
 }
 
+/* Sealed pages give out nothing until something of theirs is freed, and then that again. */
+static void test_seal(void)
+{
+    start();
+    uint8_t *kept = heap_core_allocate(&heap, 100, false);
+    uint8_t *freed = heap_core_allocate(&heap, 100, false);
+    heap_core_free(&heap, heap_core_allocate(&heap, 1000, false));
+    heap_core_seal(&heap);
+    CHECK(chunks_used() == 1);
+    uint8_t *next = heap_core_allocate(&heap, 100, false);
+    CHECK(page_of(next) != page_of(kept));
+    heap_core_free(&heap, freed);
+    CHECK(heap_core_allocate(&heap, 100, false) == freed);
+    CHECK(page_of(heap_core_allocate(&heap, 100, false)) != page_of(kept));
+    CHECK(!free_is_noticed(kept));
+    CHECK(free_is_noticed(kept));
+}
+
 int main(void)
 {
     srand(1);
@@ -216,5 +234,6 @@ int main(void)
     test_random(3);
     test_exhaustion();
     test_bad_free();
+    test_seal();
     return 0;
 }
