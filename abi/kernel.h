@@ -130,6 +130,9 @@ enum domain_flags {
 enum account_setting {
     ACCOUNT_LIMIT_BYTES = 0,
     ACCOUNT_LIMIT_THREADS = 1,
+    /* Raising it reserves from the parent: NO_MEMORY; above the limit: INVALID_ARGUMENT. What is given
+     * back the parent keeps for itself first, as far as its own guarantee reaches. */
+    ACCOUNT_GUARANTEE_BYTES = 2,
 };
 
 /* What bytes are charged for. */

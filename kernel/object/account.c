@@ -91,19 +91,26 @@ static bool reserve(struct account *account, uint64_t bytes)
     return true;
 }
 
+static void unreserve(struct account *account, uint64_t bytes);
+
+/* Give what is reserved beyond `keep_bytes` back to the parent. Under the lock. */
+static void reservation_cut(struct account *account, uint64_t keep_bytes)
+{
+    uint64_t excess = account->reserved_bytes - keep_bytes;
+    account->reserved_bytes = keep_bytes;
+    spin_lock_nested(&account->parent->lock);
+    unreserve(account->parent, excess);
+    spin_unlock_nested(&account->parent->lock);
+}
+
 /* Give back to the parent what is reserved beyond need by more than two chunks. Under the lock. */
 static void unreserve(struct account *account, uint64_t bytes)
 {
     assert(account->used_bytes >= bytes);
     account->used_bytes -= bytes;
-    struct account *parent = account->parent;
     uint64_t keep = MAX(account->used_bytes, account->guarantee_bytes);
-    if (parent != NULL && account->reserved_bytes > keep + 2 * CHUNK_BYTES) {
-        uint64_t excess = account->reserved_bytes - keep - CHUNK_BYTES;
-        account->reserved_bytes -= excess;
-        spin_lock_nested(&parent->lock);
-        unreserve(parent, excess);
-        spin_unlock_nested(&parent->lock);
+    if (account->reserved_bytes > keep + 2 * CHUNK_BYTES && account->parent != NULL) {
+        reservation_cut(account, keep + CHUNK_BYTES);
     }
 }
 
@@ -323,6 +330,22 @@ status_t call_account_create(struct call *call)
     return status;
 }
 
+/* Reserve what is missing, or give back what is too much now. Under the account's lock. */
+static status_t guarantee_set(struct account *account, uint64_t bytes)
+{
+    bytes = ALIGN_UP(bytes, PAGE_SIZE);
+    if (account->parent == NULL || bytes > account->limit_bytes) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (bytes > account->reserved_bytes && !reserve_more(account, bytes)) {
+        return STATUS_NO_MEMORY;
+    }
+    account->guarantee_bytes = bytes;
+    uint64_t keep = MAX(account->used_bytes, bytes);
+    reservation_cut(account, keep);
+    return STATUS_OK;
+}
+
 status_t call_account_set(struct call *call)
 {
     struct account *account = object_account(call->object);
@@ -339,6 +362,9 @@ status_t call_account_set(struct call *call)
         break;
     case ACCOUNT_LIMIT_THREADS:
         account->limit_threads = value;
+        break;
+    case ACCOUNT_GUARANTEE_BYTES:
+        status = guarantee_set(account, value);
         break;
     default:
         status = STATUS_INVALID_ARGUMENT;

@@ -29,6 +29,9 @@ void container_missing_call(uint64_t number);
 /* The first thing a task does that the engine started; returns when its program may run. */
 void container_launch(struct task *task);
 
+/* The container's own process has ended, with wait4's status, and the container with it. */
+_Noreturn void container_ended_now(struct console *console, int status, bool out_of_memory);
+
 /* A process that the engine started has ended, with wait4's status. Puts the console. */
 void container_process_ended(struct console *console, int status, bool out_of_memory);
 

@@ -425,18 +425,32 @@ void launched_resize(uint32_t process, uint32_t rows, uint32_t columns)
     console_put(console);
 }
 
+/* As a shell tells it. */
+static uint32_t exit_code_of(int status)
+{
+    int signal = status & 0x7f;
+    return (uint32_t)(signal != 0 ? 128 + signal : status >> 8 & 0xff);
+}
+
+void container_ended_now(struct console *console, int status, bool out_of_memory)
+{
+    console_finish(console);
+    status_t ignored = container_ended(CONTAINER_SLOT_ENGINE, 0, exit_code_of(status),
+                                       out_of_memory || container_was_short());
+    (void)ignored;
+    personality_panic("exit: the container lives on");
+}
+
 void container_process_ended(struct console *console, int status, bool out_of_memory)
 {
     uint32_t process = console_process(console);
-    int signal = status & 0x7f;
-    uint32_t code = (uint32_t)(signal != 0 ? 128 + signal : status >> 8 & 0xff);
     console_finish(console);
     mutex_lock(&list.lock);
     struct launched *entry = launched_find(process);
     mutex_unlock(&list.lock);
     launched_remove(entry);
     console_put(console);
-    out_of_memory = out_of_memory || (process == 0 && container_was_short());
-    status_t ignored = container_ended(CONTAINER_SLOT_ENGINE, process, code, out_of_memory);
+    status_t ignored =
+        container_ended(CONTAINER_SLOT_ENGINE, process, exit_code_of(status), out_of_memory);
     (void)ignored;
 }

@@ -1,9 +1,7 @@
 /*
- * The reserve is a few accounts under the personality's, each with a guarantee that nobody uses:
- * the guarantee takes memory from the books, not from the machine. Destroying one gives its
- * guarantee back to the personality's account, which keeps that much before returning any.
- *
- * A piece is held, empty, or, in neither mask, in the hands of the thread that changes it.
+ * The reserve is the guarantee of an account under the personality's that nobody uses: a guarantee
+ * takes memory from the books, not from the machine. Lowering it gives it back to the personality's
+ * account, which keeps that much before returning any.
  */
 #include "linux/core/reserve.h"
 
@@ -13,86 +11,90 @@
 
 #define PIECES      4
 #define PIECE_BYTES (4 * PAGE_SIZE)
-#define ALL_PIECES  ((1u << PIECES) - 1)
 #define PAUSES_MAX  5000
 
 static struct {
-    uint32_t held; /* masks of pieces; atomic */
-    uint32_t empty;
-    uint32_t pauses; /* since it was full; atomic */
     bool started;
-    uint32_t slot[PIECES];
+    bool busy;       /* somebody changes it; atomic */
+    uint32_t pieces; /* held; atomic */
+    uint32_t pauses; /* since it was full; atomic */
+    uint32_t slot;
 } reserve;
 
-/* Take one bit out of a mask; PIECES: it has none. */
-static uint32_t piece_take(uint32_t *mask)
+/* Not a mutex: whoever waits for one may need memory. What is written meanwhile lies in one page. */
+static void turn_begin(void)
 {
-    uint32_t seen = __atomic_load_n(mask, __ATOMIC_ACQUIRE);
-    while (seen != 0) {
-        if (__atomic_compare_exchange_n(mask, &seen, seen & (seen - 1), false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE)) {
-            return (uint32_t)__builtin_ctz(seen);
-        }
+    while (__atomic_exchange_n(&reserve.busy, true, __ATOMIC_ACQUIRE)) {
+        (void)kernel_thread_yield();
     }
-    return PIECES;
 }
 
-static void piece_put(uint32_t *mask, uint32_t piece)
+static void turn_end(void)
 {
-    __atomic_fetch_or(mask, 1u << piece, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&reserve.busy, false, __ATOMIC_RELEASE);
+}
+
+static bool pieces_set(uint32_t pieces)
+{
+    bool set = kernel_account_set(reserve.slot, ACCOUNT_GUARANTEE_BYTES, pieces * PIECE_BYTES) ==
+               STATUS_OK;
+    if (set) {
+        __atomic_store_n(&reserve.pieces, pieces, __ATOMIC_RELEASE);
+    }
+    return set;
+}
+
+static uint32_t pieces_held(void)
+{
+    return __atomic_load_n(&reserve.pieces, __ATOMIC_ACQUIRE);
 }
 
 void reserve_start(void)
 {
-    for (uint32_t piece = 0; piece < PIECES; piece++) {
-        reserve.slot[piece] = slot_alloc();
-    }
-    reserve.empty = ALL_PIECES;
+    static const uint64_t all_bytes = PIECES * PIECE_BYTES;
+    reserve.slot = slot_alloc();
     reserve.started = true;
-    (void)reserve_full();
+    if (kernel_account_create(SLOT_ACCOUNT, reserve.slot, all_bytes, all_bytes, 0) == STATUS_OK) {
+        reserve.pieces = PIECES;
+    } else {
+        (void)kernel_account_create(SLOT_ACCOUNT, reserve.slot, 0, all_bytes, 0);
+    }
 }
 
 bool reserve_full(void)
 {
     /* The template has no reserve: the engine pays for it. */
-    while (reserve.started && __atomic_load_n(&reserve.held, __ATOMIC_ACQUIRE) != ALL_PIECES) {
-        uint32_t piece = piece_take(&reserve.empty);
-        if (piece == PIECES) {
-            (void)kernel_thread_yield(); /* another thread changes it just now */
-            continue;
-        }
-        status_t status =
-            kernel_account_create(SLOT_ACCOUNT, reserve.slot[piece], PIECE_BYTES, PIECE_BYTES, 0);
-        piece_put(status == STATUS_OK ? &reserve.held : &reserve.empty, piece);
-        if (status != STATUS_OK) {
-            return false;
-        }
+    if (!reserve.started) {
+        return true;
     }
-    if (__atomic_load_n(&reserve.pauses, __ATOMIC_RELAXED) != 0) {
+    bool full = true;
+    if (pieces_held() != PIECES) {
+        turn_begin();
+        while (full && reserve.pieces < PIECES) {
+            full = pieces_set(reserve.pieces + 1);
+        }
+        turn_end();
+    }
+    if (full && __atomic_load_n(&reserve.pauses, __ATOMIC_RELAXED) != 0) {
         __atomic_store_n(&reserve.pauses, 0, __ATOMIC_RELAXED);
     }
-    return true;
+    return full;
 }
 
 bool reserve_spend(void)
 {
-    uint32_t piece = piece_take(&reserve.held);
-    if (piece == PIECES) {
-        /* The books may have room again when a process has ended. */
-        thread_pause();
-        return __atomic_add_fetch(&reserve.pauses, 1, __ATOMIC_RELAXED) < PAUSES_MAX;
+    turn_begin();
+    bool spent = reserve.pieces > 0 && pieces_set(reserve.pieces - 1);
+    turn_end();
+    if (spent) {
+        return true;
     }
-    (void)kernel_object_destroy(reserve.slot[piece]);
-    piece_put(&reserve.empty, piece);
-    return true;
+    /* The books may have room again when a process has ended. */
+    thread_pause();
+    return __atomic_add_fetch(&reserve.pauses, 1, __ATOMIC_RELAXED) < PAUSES_MAX;
 }
 
 bool reserve_comfortable(void)
 {
-    uint32_t pieces = 0;
-    for (uint32_t held = __atomic_load_n(&reserve.held, __ATOMIC_ACQUIRE); held != 0;
-         held &= held - 1) {
-        pieces++;
-    }
-    return pieces > PIECES / 2;
+    return pieces_held() > PIECES / 2;
 }

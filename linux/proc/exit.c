@@ -163,9 +163,25 @@ static void task_unlink(struct task *task)
     table_leave(task);
 }
 
+/* The only task of the process that the container was started for, with which all of it ends. */
+static bool is_containers_last(const struct task *task)
+{
+    const struct thread_group *group = task->group;
+    mutex_lock(&tasks_lock);
+    bool last = group->is_console_main && console_process(group->console) == 0 &&
+                group->tasks == task && task->next_in_group == NULL;
+    mutex_unlock(&tasks_lock);
+    return last;
+}
+
 void task_exit(struct task *task, int status)
 {
     struct thread_group *group = task->group;
+    if (is_containers_last(task)) {
+        /* The engine takes everything back at once: nothing need be given up here before. */
+        container_ended_now(group->console, group->exiting ? group->exit_status : status,
+                            group->out_of_memory);
+    }
     robust_list_release(task);
     if (task->clear_tid != 0 && task->mm != NULL) {
         (void)put_user_u32(task->clear_tid, 0);
