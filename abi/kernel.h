@@ -59,6 +59,10 @@ enum kernel_call {
 #define MESSAGE_WORD_COUNT(header)       ((uint32_t)((header) >> 16 & 0x7f))
 #define MESSAGE_CAPABILITY_COUNT(header) ((uint32_t)((header) >> 24 & 7))
 
+/* One word of capabilities_copy. */
+#define CAPABILITY_COPY(there, here, rights)                                                       \
+    ((uint64_t)(there) | (uint64_t)(here) << 24 | (uint64_t)(rights) << 48)
+
 /* Why a thread came to its domain's trap entry, in trap_words.cause. */
 enum trap_cause {
     TRAP_SYSCALL = 1,    /* the syscall instruction; rcx and r11 are lost by the instruction */
@@ -130,8 +134,8 @@ enum domain_flags {
 enum account_setting {
     ACCOUNT_LIMIT_BYTES = 0,
     ACCOUNT_LIMIT_THREADS = 1,
-    /* Raising it reserves from the parent: NO_MEMORY; above the limit: INVALID_ARGUMENT. What is given
-     * back the parent keeps for itself first, as far as its own guarantee reaches. */
+    /* Raising it reserves from the parent: NO_MEMORY; above the limit: INVALID_ARGUMENT. What is
+     * given back the parent keeps for itself first, as far as its own guarantee reaches. */
     ACCOUNT_GUARANTEE_BYTES = 2,
 };
 

@@ -93,29 +93,53 @@ void frames_init(const struct ram_range *ranges, uint32_t count)
     }
 }
 
-struct frame *frame_take(bool want_zeroed)
+/* A frame of either list, with one reference; NULL: there is none. Under the lock. */
+static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
 {
-    spin_lock(&frames_lock);
     struct frame_list *list = want_zeroed ? &zeroed : &dirty;
     if (list->count == 0) {
         list = want_zeroed ? &dirty : &zeroed;
     }
-    struct frame *frame = NULL;
-    if (list->count > 0) {
-        frame = &frames[list->first];
-        list_take(list, frame);
+    if (list->count == 0) {
+        return NULL;
     }
-    bool is_zeroed = frame != NULL && frame->flags & FRAME_ZEROED;
-    if (frame != NULL) {
-        frame->flags = 0;
-        frame->references = 1;
-        frame->payer = NULL;
-    }
+    struct frame *frame = &frames[list->first];
+    list_take(list, frame);
+    *is_zeroed = frame->flags & FRAME_ZEROED;
+    frame->flags = 0;
+    frame->references = 1;
+    frame->payer = NULL;
+    return frame;
+}
+
+struct frame *frame_take(bool want_zeroed)
+{
+    bool is_zeroed = false;
+    spin_lock(&frames_lock);
+    struct frame *frame = any_take(want_zeroed, &is_zeroed);
     spin_unlock(&frames_lock);
     if (frame != NULL && want_zeroed && !is_zeroed) {
         memset(frame_pointer(frame), 0, PAGE_SIZE);
     }
     return frame;
+}
+
+bool frames_take_zeroed(struct frame **out, uint32_t count)
+{
+    uint64_t to_zero = 0; /* a bit for each; callers take few */
+    bool is_zeroed = false;
+    assert(count <= 64);
+    spin_lock(&frames_lock);
+    bool enough = zeroed.count + dirty.count >= count;
+    for (uint32_t i = 0; enough && i < count; i++) {
+        out[i] = any_take(true, &is_zeroed);
+        to_zero |= is_zeroed ? 0 : 1ull << i;
+    }
+    spin_unlock(&frames_lock);
+    for (; to_zero != 0; to_zero &= to_zero - 1) {
+        memset(frame_pointer(out[__builtin_ctzll(to_zero)]), 0, PAGE_SIZE);
+    }
+    return enough;
 }
 
 void frame_give(struct frame *frame)

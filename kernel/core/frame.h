@@ -34,6 +34,9 @@ void frames_init(const struct ram_range *ranges, uint32_t count);
 struct frame *frame_take(bool zeroed);
 void frame_give(struct frame *frame);
 
+/* `count` zeroed frames with one reference each; false: none are taken. */
+bool frames_take_zeroed(struct frame **out, uint32_t count);
+
 /* `count` adjacent zeroed frames; NULL when there are none. */
 struct frame *frames_take_adjacent(uint64_t count);
 

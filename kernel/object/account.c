@@ -179,6 +179,22 @@ struct frame *account_frame_take(struct account *account, bool zeroed)
     return frame;
 }
 
+bool account_frames_take(struct account *account, struct frame **frames, uint32_t count)
+{
+    struct payer *payer;
+    if (payer_charge(account, ACCOUNT_FRAMES, count * PAGE_SIZE, &payer) != STATUS_OK) {
+        return false;
+    }
+    if (!frames_take_zeroed(frames, count)) {
+        payer_uncharge(payer, ACCOUNT_FRAMES, count * PAGE_SIZE);
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        frames[i]->payer = payer;
+    }
+    return true;
+}
+
 void frame_release(struct frame *frame)
 {
     if (frame->flags & FRAME_FOREIGN) {

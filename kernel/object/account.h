@@ -72,6 +72,8 @@ void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
 
 /* A charged frame with one reference; NULL: no memory. */
 struct frame *account_frame_take(struct account *account, bool zeroed);
+/* The same for `count` zeroed frames at once; false: none are taken. */
+bool account_frames_take(struct account *account, struct frame **frames, uint32_t count);
 /* Drop one reference; the last one frees and uncharges. */
 void frame_release(struct frame *frame);
 

@@ -210,32 +210,46 @@ bool domain_put(struct domain *domain, uint64_t slot, handle_t handle)
                                                              __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-status_t call_capability_copy(struct call *call)
+static status_t capability_copy(const struct domain *from, uint64_t here, struct domain *to,
+                                uint64_t there, uint32_t rights)
 {
-    struct domain *domain = object_domain(call->object);
-    struct object *object;
-    status_t status = capability_find(call->thread, call->argument[2], OBJECT_NONE, 0, &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    handle_t handle = domain_slot(call->thread->domain, call->argument[2]);
-    uint64_t kept = handle & ~(0xffull << 24);
-    uint64_t rights = handle_rights(handle) & call->argument[3];
-    status = domain_reserve(domain, call->argument[1]);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    return domain_put(domain, call->argument[1], kept | rights << 24) ? STATUS_OK
-                                                                      : STATUS_SLOT_USED;
-}
-
-status_t call_capability_drop(struct call *call)
-{
-    handle_t *place = domain_slot_place(object_domain(call->object), call->argument[1]);
-    if (place == NULL || __atomic_exchange_n(place, 0, __ATOMIC_ACQ_REL) == 0) {
+    handle_t handle = domain_slot(from, here);
+    if (slot_is_empty(handle)) {
         return STATUS_BAD_CAPABILITY;
     }
-    return STATUS_OK;
+    status_t status = domain_reserve(to, there);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t kept = handle & ~(0xffull << 24);
+    rights &= handle_rights(handle);
+    return domain_put(to, there, kept | (uint64_t)rights << 24) ? STATUS_OK : STATUS_SLOT_USED;
+}
+
+static status_t capability_drop(struct domain *domain, uint64_t slot)
+{
+    handle_t *place = domain_slot_place(domain, slot);
+    return place == NULL || __atomic_exchange_n(place, 0, __ATOMIC_ACQ_REL) == 0
+               ? STATUS_BAD_CAPABILITY
+               : STATUS_OK;
+}
+
+status_t call_capabilities_copy(struct call *call)
+{
+    struct domain *domain = object_domain(call->object);
+    status_t status = STATUS_OK;
+    for (uint32_t i = 1; i < ARRAY_LENGTH(call->argument) && status == STATUS_OK; i++) {
+        uint64_t word = call->argument[i];
+        uint64_t there = word & 0xffffff;
+        uint64_t here = word >> 24 & 0xffffff;
+        if (word == 0) {
+            continue;
+        }
+        status = here == 0 ? capability_drop(domain, there)
+                           : capability_copy(call->thread->domain, here, domain, there,
+                                             (uint32_t)(word >> 48) & RIGHTS_ALL);
+    }
+    return status;
 }
 
 status_t call_capability_read(struct call *call)

@@ -385,7 +385,7 @@ status_t call_memory_move(struct call *call)
     struct memory *to = object_memory(call->object);
     struct object *object;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, RIGHT_WRITE, &object);
+        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, RIGHT_CONTROL, &object);
     if (status != STATUS_OK) {
         return status;
     }

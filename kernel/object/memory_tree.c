@@ -119,16 +119,16 @@ static bool node_own(struct account *account, void **place, uint32_t level)
     return node != NULL;
 }
 
-status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t page,
-                  struct frame *frame, struct frame **old)
+struct node *tree_leaf_own(struct memory_tree *tree, struct account *account, uint64_t page)
 {
     void *root = tree->root;
     void **place = &root;
     struct node *node = NULL;
     for (uint32_t level = tree->levels; level-- > 0;) {
-        if (!node_own(account, place, level)) {
-            tree->root = root;
-            return STATUS_NO_MEMORY;
+        bool owned = node_own(account, place, level);
+        tree->root = root;
+        if (!owned) {
+            return NULL;
         }
         if (node != NULL) {
             node->present |= 1ull << slot_number(page, level + 1);
@@ -136,11 +136,21 @@ status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t pa
         node = *place;
         place = &node->slot[slot_number(page, level)];
     }
-    tree->root = root;
+    return node;
+}
+
+status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t page,
+                  struct frame *frame, struct frame **old)
+{
+    struct node *leaf = tree_leaf_own(tree, account, page);
+    if (leaf == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    void **place = &leaf->slot[slot_number(page, 0)];
     *old = *place;
     *place = frame;
     uint64_t bit = 1ull << slot_number(page, 0);
-    node->present = frame != NULL ? node->present | bit : node->present & ~bit;
+    leaf->present = frame != NULL ? leaf->present | bit : leaf->present & ~bit;
     return STATUS_OK;
 }
 

@@ -37,6 +37,10 @@ struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exc
  * exclusive, for the nodes down to it. */
 const struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone);
 
+/* The leaf with that page's slot, made or copied so that this tree alone has it; NULL: no memory.
+ */
+struct node *tree_leaf_own(struct memory_tree *tree, struct account *account, uint64_t page);
+
 /*
  * Put a frame (or NULL) where there was `old`; the tree takes over the caller's reference and the
  * old one's is the caller's. NO_MEMORY leaves all as it was.

@@ -6,7 +6,6 @@
 #include "kernel/object/account.h"
 #include "kernel/object/region.h"
 #include "kernel/object/region_find.h"
-#include "kernel/object/thread.h"
 #include "kernel/x86_64/shootdown.h"
 #include "lib/base/string.h"
 
@@ -33,7 +32,7 @@ static uint64_t source_page(const struct fault *fault)
     return (fault->address - fault->region->start + fault->region->source_offset) >> PAGE_SHIFT;
 }
 
-static uint64_t entry_value(const struct region *region, uint64_t physical, bool writable)
+uint64_t region_entry(const struct region *region, uint64_t physical, bool writable)
 {
     uint64_t value = physical | PTE_PRESENT | PTE_USER;
     if (writable && region->rights & RIGHT_WRITE) {
@@ -51,7 +50,7 @@ static status_t entry_install(struct fault *fault, uint64_t physical, bool writa
     if (entry == NULL) {
         return STATUS_NO_MEMORY;
     }
-    uint64_t value = entry_value(fault->region, physical, writable) | extra;
+    uint64_t value = region_entry(fault->region, physical, writable) | extra;
     fault->region->has_writable = fault->region->has_writable || (value & PTE_WRITE);
     fault->entry = entry;
     uint64_t old = *entry;
@@ -134,7 +133,7 @@ static void around_install(const struct fault *fault, const struct memory *memor
         }
         bool writable =
             private && alone && __atomic_load_n(&frame->references, __ATOMIC_RELAXED) == 1;
-        entry[i] = entry_value(fault->region, frame_physical(frame), writable);
+        entry[i] = region_entry(fault->region, frame_physical(frame), writable);
         fault->region->has_writable = fault->region->has_writable || (entry[i] & PTE_WRITE);
     }
 }
@@ -303,28 +302,6 @@ status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
         frame_release(fault.replaced);
     }
     return status;
-}
-
-/* --- populating ------------------------------------------------------------------------------ */
-
-#define POPULATE_PER_STEP 64 /* pages */
-
-status_t call_region_populate(struct call *call)
-{
-    struct region_map *map = region_map_of(call->object);
-    uint64_t address = call->argument[1];
-    uint64_t end = address + call->argument[2];
-    status_t status = region_range_check(map, address, call->argument[2]);
-    for (uint32_t i = 0; i < POPULATE_PER_STEP && status == STATUS_OK && address < end; i++) {
-        status = region_fault(map, address, RIGHT_WRITE);
-        address += PAGE_SIZE;
-    }
-    if (status != STATUS_OK || address == end) {
-        return status;
-    }
-    call->thread->registers.rsi = address; /* a restart goes on from there */
-    call->thread->registers.rdx = end - address;
-    return CALL_RESTART;
 }
 
 /* --- pins ------------------------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
-/* Looking regions up, for the files that work on region maps. Under the map's lock. */
+/* Looking regions up, for the files that work on region maps. Under
+ * the map's lock. */
 #pragma once
 
 #include "kernel/object/region.h"
@@ -7,6 +8,9 @@
 struct region_map *region_map_of(struct object *object);
 /* INVALID_ARGUMENT, OUT_OF_RANGE. */
 status_t region_range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes);
+
+/* The page table entry of a frame that the region shows; writable as far as the region is. */
+uint64_t region_entry(const struct region *region, uint64_t physical, bool writable);
 
 /* The first region that ends above the address; NULL when none does. */
 struct region *region_from(const struct region_map *map, uint64_t address);

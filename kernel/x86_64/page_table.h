@@ -33,6 +33,12 @@ void table_free(struct account *payer, uint64_t *table);
 /* The entry for that address; NULL when a table is missing and may not, or cannot, be made. */
 uint64_t *page_entry(const struct page_tables *tables, uint64_t address, bool make);
 
+/* How many pages from the address on have their entries behind this one in the same table. */
+static inline uint64_t page_entries_left(uint64_t address)
+{
+    return 512 - (address >> PAGE_SHIFT) % 512;
+}
+
 /*
  * Call `visit` for every present entry of [start, end); missing tables are skipped at once.
  */

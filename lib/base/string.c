@@ -1,6 +1,6 @@
 #include "lib/base/string.h"
 
-void *memcpy(void *restrict to, const void *restrict from, size_t length_bytes)
+void *(memcpy)(void *restrict to, const void *restrict from, size_t length_bytes)
 {
     void *next = to;
     size_t words = length_bytes >> 3;
@@ -24,7 +24,7 @@ void *memmove(void *to, const void *from, size_t length_bytes)
     return to;
 }
 
-void *memset(void *to, int value, size_t length_bytes)
+void *(memset)(void *to, int value, size_t length_bytes)
 {
     void *next = to;
     uint64_t pattern = 0x0101010101010101ull * (uint8_t)value;

@@ -17,4 +17,8 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t limit);
 char *strchr(const char *text, int value);
 char *strrchr(const char *text, int value);
+
+/* Small, fixed lengths become a few moves. */
+#define memcpy(to, from, length_bytes)  __builtin_memcpy(to, from, length_bytes)
+#define memset(to, value, length_bytes) __builtin_memset(to, value, length_bytes)
 #endif

@@ -94,6 +94,17 @@ kernel_call_6(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, u
 #include "abi/syscalls.def"
 #undef KERNEL_CALL
 
+static inline status_t kernel_capability_copy(uint64_t domain, uint64_t there, uint64_t here,
+                                              uint64_t rights)
+{
+    return kernel_capabilities_copy(domain, CAPABILITY_COPY(there, here, rights), 0, 0, 0, 0);
+}
+
+static inline status_t kernel_capability_drop(uint64_t domain, uint64_t there)
+{
+    return kernel_capabilities_copy(domain, CAPABILITY_COPY(there, 0, 0), 0, 0, 0, 0);
+}
+
 /*
  * The frame of the running thread. Its stack lies below the frame in the same aligned block, and
  * RSP equals the frame's address before the first push: hence the minus one.

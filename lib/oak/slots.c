@@ -44,8 +44,12 @@ void slot_release(uint32_t slot)
 void slot_destroy(uint32_t slot)
 {
     if (slot != SLOT_NONE) {
-        kernel_object_destroy(slot);
-        slot_release(slot);
+        /* A slot whose object is gone counts as empty. */
+        if (kernel_object_destroy(slot) == STATUS_OK) {
+            slot_free(slot);
+        } else {
+            slot_release(slot);
+        }
     }
 }
 

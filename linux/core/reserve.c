@@ -21,7 +21,8 @@ static struct {
     uint32_t slot;
 } reserve;
 
-/* Not a mutex: whoever waits for one may need memory. What is written meanwhile lies in one page. */
+/* Not a mutex: whoever waits for one may need memory. What is written meanwhile lies in one page.
+ */
 static void turn_begin(void)
 {
     while (__atomic_exchange_n(&reserve.busy, true, __ATOMIC_ACQUIRE)) {

@@ -9,7 +9,10 @@
 
 #define OPEN_TRIES 2
 
-static struct blob *blobs;
+/* Blobs that nobody uses stay open, so that the next container of an image need not ask storage. */
+#define IDLE_MAX 8
+
+static struct blob *blobs; /* those opened or let go last are first */
 
 /* --- Open blobs ------------------------------------------------------------------------------- */
 
@@ -104,11 +107,8 @@ status_t blob_use(const uint8_t name[BLOB_HASH_SIZE], struct blob **out)
     return STATUS_OK;
 }
 
-void blob_release(struct blob *blob)
+static void blob_close(struct blob *blob)
 {
-    if (blob == NULL || --blob->users > 0) {
-        return;
-    }
     blob_unlink(blob);
     if (blob->gate != SLOT_NONE) {
         status_t status = storage_blob_close(ENGINE_SLOT_STORAGE, blob->handle);
@@ -120,6 +120,29 @@ void blob_release(struct blob *blob)
     heap_free(blob);
 }
 
+/* Close those that have been idle longest. */
+static void idle_trim(uint32_t keep)
+{
+    uint32_t idle = 0;
+    for (struct blob *next, *blob = blobs; blob != NULL; blob = next) {
+        next = blob->next;
+        if (blob->users == 0 && ++idle > keep) {
+            blob_close(blob);
+        }
+    }
+}
+
+void blob_release(struct blob *blob)
+{
+    if (blob == NULL || --blob->users > 0) {
+        return;
+    }
+    blob_unlink(blob);
+    blob->next = blobs;
+    blobs = blob;
+    idle_trim(IDLE_MAX);
+}
+
 uint32_t blob_users(const uint8_t name[BLOB_HASH_SIZE])
 {
     const struct blob *blob = blob_find(name);
@@ -128,6 +151,7 @@ uint32_t blob_users(const uint8_t name[BLOB_HASH_SIZE])
 
 void blobs_reopen(void)
 {
+    idle_trim(0);
     for (struct blob *blob = blobs; blob != NULL; blob = blob->next) {
         /* A former life's handle names nothing; one that was opened since is closed. */
         status_t status = storage_blob_close(ENGINE_SLOT_STORAGE, blob->handle);
@@ -194,8 +218,12 @@ status_t blob_next(uint64_t *cursor, struct blob_listed *out)
 
 status_t blob_remove(const uint8_t name[BLOB_HASH_SIZE])
 {
-    if (blob_users(name) > 0) {
+    struct blob *blob = blob_find(name);
+    if (blob != NULL && blob->users > 0) {
         return STATUS_BUSY;
+    }
+    if (blob != NULL) {
+        blob_close(blob);
     }
     return storage_blob_remove(ENGINE_SLOT_STORAGE, name, BLOB_HASH_SIZE);
 }

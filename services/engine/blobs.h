@@ -1,6 +1,6 @@
 /*
  * Blobs of the storage service as the engine uses them: each name that containers use is opened
- * once, and closed when the last of them lets go.
+ * once; a few stay open when the last container lets go, for the next one.
  *
  * The storage service is trusted and answers without waiting for anybody but the disk; the engine
  * calls it. Errors are those of abi/storage.idl; NOT_SUPPORTED: there is no storage service.

@@ -4,12 +4,11 @@
 
 _Static_assert(sizeof(struct log_record) == LOG_RECORD_ALIGNMENT, "a header never wraps");
 
-void log_ring_open(struct log_ring *log, void *bytes, uint32_t capacity_bytes,
+void log_ring_open(struct log_ring *log, uint32_t capacity_bytes,
                    status_t (*ready)(void *context, uint32_t from_bytes, uint32_t size_bytes),
                    void *context)
 {
-    *log = (struct log_ring){
-        .bytes = bytes, .capacity_bytes = capacity_bytes, .ready = ready, .context = context};
+    *log = (struct log_ring){.capacity_bytes = capacity_bytes, .ready = ready, .context = context};
 }
 
 static uint32_t record_bytes(uint32_t length_bytes)
@@ -44,7 +43,7 @@ static bool room_ready(struct log_ring *log, uint32_t bytes)
 
 void log_ring_prepare(struct log_ring *log)
 {
-    if (log->bytes != NULL) {
+    if (log->capacity_bytes != 0) {
         (void)room_ready(log, record_bytes(LOG_CHUNK_BYTES));
     }
 }
@@ -61,7 +60,7 @@ void log_ring_append(struct log_ring *log, uint32_t stream, uint64_t wall_ns, co
                      uint32_t length_bytes)
 {
     uint32_t needed = record_bytes(length_bytes);
-    if (log->bytes == NULL || !room_ready(log, needed)) {
+    if (log->capacity_bytes == 0 || !room_ready(log, needed)) {
         log->dropped_bytes += length_bytes;
         return;
     }

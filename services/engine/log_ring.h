@@ -21,13 +21,13 @@ struct log_record {
 };
 
 struct log_ring {
-    uint8_t *bytes; /* NULL until it is opened */
-    uint32_t capacity_bytes;
-    uint32_t ready_bytes; /* backed by memory, from the start; whole pages */
+    uint8_t *bytes;          /* NULL until the first are ready */
+    uint32_t capacity_bytes; /* 0 until it is opened */
+    uint32_t ready_bytes;    /* backed by memory, from the start; whole pages */
     uint64_t head;
     uint64_t tail;
     uint64_t dropped_bytes; /* that there was no memory for */
-    /* Back [from, from + size) of the memory. */
+    /* Back [from, from + size) of the memory; the first time it also sets `bytes`. */
     status_t (*ready)(void *context, uint32_t from_bytes, uint32_t size_bytes);
     void *context;
 };
@@ -37,7 +37,7 @@ struct log_cursor {
     uint32_t offset_bytes; /* inside its payload */
 };
 
-void log_ring_open(struct log_ring *log, void *bytes, uint32_t capacity_bytes,
+void log_ring_open(struct log_ring *log, uint32_t capacity_bytes,
                    status_t (*ready)(void *context, uint32_t from_bytes, uint32_t size_bytes),
                    void *context);
 

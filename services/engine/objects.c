@@ -115,26 +115,29 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
 }
 
 status_t objects_start(const struct container_objects *objects,
-                       const struct template_image *template, uint32_t channel_view,
+                       const struct template_image *template, uint32_t channel,
                        uint32_t image_memory, uint32_t image_gate)
 {
-    const struct program_capability table[] = {
-        {SLOT_DOMAIN, objects->domain, RIGHT_READ | RIGHT_CONTROL},
-        {SLOT_ACCOUNT, objects->personality, RIGHT_READ | RIGHT_PAY},
-        {SLOT_LOG, SLOT_LOG, RIGHT_WRITE},
-        {SLOT_TIME, SLOT_TIME, RIGHT_READ},
-        {SLOT_MEMORY, objects->memory, RIGHTS_ALL & ~RIGHT_DESTROY},
-        {SLOT_THREAD, objects->thread, RIGHTS_ALL},
-        {CONTAINER_SLOT_ENGINE, objects->gate, RIGHT_CALL},
-        {CONTAINER_SLOT_STORAGE, image_gate, RIGHT_CALL},
-        {CONTAINER_SLOT_IMAGE, image_memory, RIGHT_READ | RIGHT_EXECUTE},
-        {CONTAINER_SLOT_EVENTS, objects->events, RIGHT_READ},
-        {CONTAINER_SLOT_CHANNEL, channel_view, READ_WRITE},
-        {CONTAINER_SLOT_APPLICATION, objects->application, RIGHT_READ | RIGHT_PAY},
+    const uint64_t table[] = {
+        CAPABILITY_COPY(SLOT_DOMAIN, objects->domain, RIGHT_READ | RIGHT_CONTROL),
+        CAPABILITY_COPY(SLOT_ACCOUNT, objects->personality, RIGHT_READ | RIGHT_PAY),
+        CAPABILITY_COPY(SLOT_LOG, SLOT_LOG, RIGHT_WRITE),
+        CAPABILITY_COPY(SLOT_TIME, SLOT_TIME, RIGHT_READ),
+        CAPABILITY_COPY(SLOT_MEMORY, objects->memory, RIGHTS_ALL & ~RIGHT_DESTROY),
+        CAPABILITY_COPY(SLOT_THREAD, objects->thread, RIGHTS_ALL),
+        CAPABILITY_COPY(CONTAINER_SLOT_ENGINE, objects->gate, RIGHT_CALL),
+        CAPABILITY_COPY(CONTAINER_SLOT_STORAGE, image_gate, RIGHT_CALL),
+        CAPABILITY_COPY(CONTAINER_SLOT_IMAGE, image_memory, RIGHT_READ | RIGHT_EXECUTE),
+        CAPABILITY_COPY(CONTAINER_SLOT_EVENTS, objects->events, RIGHT_READ),
+        CAPABILITY_COPY(CONTAINER_SLOT_CHANNEL, channel, READ_WRITE),
+        CAPABILITY_COPY(CONTAINER_SLOT_APPLICATION, objects->application, RIGHT_READ | RIGHT_PAY),
+        0,
+        0,
+        0,
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
-        status_t status = kernel_capability_copy(objects->domain, table[i].slot_there,
-                                                 table[i].slot_here, table[i].rights);
+    for (size_t i = 0; i < ARRAY_LENGTH(table); i += 5) {
+        status_t status = kernel_capabilities_copy(objects->domain, table[i], table[i + 1],
+                                                   table[i + 2], table[i + 3], table[i + 4]);
         if (status != STATUS_OK) {
             return status;
         }
@@ -151,12 +154,13 @@ void objects_end(struct container_objects *objects)
 {
     slot_destroy(objects->application);
     slot_destroy(objects->personality);
-    /* What these named was paid for by the personality and is gone. */
-    slot_release(objects->domain);
-    slot_release(objects->memory);
-    slot_release(objects->gate);
-    slot_release(objects->events);
-    slot_release(objects->thread);
+    /* What these named was paid for by the personality: it is gone, and the slots with it are
+     * empty. */
+    slot_free(objects->domain);
+    slot_free(objects->memory);
+    slot_free(objects->gate);
+    slot_free(objects->events);
+    slot_free(objects->thread);
     *objects = (struct container_objects){.account = objects->account};
 }
 
@@ -250,16 +254,7 @@ static status_t channel_build(const struct container_objects *objects,
     if (status != STATUS_OK) {
         return status;
     }
-    status = slot_allocate(&channel->view);
-    if (status != STATUS_OK) {
-        return status;
-    }
     status = kernel_memory_create(objects->personality, channel->memory, channel->mapped_bytes);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = kernel_memory_view(objects->personality, channel->view, channel->memory, 0,
-                                channel->mapped_bytes, READ_WRITE);
     if (status != STATUS_OK) {
         return status;
     }
@@ -322,14 +317,13 @@ void channel_launched(const struct channel_memory *channel)
 void channel_forget(struct channel_memory *channel)
 {
     window_unmap(channel->bytes, channel->mapped_bytes);
-    slot_destroy(channel->view);
     slot_destroy(channel->memory);
     *channel = (struct channel_memory){0};
 }
 
 status_t channel_send(const struct channel_memory *channel, uint32_t *out_slot)
 {
-    return slot_copy(channel->view, READ_WRITE, out_slot);
+    return slot_copy(channel->memory, READ_WRITE, out_slot);
 }
 
 /* --- Logs ------------------------------------------------------------------------------------- */

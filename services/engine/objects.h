@@ -45,7 +45,7 @@ MUST_USE status_t objects_make(const struct container_plan *plan,
 
 /* Fill the table and run the first thread. */
 MUST_USE status_t objects_start(const struct container_objects *objects,
-                                const struct template_image *template, uint32_t channel_view,
+                                const struct template_image *template, uint32_t channel,
                                 uint32_t image_memory, uint32_t image_gate);
 
 /* Raise enum container_event. */
@@ -71,14 +71,13 @@ struct capability_found {
 struct capability_found objects_capability(const struct container_objects *objects, uint32_t slot);
 
 /*
- * A channel's memory, mapped here. The container gets a view of it, so that it can neither discard
- * nor move its pages; the engine touches a page only after channel_ready said that it is there:
- * absent ones are charged to the container's personality, whose account may be exhausted. It must
- * be forgotten before objects_end: the pages go with the account, and the mapping with them.
+ * A channel's memory, mapped here. The container may read and write it, and neither discard nor
+ * move its pages; the engine touches a page only after channel_ready said that it is there: absent
+ * ones are charged to the container's personality, whose account may be exhausted. It must be
+ * forgotten before objects_end: the pages go with the account, and the mapping with them.
  */
 struct channel_memory {
     uint32_t memory;
-    uint32_t view;
     uint8_t *bytes;
     uint64_t mapped_bytes;
     uint64_t ready_pages; /* a bit per page of control and rings */
@@ -95,7 +94,7 @@ void channel_forget(struct channel_memory *channel);
 /* The personality has read the specification: give its pages back. */
 void channel_launched(const struct channel_memory *channel);
 
-/* A capability to the view for a container, to be dropped after it was sent. */
+/* A capability to it for a container, to be dropped after it was sent. */
 MUST_USE status_t channel_send(const struct channel_memory *channel, uint32_t *out_slot);
 
 /* A log's memory: charged to the container's account, mapped here, backed by log_memory_ready. To

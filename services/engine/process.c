@@ -21,21 +21,27 @@ static const uint32_t ring_offset[3] = {CHANNEL_RING_STDIN, CHANNEL_RING_STDOUT,
 static struct process *active_first;
 static struct process *active_last;
 
+/* A log's memory is made when its first byte comes. */
 static status_t log_ready(void *context, uint32_t from_bytes, uint32_t size_bytes)
 {
-    return log_memory_ready(context, from_bytes, size_bytes);
+    struct process *process = context;
+    struct log_memory *memory = &process->log_memory;
+    if (memory->bytes == NULL) {
+        status_t status = log_memory_make(process->container->objects.account,
+                                          process->log.capacity_bytes, memory);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        process->log.bytes = memory->bytes;
+    }
+    return log_memory_ready(memory, from_bytes, size_bytes);
 }
 
 static status_t log_open(struct process *process)
 {
     uint32_t size_bytes = process->number == 0 ? CONTAINER_LOG_BYTES : EXEC_LOG_BYTES;
-    struct log_memory *memory = &process->log_memory;
-    status_t status = log_memory_make(process->container->objects.account, size_bytes, memory);
-    if (status == STATUS_OK) {
-        log_ring_open(&process->log, memory->bytes, memory->size_bytes, log_ready, memory);
-        status = process->copies ? log_memory_ready(memory, 0, size_bytes) : STATUS_OK;
-    }
-    return process->copies ? status : STATUS_OK;
+    log_ring_open(&process->log, size_bytes, log_ready, process);
+    return process->copies ? log_ready(process, 0, size_bytes) : STATUS_OK;
 }
 
 static void channel_close(struct process *process)

@@ -143,7 +143,7 @@ void request_start(const struct request *request)
     }
     struct blob *blob = container->blob;
     struct process *process = &container->process;
-    status_t status = objects_start(&container->objects, template, process->channel.view,
+    status_t status = objects_start(&container->objects, template, process->channel.memory,
                                     blob->memory, blob->gate);
     if (status == STATUS_OK) {
         status = container_tell(container, CONTAINER_REQUEST_START, 0, blob->size_bytes);

@@ -150,18 +150,6 @@ status_t copy_specification_check(const void *bytes, uint32_t length_bytes)
     return status == STATUS_NOT_FOUND && paths == 1 ? STATUS_OK : STATUS_INVALID_ARGUMENT;
 }
 
-/* Of a checked specification. */
-static uint64_t field_number(const struct record_reader *reader, uint16_t tag)
-{
-    struct record record;
-    uint64_t number = 0;
-    if (record_find(reader, tag, &record) == STATUS_OK &&
-        record_number(&record, &number) != STATUS_OK) {
-        return 0;
-    }
-    return number;
-}
-
 static bool id_good(const struct record *record)
 {
     const char *text = record->value;
@@ -186,23 +174,68 @@ static bool name_good(const struct record *record)
     return record->length_bytes > 0 && record->length_bytes <= CONTAINER_NAME_MAX;
 }
 
-static const char *identity_read(const struct record_reader *reader,
-                                 struct container_specification *out)
+/* What the engine itself wants to know of a checked specification, by one look at each record. */
+struct found {
+    struct record id; /* without a value: not there */
+    struct record name;
+    struct record blob;
+    struct record label;
+};
+
+static void record_look(const struct record *record, struct found *found,
+                        struct container_specification *out)
 {
-    struct record record;
-    if (record_find(reader, RECORD_ID, &record) != STATUS_OK || !id_good(&record)) {
+    uint64_t number = 0;
+    (void)record_number(record, &number); /* a number's form was checked */
+    switch (record->tag) {
+    case RECORD_ID:
+        found->id = *record;
+        break;
+    case RECORD_NAME:
+        found->name = *record;
+        break;
+    case RECORD_BLOB:
+        found->blob = *record;
+        break;
+    case RECORD_LABEL:
+        found->label = *record;
+        break;
+    case RECORD_MEMORY_LIMIT:
+        out->memory_limit_bytes = number;
+        break;
+    case RECORD_TERMINAL:
+        out->terminal = number != 0;
+        break;
+    case RECORD_OPEN_STDIN:
+        out->open_stdin = number != 0;
+        break;
+    case RECORD_AUTO_REMOVE:
+        out->auto_remove = number != 0;
+        break;
+    default:
+        break; /* the personality's */
+    }
+}
+
+static const char *found_read(const struct found *found, struct container_specification *out)
+{
+    if (found->id.value == NULL || !id_good(&found->id)) {
         return "the container's identifier is not 64 hexadecimal digits";
     }
-    memcpy(out->id, record.value, record.length_bytes);
-    if (record_find(reader, RECORD_NAME, &record) != STATUS_OK || !name_good(&record)) {
+    if (found->name.value == NULL || !name_good(&found->name)) {
         return "the container's name has characters that are not allowed, or is too long";
     }
-    memcpy(out->name, record.value, record.length_bytes);
-    if (record_find(reader, RECORD_BLOB, &record) != STATUS_OK ||
-        record.length_bytes != sizeof(out->blob)) {
+    if (found->blob.value == NULL || found->blob.length_bytes != sizeof(out->blob)) {
         return "the specification names no image";
     }
-    memcpy(out->blob, record.value, sizeof(out->blob));
+    if (found->label.length_bytes > CONTAINER_LABEL_MAX) {
+        return "the label is too large";
+    }
+    memcpy(out->id, found->id.value, found->id.length_bytes);
+    memcpy(out->name, found->name.value, found->name.length_bytes);
+    memcpy(out->blob, found->blob.value, sizeof(out->blob));
+    out->label = found->label.value;
+    out->label_bytes = found->label.length_bytes;
     return NULL;
 }
 
@@ -216,21 +249,16 @@ status_t specification_read(const void *bytes, uint32_t length_bytes,
     if (status != STATUS_OK) {
         return status;
     }
+    struct found found = {.id = {.value = NULL}};
     record_reader_init(&reader, bytes, length_bytes);
-    const char *problem = identity_read(&reader, &read);
-    if (problem == NULL && record_find(&reader, RECORD_LABEL, &record) == STATUS_OK) {
-        read.label = record.value;
-        read.label_bytes = record.length_bytes;
-        problem = record.length_bytes > CONTAINER_LABEL_MAX ? "the label is too large" : NULL;
+    while (record_next(&reader, &record) == STATUS_OK) {
+        record_look(&record, &found, &read);
     }
+    const char *problem = found_read(&found, &read);
     if (problem != NULL) {
         *why = problem;
         return STATUS_INVALID_ARGUMENT;
     }
-    read.memory_limit_bytes = field_number(&reader, RECORD_MEMORY_LIMIT);
-    read.terminal = field_number(&reader, RECORD_TERMINAL) != 0;
-    read.open_stdin = field_number(&reader, RECORD_OPEN_STDIN) != 0;
-    read.auto_remove = field_number(&reader, RECORD_AUTO_REMOVE) != 0;
     *out = read;
     return STATUS_OK;
 }

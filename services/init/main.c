@@ -134,6 +134,7 @@ static size_t capabilities_list(const struct manifest_process *entry, const stru
     for (uint32_t i = 0; i < VIRTIO_GRANT_SLOTS; i++) {
         uint32_t rights = i == VIRTIO_GRANT_PAGE  ? RIGHT_READ
                           : i == VIRTIO_GRANT_IRQ ? RIGHT_CONTROL
+                          : i == VIRTIO_GRANT_DMA ? RIGHT_READ | RIGHT_WRITE | RIGHT_CONTROL
                                                   : RIGHT_READ | RIGHT_WRITE;
         if (process->grant[i] != SLOT_NONE) {
             out[count++] = (struct program_capability){entry->device.slot_there + i,
@@ -242,10 +243,15 @@ static status_t process_restart(uint32_t index)
     if (status == STATUS_OK) {
         status = process_start(index);
     }
-    if (status == STATUS_OK && entry->tell_signal != KEPT_NONE) {
-        status = kernel_signal_raise(kept[entry->tell_signal], entry->tell_bits);
-    }
     return status;
+}
+
+/* That another life of it began, or none will. */
+static void end_tell(const struct manifest_process *entry)
+{
+    if (entry->tell_signal != KEPT_NONE) {
+        (void)kernel_signal_raise(kept[entry->tell_signal], entry->tell_bits);
+    }
 }
 
 static void machine_end(void)
@@ -277,11 +283,13 @@ static void process_ended(uint32_t index)
     if (status == STATUS_OK) {
         log_line("%s: restarted, %u of %u times", entry->name, process->restarts,
                  entry->restarts_max);
+        end_tell(entry);
         return;
     }
     log_line("%s: not restarted (%s); the machine goes on without it", entry->name,
              status_name(status));
     slot_destroy(kept[entry->endpoint]);
+    end_tell(entry);
 }
 
 /* --- The loop --------------------------------------------------------------------------------- */

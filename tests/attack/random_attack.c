@@ -79,6 +79,18 @@ static void deadline_set(uint64_t number, uint64_t *arguments, uint64_t value)
     }
 }
 
+/* Copies and drops within the pool, what it stands on rarely among them. */
+static void copy_words(uint64_t *words, uint64_t *random)
+{
+    for (uint32_t i = 1; i < 6; i++) {
+        uint64_t value = random_next(random);
+        uint64_t there = value % 64 == 0 ? value >> 8 & 0xffffff
+                                         : SLOT_FIRST + (value >> 8) % (POOL_SLOTS - SLOT_FIRST);
+        uint64_t here = (value >> 32) % 4 == 0 ? 0 : (value >> 34) % POOL_SLOTS;
+        words[i] = value % 8 == 1 ? 0 : CAPABILITY_COPY(there, here, value >> 48);
+    }
+}
+
 static void hostile_call(uint64_t *random)
 {
     uint64_t number = random_next(random) % (KERNEL_CALLS + 2);
@@ -90,9 +102,11 @@ static void hostile_call(uint64_t *random)
     if (number == CALL_endpoint_reply_receive && rare % 64 != 0) {
         return; /* has no deadline */
     }
-    if ((number == CALL_object_destroy || number == CALL_capability_drop) && rare % 64 != 0 &&
-        a[number == CALL_capability_drop] < SLOT_FIRST) {
+    if (number == CALL_object_destroy && rare % 64 != 0 && a[0] < SLOT_FIRST) {
         return; /* what it stands on, now and then only */
+    }
+    if (number == CALL_capabilities_copy) {
+        copy_words(a, random);
     }
     if (number == CALL_domain_set_entries && rare % 64 != 0) {
         return;

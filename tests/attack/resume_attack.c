@@ -159,7 +159,8 @@ static __attribute__((used, noreturn)) void fault_next(void)
                 (void)kernel_thread_park(DEADLINE_NEVER, 0);
             }
         }
-        struct thread_frame *frame = (struct thread_frame *)(WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET);
+        struct thread_frame *frame =
+            (struct thread_frame *)(WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET);
         frame->personality = (struct trap_words){
             .rip = pointers[round % count] == WINDOW_IMAGE ? 0 : pointers[round % count],
             .rsp = pointers[round / count],

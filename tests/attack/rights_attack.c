@@ -246,7 +246,7 @@ static void attack_later_arguments(void)
         ATTACK(space_create, 2, DOMAIN, RIGHT_CONTROL, account, fresh, 0),
         ATTACK(memory_clone, 2, MEMORY, RIGHT_READ, account, fresh, 0, 0, PAGE_SIZE),
         ATTACK(memory_view, 2, MEMORY, 0, account, fresh, 0, 0, PAGE_SIZE, RIGHTS_ALL),
-        ATTACK(memory_move, 2, MEMORY, RIGHT_WRITE, memory, 0, 0, 0, PAGE_SIZE),
+        ATTACK(memory_move, 2, MEMORY, RIGHT_CONTROL, memory, 0, 0, 0, PAGE_SIZE),
         ATTACK(memory_create_platform, 2, ACCOUNT, RIGHT_PAY, platform, fresh, 0, PAGE_SIZE,
                MEMORY_DMA),
         ATTACK(thread_create, 2, DOMAIN, RIGHT_CONTROL, account, fresh, 0, WINDOW_HEAP, 0, 0),

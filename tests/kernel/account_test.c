@@ -25,7 +25,7 @@ static void test_limit(void)
     must(kernel_account_set(account, ACCOUNT_LIMIT_BYTES, 16 * PAGE_SIZE), "account_set");
     ok_status(kernel_memory_populate(memory, 0, 65 * PAGE_SIZE), STATUS_NO_MEMORY,
               "a limit lowered below what is used refuses the next page");
-    ok_status(kernel_account_set(account, 2, 0), STATUS_INVALID_ARGUMENT,
+    ok_status(kernel_account_set(account, UINT64_MAX, 0), STATUS_INVALID_ARGUMENT,
               "an unknown setting is refused");
     destroy(memory);
     destroy(account);
@@ -62,6 +62,30 @@ static void test_guarantee(void)
     pause_ns(MILLISECOND_NS);
     ok(account_books(SLOT_ACCOUNT).bytes_total < own.bytes_total + 16 * PAGE_SIZE,
        "destroying it gives the guarantee back");
+}
+
+/* The parent's free part changes with the guarantee, at once and by as much. */
+static void test_guarantee_changed(void)
+{
+    uint32_t parent = account_new(4 << 20, 1);
+    uint32_t child = slot_new();
+    must(kernel_account_create(parent, child, 0, 2 << 20, 1), "account_create");
+    uint64_t before = account_books(parent).bytes_total;
+    must(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 2 << 20), "raise");
+    ok(account_books(parent).bytes_total == before + (2 << 20) &&
+           account_books(child).guarantee_bytes == 2 << 20,
+       "a raised guarantee is reserved from the parent");
+    ok_status(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, (2 << 20) + 1),
+              STATUS_INVALID_ARGUMENT, "one above the limit is refused");
+    must(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 1 << 20), "lower");
+    ok(account_books(parent).bytes_total == before + (1 << 20),
+       "a lowered one gives the difference back");
+    uint32_t hungry = memory_new(parent, 4 << 20);
+    ok_status(kernel_memory_populate(hungry, 0, 4 << 20), STATUS_NO_MEMORY, "use the parent up");
+    ok_status(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 2 << 20), STATUS_NO_MEMORY,
+              "a guarantee that the parent cannot give is refused");
+    ok(account_books(child).guarantee_bytes == 1 << 20, "and leaves the old one");
+    destroy(parent);
 }
 
 static void test_depth(void)
@@ -179,6 +203,7 @@ void test_account(void)
     log_line("# account");
     test_limit();
     test_guarantee();
+    test_guarantee_changed();
     test_depth();
     test_books();
     test_shared_frames();

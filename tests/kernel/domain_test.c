@@ -59,6 +59,28 @@ static void test_slots(void)
     must(kernel_capability_drop(SLOT_DOMAIN, slot), "drop");
 }
 
+/* Several words of one call are done in order, up to the first that fails. */
+static void test_copy_several(void)
+{
+    uint32_t signal = slot_new();
+    uint32_t one = slot_new();
+    uint32_t two = slot_new();
+    must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");
+    ok_status(kernel_capabilities_copy(SLOT_DOMAIN, CAPABILITY_COPY(one, signal, RIGHT_WRITE), 0,
+                                       CAPABILITY_COPY(two, one, RIGHTS_ALL),
+                                       CAPABILITY_COPY(one, 0, 0), 0),
+              STATUS_OK, "a copy, a copy of the copy, and the first one dropped");
+    ok_status(kernel_signal_raise(one, 1), STATUS_BAD_CAPABILITY, "the first is gone");
+    ok_status(kernel_signal_raise(two, 1), STATUS_OK, "the second is there");
+    ok_status(kernel_capabilities_copy(SLOT_DOMAIN, CAPABILITY_COPY(one, signal, RIGHT_WRITE),
+                                       CAPABILITY_COPY(two, signal, RIGHT_WRITE),
+                                       CAPABILITY_COPY(signal, 0, 0), 0, 0),
+              STATUS_SLOT_USED, "a full slot ends the call");
+    ok_status(kernel_signal_raise(one, 1), STATUS_OK, "what came before it is done");
+    ok_status(kernel_signal_raise(signal, 1), STATUS_OK, "and what came after it is not");
+    destroy(signal);
+}
+
 /* Stale in every table at once, and again when the number is used by a new object. */
 static void test_stale(void)
 {
@@ -150,6 +172,7 @@ void test_domain(void)
     log_line("# domain and capability");
     test_rights_shrink();
     test_slots();
+    test_copy_several();
     test_stale();
     test_table_is_charged();
     test_domain_refusals();

@@ -60,6 +60,83 @@ static void test_unmap_and_holes(uint64_t place)
     must(kernel_region_unmap(SLOT_DOMAIN, place, SIZE), "unmap");
 }
 
+/* Pages that are absent, shared with a clone, or a source's: afterwards all are the memory's own.
+ */
+static void test_populate(uint64_t place)
+{
+    uint32_t own = memory_new(SLOT_ACCOUNT, SIZE);
+    uint32_t clone = slot_new();
+    volatile uint8_t *here = (volatile uint8_t *)place;
+    must(map_at(place, READ_WRITE, SIZE, own, 0), "map");
+    here[2 * PAGE_SIZE] = 22;
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, own, 0, SIZE), "clone");
+    must(map_at(place + SIZE, READ_WRITE, SIZE, clone, 0), "map the clone");
+    struct account_usage before = account_books(SLOT_ACCOUNT);
+    ok_status(kernel_region_populate(SLOT_DOMAIN, place + SIZE, 4 * PAGE_SIZE), STATUS_OK,
+              "a range of a clone is populated");
+    struct account_usage after = account_books(SLOT_ACCOUNT);
+    ok(after.bytes[ACCOUNT_FRAMES] - before.bytes[ACCOUNT_FRAMES] == 4 * PAGE_SIZE,
+       "by a frame for each page, copied or new");
+    volatile uint8_t *there = (volatile uint8_t *)(place + SIZE);
+    ok(there[2 * PAGE_SIZE] == 22 && there[PAGE_SIZE] == 0, "with what was there");
+    there[2 * PAGE_SIZE] = 33;
+    ok(here[2 * PAGE_SIZE] == 22, "and the original keeps its own");
+    before = account_books(SLOT_ACCOUNT);
+    must(kernel_region_populate(SLOT_DOMAIN, place + SIZE, 4 * PAGE_SIZE), "again");
+    ok(account_books(SLOT_ACCOUNT).bytes_total == before.bytes_total,
+       "populating what is there takes nothing");
+    ok_status(kernel_region_populate(SLOT_DOMAIN, place + 2 * SIZE - PAGE_SIZE, 2 * PAGE_SIZE),
+              STATUS_NOT_FOUND, "a range without a region is refused");
+    must(kernel_region_protect(SLOT_DOMAIN, place, PAGE_SIZE, RIGHT_READ), "protect");
+    ok_status(kernel_region_populate(SLOT_DOMAIN, place, PAGE_SIZE), STATUS_NO_RIGHT,
+              "so is one that is not writable");
+    ok_status(kernel_region_populate(SLOT_DOMAIN, place + 1, PAGE_SIZE), STATUS_INVALID_ARGUMENT,
+              "and one that is not pages");
+    ok_status(
+        kernel_region_populate(SLOT_DOMAIN, WINDOW_BASE + WINDOW_SIZE - PAGE_SIZE, 2 * PAGE_SIZE),
+        STATUS_OUT_OF_RANGE, "or leaves the window");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, 2 * SIZE), "unmap");
+    destroy(clone);
+    destroy(own);
+}
+
+/* More than one step, over regions with a source and without, up to a limit. */
+static void test_populate_much(uint64_t place)
+{
+    enum {
+        PAGES = 300
+    };
+    uint32_t account = account_new(PAGES * PAGE_SIZE, 1);
+    uint32_t source = memory_new(SLOT_ACCOUNT, PAGES * PAGE_SIZE);
+    uint32_t private_memory = memory_new(account, PAGES * PAGE_SIZE);
+    must(kernel_memory_populate(source, 0, 100 * PAGE_SIZE), "populate the source");
+    must(kernel_region_map(SLOT_DOMAIN, place | READ_WRITE, 100 * PAGE_SIZE,
+                           private_memory | (uint64_t)source << 32, 0, 0),
+         "map over the source");
+    must(kernel_region_map(SLOT_DOMAIN, (place + 100 * PAGE_SIZE) | READ_WRITE, 200 * PAGE_SIZE,
+                           private_memory, 100 * PAGE_SIZE, 0),
+         "map");
+    volatile uint8_t *here = (volatile uint8_t *)place;
+    here[130 * PAGE_SIZE] = 13;
+    ok_status(kernel_region_populate(SLOT_DOMAIN, place, 250 * PAGE_SIZE), STATUS_OK,
+              "many pages in several regions are populated");
+    ok(account_books(account).bytes[ACCOUNT_FRAMES] == 250 * PAGE_SIZE &&
+           here[130 * PAGE_SIZE] == 13,
+       "each once, and what was there stays");
+    ok_status(kernel_region_populate(SLOT_DOMAIN, place, 300 * PAGE_SIZE), STATUS_NO_MEMORY,
+              "the account's limit holds");
+    bool good = true;
+    for (uint64_t page = 0; page < 250; page++) {
+        here[page * PAGE_SIZE] = (uint8_t)page;
+        good = good && here[page * PAGE_SIZE] == (uint8_t)page;
+    }
+    ok(good, "and all that was populated can be written");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, 300 * PAGE_SIZE), "unmap");
+    destroy(private_memory);
+    destroy(source);
+    destroy(account);
+}
+
 static void test_protect(uint64_t place)
 {
     must(map_at(place, READ_WRITE, SIZE, memory, 0), "map");
@@ -221,6 +298,8 @@ void test_region(void)
     uint64_t place = window_place(4 * SIZE);
     test_overlap(place);
     test_unmap_and_holes(place);
+    test_populate(place);
+    test_populate_much(window_place(300 * PAGE_SIZE));
     test_protect(place);
     test_map_refusals(place);
     test_rights_stay(place);

@@ -45,7 +45,7 @@ check "a personality that faults ends its container with 255" [ $code = 255 ]
 check "the fault is reported with its place" \
     count 2 'container faulted: cause 3 vector 6 .*stand_in[.]c:'
 check "and with the way there" \
-    count 2 'container (called from|on the stack:) ffff8000004.* clone_entry'
+    count 2 'container (called from|on the stack:) ffff80001004.* clone_entry'
 
 log=$(./bringup.sh -k $kernel -t 8 -e hang)
 code=$?

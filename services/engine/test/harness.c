@@ -355,7 +355,7 @@ struct personality personality_of(struct container *container)
     struct personality p = {.badge = container_badge(container)};
     struct simulated_domain *domain = simulated_domain(p.badge);
     CHECK(domain != NULL && domain->started);
-    p.channel = simulated_channel(domain->channel_view);
+    p.channel = simulated_channel(domain->channel_memory);
     rings_init(&p);
     return p;
 }

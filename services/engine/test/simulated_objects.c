@@ -173,18 +173,18 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
 }
 
 status_t objects_start(const struct container_objects *objects,
-                       const struct template_image *template, uint32_t channel_view,
+                       const struct template_image *template, uint32_t channel_memory,
                        uint32_t image_memory, uint32_t image_gate)
 {
     struct simulated_domain *domain = domain_of(objects);
     CHECK(template != NULL && !domain->started);
     CHECK(image_memory == the_blob.memory && image_gate == the_blob.gate);
-    CHECK(simulated_channel(channel_view) != NULL);
+    CHECK(simulated_channel(channel_memory) != NULL);
     if (allocation_fails()) {
         return STATUS_NO_MEMORY;
     }
     domain->started = true;
-    domain->channel_view = channel_view;
+    domain->channel_memory = channel_memory;
     return STATUS_OK;
 }
 
@@ -267,10 +267,8 @@ status_t channel_make(const struct container_objects *objects, const void *speci
     close(fd);
     memcpy(channels[i].engine + CHANNEL_SPECIFICATION, specification, specification_bytes);
     ASAN_POISON_MEMORY_REGION(channels[i].engine, CHANNEL_BYTES);
-    *out = (struct channel_memory){.memory = CHANNEL_SLOT + i,
-                                   .view = CHANNEL_SLOT + i,
-                                   .bytes = channels[i].engine,
-                                   .mapped_bytes = CHANNEL_BYTES};
+    *out = (struct channel_memory){
+        .memory = CHANNEL_SLOT + i, .bytes = channels[i].engine, .mapped_bytes = CHANNEL_BYTES};
     simulated_live++;
     return STATUS_OK;
 }
@@ -309,7 +307,7 @@ status_t channel_send(const struct channel_memory *channel, uint32_t *out_slot)
     if (allocation_fails()) {
         return STATUS_NO_MEMORY;
     }
-    *out_slot = channel->view;
+    *out_slot = channel->memory;
     simulated_live++; /* until it is dropped */
     return STATUS_OK;
 }

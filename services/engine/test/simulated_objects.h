@@ -16,14 +16,14 @@ struct simulated_domain {
     uint64_t badge;
     uint64_t watch_bits;
     uint64_t events; /* raised and not looked at yet */
-    uint32_t channel_view;
+    uint32_t channel_memory;
     struct domain_report report;
 };
 
 /* NULL without. */
 struct simulated_domain *simulated_domain(uint64_t badge);
 
-/* The container's own mapping of a channel, by a slot of its view; NULL when it was given up. */
+/* The container's own mapping of a channel, by its slot; NULL when it was given up. */
 uint8_t *simulated_channel(uint32_t slot);
 
 /* The one blob that exists. */

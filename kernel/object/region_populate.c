@@ -1,0 +1,102 @@
+/*
+ * Backing a range before it is touched: a run of pages that nothing is known of yet is charged,
+ * taken and mapped at once; every other page is resolved as if it had been written.
+ */
+#include "kernel/core/assert.h"
+#include "kernel/object/account.h"
+#include "kernel/object/region_find.h"
+#include "kernel/object/thread.h"
+
+#define PAGES_PER_STEP 64
+#define RUN_MAX        16 /* pages */
+
+/* May absent pages of the region be filled with zeros, and written? */
+static bool fills_with_zeros(const struct region *region)
+{
+    const struct memory *memory = region->link[LINK_PRIVATE].memory;
+    return memory != NULL && memory->kind == MEMORY_NORMAL &&
+           region->link[LINK_SOURCE].memory == NULL && region->rights & RIGHT_WRITE;
+}
+
+/*
+ * How many pages from `page` on are absent, share the leaf, and are no more than `most`. A page
+ * that is being taken out of the memory just now may still have its old entry: it ends the run.
+ */
+static uint32_t absent_run(const struct node *leaf, uint64_t page, uint64_t most,
+                           const uint64_t *entry)
+{
+    uint32_t slot = (uint32_t)(page % NODE_SLOTS);
+    uint64_t present = leaf->present >> slot;
+    uint32_t absent = present == 0 ? NODE_SLOTS - slot : (uint32_t)__builtin_ctzll(present);
+    uint32_t run = 0;
+    while (run < MIN(absent, most) && !(entry[run] & PTE_PRESENT)) {
+        run++;
+    }
+    return run;
+}
+
+/* Fill the run at `page`, `entry` being its first page's. Pages filled; under the memory's lock. */
+static uint32_t run_install(struct region *region, struct node *leaf, uint64_t page, uint64_t most,
+                            uint64_t *entry)
+{
+    struct frame *frames[RUN_MAX];
+    uint32_t count = absent_run(leaf, page, most, entry);
+    struct account *payer = region->link[LINK_PRIVATE].memory->object.payer;
+    if (count == 0 || !account_frames_take(payer, frames, count)) {
+        return 0;
+    }
+    uint32_t slot = (uint32_t)(page % NODE_SLOTS);
+    for (uint32_t i = 0; i < count; i++) {
+        leaf->slot[slot + i] = frames[i];
+        leaf->present |= 1ull << (slot + i);
+        entry[i] = region_entry(region, frame_physical(frames[i]), true);
+    }
+    region->has_writable = true;
+    return count;
+}
+
+/* Back pages from `address` on as a run: how many; 0: the page is not that simple. */
+static uint32_t run_populate(struct region_map *map, uint64_t address, uint64_t end)
+{
+    uint32_t count = 0;
+    spin_lock(&map->lock);
+    struct region *region = region_from(map, address);
+    if (region != NULL && region->start <= address && !map->dying && fills_with_zeros(region)) {
+        struct memory *memory = region->link[LINK_PRIVATE].memory;
+        uint64_t page = (address - region->start + region->private_offset) >> PAGE_SHIFT;
+        uint64_t most = (MIN(end, region->end) - address) >> PAGE_SHIFT;
+        most = MIN(most, page_entries_left(address));
+        spin_lock(&memory->lock);
+        struct node *leaf = tree_leaf_own(&memory->tree, memory->object.payer, page);
+        uint64_t *entry = leaf == NULL ? NULL : page_entry(&map->tables, address, true);
+        if (entry != NULL) {
+            count = run_install(region, leaf, page, MIN(most, RUN_MAX), entry);
+        }
+        spin_unlock(&memory->lock);
+    }
+    spin_unlock(&map->lock);
+    return count;
+}
+
+status_t call_region_populate(struct call *call)
+{
+    struct region_map *map = region_map_of(call->object);
+    uint64_t address = call->argument[1];
+    uint64_t end = address + call->argument[2];
+    status_t status = region_range_check(map, address, call->argument[2]);
+    for (uint32_t done = 0; done < PAGES_PER_STEP && status == STATUS_OK && address < end;) {
+        uint32_t count = run_populate(map, address, end);
+        if (count == 0) {
+            status = region_fault(map, address, RIGHT_WRITE);
+            count = 1;
+        }
+        address += count * PAGE_SIZE;
+        done += count;
+    }
+    if (status != STATUS_OK || address == end) {
+        return status;
+    }
+    call->thread->registers.rsi = address; /* a restart goes on from there */
+    call->thread->registers.rdx = end - address;
+    return CALL_RESTART;
+}
