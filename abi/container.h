@@ -9,7 +9,7 @@ enum container_slot {
     CONTAINER_SLOT_ENGINE = 16,      /* gate: container.idl */
     CONTAINER_SLOT_STORAGE = 17,     /* gate: blob.idl, the image's blob */
     CONTAINER_SLOT_IMAGE = 18,       /* memory: the image's blob, read and execute */
-    CONTAINER_SLOT_EVENTS = 19,      /* signal: enum container_event, right READ */
+    CONTAINER_SLOT_EVENTS = 19,      /* signal: enum container_event, rights READ and WRITE */
     CONTAINER_SLOT_CHANNEL = 20,     /* memory: the container process's channel */
     CONTAINER_SLOT_APPLICATION = 21, /* account: pays for the applications; SLOT_ACCOUNT pays for
                                         the personality */
@@ -20,6 +20,8 @@ enum container_event {
     EVENT_REQUEST = 1, /* call next_request until it says 0 */
     EVENT_INPUT = 2,   /* some channel's stdin got bytes or was closed */
     EVENT_OUTPUT = 4,  /* some channel's stdout or stderr that was full has room */
+    EVENT_LAUNCHED =
+        8, /* the personality's own: a process runs that the engine has yet to hear of */
 };
 
 enum container_request {
@@ -36,9 +38,9 @@ enum container_request {
 
 /*
  * A channel: the three streams of one process and its specification, one memory mapped by engine
- * and personality. Page 0 holds the rings' control blocks; then the rings; then the specification
- * (records of abi/control.h as the client sent them). Neither side believes the other's indices:
- * lib/ring/byte_ring.h copies, checks, then uses.
+ * and personality. Page 0 holds the rings' control blocks and, if it is short, the specification
+ * (records of abi/control.h as the client sent them); then the rings; then a longer specification.
+ * Neither side believes the other's indices: lib/ring/byte_ring.h copies, checks, then uses.
  */
 #define CHANNEL_RING_BYTES        16384
 #define CHANNEL_RING_STDIN        0x1000
@@ -47,6 +49,16 @@ enum container_request {
 #define CHANNEL_SPECIFICATION     0xd000
 #define CHANNEL_SPECIFICATION_MAX 262144
 #define CHANNEL_BYTES             (CHANNEL_SPECIFICATION + CHANNEL_SPECIFICATION_MAX)
+
+/* Where a specification of that many bytes lies, and how large the channel is that holds it. */
+#define CHANNEL_SPECIFICATION_SHORT 0x200
+#define CHANNEL_SPECIFICATION_AT(bytes)                                                            \
+    ((bytes) <= PAGE_SIZE - CHANNEL_SPECIFICATION_SHORT ? CHANNEL_SPECIFICATION_SHORT              \
+                                                        : CHANNEL_SPECIFICATION)
+#define CHANNEL_BYTES_WITH(bytes)                                                                  \
+    (CHANNEL_SPECIFICATION_AT(bytes) == CHANNEL_SPECIFICATION_SHORT                                \
+         ? CHANNEL_SPECIFICATION                                                                   \
+         : CHANNEL_SPECIFICATION + (((bytes) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)))
 
 /* Written by the ring's producer or its consumer only; each on its own cache line. */
 struct ring_control {

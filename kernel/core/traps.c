@@ -80,6 +80,7 @@ void kernel_call(struct thread *thread)
     uint64_t number = registers->rax;
     struct call call = {
         .thread = thread,
+        .object = NULL, /* every field said: nothing is cleared before */
         .argument = {registers->rdi, registers->rsi, registers->rdx, registers->r10, registers->r8,
                      registers->r9},
         .result = {registers->rdi, registers->rsi, registers->rdx},

@@ -51,6 +51,21 @@ bool account_is_ancestor(const struct account *ancestor, const struct account *a
 
 /* --- bytes ----------------------------------------------------------------------------------- */
 
+/* Take them from what is reserved already: the usual case. False: more must be reserved, or the
+ * limit is reached. Under the lock. */
+static inline bool reserved_take(struct account *account, uint64_t bytes)
+{
+    uint64_t used_bytes = account->used_bytes + bytes;
+    if (used_bytes < bytes || used_bytes > MIN(account->reserved_bytes, account->limit_bytes)) {
+        return false;
+    }
+    account->used_bytes = used_bytes;
+    if (used_bytes > account->peak_bytes) {
+        account->peak_bytes = used_bytes;
+    }
+    return true;
+}
+
 static bool reserve(struct account *account, uint64_t bytes);
 
 /* Extend the reservation to `used_bytes` from the parent, in chunks if it can. Under the lock. */
@@ -86,9 +101,7 @@ static bool reserve(struct account *account, uint64_t bytes)
     if (used_bytes > account->reserved_bytes && !reserve_more(account, used_bytes)) {
         return false;
     }
-    account->used_bytes = used_bytes;
-    account->peak_bytes = MAX(account->peak_bytes, used_bytes);
-    return true;
+    return reserved_take(account, bytes);
 }
 
 static void unreserve(struct account *account, uint64_t bytes);
@@ -104,7 +117,7 @@ static void reservation_cut(struct account *account, uint64_t keep_bytes)
 }
 
 /* Give back to the parent what is reserved beyond need by more than two chunks. Under the lock. */
-static void unreserve(struct account *account, uint64_t bytes)
+static inline void unreserve_here(struct account *account, uint64_t bytes)
 {
     assert(account->used_bytes >= bytes);
     account->used_bytes -= bytes;
@@ -114,13 +127,18 @@ static void unreserve(struct account *account, uint64_t bytes)
     }
 }
 
+static void unreserve(struct account *account, uint64_t bytes)
+{
+    unreserve_here(account, bytes);
+}
+
 status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes)
 {
     spin_lock(&account->lock);
     status_t status = STATUS_OK;
     if (account->object.dying) {
         status = STATUS_BAD_CAPABILITY;
-    } else if (!reserve(account, bytes)) {
+    } else if (!reserved_take(account, bytes) && !reserve(account, bytes)) {
         status = STATUS_NO_MEMORY;
     } else {
         account->bytes[kind] += bytes;
@@ -134,7 +152,7 @@ void account_uncharge(struct account *account, enum account_kind kind, uint64_t 
     spin_lock(&account->lock);
     assert(account->bytes[kind] >= bytes);
     account->bytes[kind] -= bytes;
-    unreserve(account, bytes);
+    unreserve_here(account, bytes);
     spin_unlock(&account->lock);
 }
 

@@ -129,9 +129,12 @@ static struct region *region_new(struct region_map *map)
         account_uncharge(map->payer, ACCOUNT_OBJECTS, bytes);
         return NULL;
     }
-    memset(region, 0, sizeof(*region));
     region->map = map;
-    return region;
+    region->has_writable = false;
+    for (uint32_t role = 0; role < LINK_ROLES; role++) {
+        region->link[role].memory = NULL;
+    }
+    return region; /* the caller says the rest */
 }
 
 static void region_free(struct region *region)

@@ -19,7 +19,7 @@ struct fault {
     struct frame *replaced;
     bool replaced_elsewhere; /* it may be mapped at other places too */
     uint64_t *entry;         /* where the page was installed */
-    uint32_t private_around; /* bit per page around that the private memory has, or may have */
+    uint32_t private_around; /* the pages around that the private memory has, or may have */
 };
 
 static uint64_t private_page(const struct fault *fault)
@@ -70,71 +70,70 @@ static status_t entry_install(struct fault *fault, uint64_t physical, bool writa
 /*
  * Neighbours that are resident anyway are mapped with the page, so that a program that is read from
  * front to back does not fault at every page. Nothing is allocated, copied or waited for. The pages
- * around are the aligned AROUND_PAGES that contain the address: they share one page table.
+ * around are the aligned AROUND_PAGES of the memory that shows them, as far as region and page
+ * table reach: they share a leaf of its tree. Bit 0 of a set of them is the first.
  */
 #define AROUND_PAGES 16
+_Static_assert(NODE_SLOTS % AROUND_PAGES == 0, "they share a leaf");
 
-static uint32_t around_index(const struct fault *fault)
-{
-    return (uint32_t)(fault->address >> PAGE_SHIFT) % AROUND_PAGES;
-}
+struct around {
+    uint32_t below; /* how many come before the page */
+    uint32_t count;
+};
 
-/* Of the pages around, those inside the region whose tree page lies in the leaf of `page`. */
-static void around_limits(const struct fault *fault, uint64_t page, uint32_t *first, uint32_t *end)
+static struct around around_find(const struct fault *fault, uint64_t page)
 {
-    uint32_t index = around_index(fault);
-    uint64_t below = MIN((fault->address - fault->region->start) >> PAGE_SHIFT, page % NODE_SLOTS);
+    const struct region *region = fault->region;
+    uint64_t left = page_entries_left(fault->address);
+    uint64_t below = MIN(page % AROUND_PAGES, (fault->address - region->start) >> PAGE_SHIFT);
+    below = MIN(below, PAGE_TABLE_ENTRIES - left);
     uint64_t above =
-        MIN((fault->region->end - fault->address) >> PAGE_SHIFT, NODE_SLOTS - page % NODE_SLOTS);
-    *first = index - (uint32_t)MIN(index, below);
-    *end = (uint32_t)MIN(AROUND_PAGES, index + above);
+        MIN(AROUND_PAGES - page % AROUND_PAGES, (region->end - fault->address) >> PAGE_SHIFT);
+    return (struct around){(uint32_t)below, (uint32_t)(below + MIN(above, left))};
 }
 
-/* Which pages around must not be taken from the source. Under the private memory's lock. */
+/* Which pages around are the private memory's, or in another leaf of it. Under its lock. */
 static uint32_t around_present(const struct fault *fault, const struct memory *memory)
 {
     bool alone;
     uint64_t page = private_page(fault);
     const struct node *leaf = tree_leaf(&memory->tree, page, &alone);
-    uint32_t index = around_index(fault);
-    uint32_t first;
-    uint32_t end;
-    around_limits(fault, page, &first, &end);
-    uint32_t present = UINT32_MAX << end | ((1u << first) - 1);
-    if (leaf != NULL) {
-        present |= (uint32_t)(leaf->present >> (page % NODE_SLOTS - (index - first))) << first;
+    struct around around = around_find(fault, source_page(fault));
+    uint32_t present = 0;
+    for (uint32_t i = 0; i < around.count; i++) {
+        uint64_t slot = page % NODE_SLOTS + i - around.below; /* wraps below the leaf */
+        bool absent = slot < NODE_SLOTS && (leaf == NULL || !(leaf->present >> slot & 1));
+        present |= absent ? 0 : 1u << i;
     }
     return present;
 }
 
-/* Under the memory's lock; `skip` as around_present says. */
+/* Map what is resident around `page`, but for the set `skip`. Under the memory's lock. */
 static void around_install(const struct fault *fault, const struct memory *memory, uint64_t page,
                            bool private, uint32_t skip)
 {
     bool alone;
     const struct node *leaf = tree_leaf(&memory->tree, page, &alone);
-    uint32_t index = around_index(fault);
-    uint32_t first;
-    uint32_t end;
-    around_limits(fault, page, &first, &end);
+    struct around around = around_find(fault, page);
     if (leaf == NULL) {
         return;
     }
-    /* Entry and slot of the first page around that lies in region and leaf. */
-    uint64_t *entry = fault->entry - (index - first);
-    uint64_t slot = page % NODE_SLOTS - (index - first);
-    uint64_t left = leaf->present >> slot & ~((uint64_t)skip >> first);
-    left &= (1ull << (end - first)) - 1;
+    uint64_t *entry = fault->entry - around.below;
+    void *const *slot = leaf->slot + page % NODE_SLOTS - around.below;
+    uint64_t left = leaf->present >> (page % NODE_SLOTS - around.below) & ~(uint64_t)skip;
+    left &= (1ull << around.count) - 1;
+    uint64_t shown = region_entry(fault->region, 0, false);
+    uint64_t owned = region_entry(fault->region, 0, private && alone);
     for (; left != 0; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
-        const struct frame *frame = leaf->slot[slot + i];
+        const struct frame *frame = slot[i];
         if (entry[i] != 0) {
             continue;
         }
-        bool writable =
-            private && alone && __atomic_load_n(&frame->references, __ATOMIC_RELAXED) == 1;
-        entry[i] = region_entry(fault->region, frame_physical(frame), writable);
-        fault->region->has_writable = fault->region->has_writable || (entry[i] & PTE_WRITE);
+        bool exclusive =
+            owned != shown && __atomic_load_n(&frame->references, __ATOMIC_RELAXED) == 1;
+        entry[i] = frame_physical(frame) | (exclusive ? owned : shown);
+        fault->region->has_writable |= exclusive;
     }
 }
 

@@ -4,7 +4,6 @@
 #include "kernel/object/account.h"
 #include "kernel/x86_64/layout.h"
 
-#define TABLE_ENTRIES  512
 #define LINE_ENTRIES   8 /* of a table: one bit of its frame's table_lines */
 #define FREES_PER_STEP 128
 
@@ -35,7 +34,7 @@ void table_free(struct account *payer, uint64_t *table)
 
 static uint32_t entry_number(uint64_t address, uint32_t level)
 {
-    return (uint32_t)(address >> (PAGE_SHIFT + 9 * (level - 1))) % TABLE_ENTRIES;
+    return (uint32_t)(address >> (PAGE_SHIFT + 9 * (level - 1))) % PAGE_TABLE_ENTRIES;
 }
 
 static uint64_t *table_at(uint64_t entry)

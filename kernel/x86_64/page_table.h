@@ -18,6 +18,8 @@ struct account;
 #define PTE_NX       (1ull << 63)
 #define PTE_ADDRESS  0x000ffffffffff000ull
 
+#define PAGE_TABLE_ENTRIES 512
+
 /* The top table of a half, and how many levels lie under it. */
 struct page_tables {
     uint64_t *top;   /* by kernel address */
@@ -36,7 +38,7 @@ uint64_t *page_entry(const struct page_tables *tables, uint64_t address, bool ma
 /* How many pages from the address on have their entries behind this one in the same table. */
 static inline uint64_t page_entries_left(uint64_t address)
 {
-    return 512 - (address >> PAGE_SHIFT) % 512;
+    return PAGE_TABLE_ENTRIES - (address >> PAGE_SHIFT) % PAGE_TABLE_ENTRIES;
 }
 
 /*

@@ -39,7 +39,17 @@ int memcmp(const void *a, const void *b, size_t length_bytes)
 {
     const uint8_t *left = a;
     const uint8_t *right = b;
-    for (size_t i = 0; i < length_bytes; i++) {
+    size_t i = 0;
+    for (; length_bytes - i >= 8; i += 8) { /* words as long as they are the same */
+        uint64_t one;
+        uint64_t other;
+        __builtin_memcpy(&one, left + i, 8);
+        __builtin_memcpy(&other, right + i, 8);
+        if (one != other) {
+            break;
+        }
+    }
+    for (; i < length_bytes; i++) {
         if (left[i] != right[i]) {
             return left[i] < right[i] ? -1 : 1;
         }

@@ -121,13 +121,16 @@ static void partial_remove(struct heap_slab *slab)
     slab->link = NULL;
 }
 
+/* Powers of two up to 512; the two classes above are a little smaller. */
 static uint32_t class_of(size_t size_bytes)
 {
-    uint32_t class = 0;
-    while (class_bytes[class] < size_bytes) {
-        class ++;
+    if (size_bytes > class_bytes[HEAP_CLASSES - 2]) {
+        return HEAP_CLASSES - 1;
     }
-    return class;
+    if (size_bytes > 512) {
+        return HEAP_CLASSES - 2;
+    }
+    return size_bytes <= 32 ? 0 : 64 - 5 - (uint32_t)__builtin_clzll(size_bytes - 1);
 }
 
 static struct heap_slab *slab_create(struct heap_core *heap, uint32_t class)

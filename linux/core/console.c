@@ -79,7 +79,7 @@ long console_new(uint32_t process, uint32_t slot, uint64_t specification_bytes,
     if (specification_bytes > CHANNEL_SPECIFICATION_MAX) {
         return -E2BIG;
     }
-    uint64_t channel_bytes = CHANNEL_SPECIFICATION + ALIGN_UP(specification_bytes, PAGE_SIZE);
+    uint64_t channel_bytes = CHANNEL_BYTES_WITH(specification_bytes);
     struct console *console = heap_alloc(sizeof(*console));
     void *channel;
     if (console == NULL || window_map_memory(slot, channel_bytes, true, &channel) != 0) {
@@ -135,9 +135,9 @@ uint32_t console_process(const struct console *console)
     return console->process;
 }
 
-const void *console_specification(const struct console *console)
+const void *console_specification(const struct console *console, uint64_t specification_bytes)
 {
-    return console->channel + CHANNEL_SPECIFICATION;
+    return console->channel + CHANNEL_SPECIFICATION_AT(specification_bytes);
 }
 
 struct tty *console_tty(struct console *console)

@@ -19,7 +19,7 @@ void console_put(struct console *console);
 
 uint32_t console_process(const struct console *console);
 /* The specification as it lies in the channel: copy before checking. */
-const void *console_specification(const struct console *console);
+const void *console_specification(const struct console *console, uint64_t specification_bytes);
 
 /* A tty on the streams; once. */
 long console_make_tty(struct console *console);

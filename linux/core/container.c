@@ -12,6 +12,7 @@
 #include "linux/core/launch.h"
 #include "linux/core/lock.h"
 #include "linux/core/reserve.h"
+#include "linux/core/thread.h"
 #include "linux/core/trap.h"
 #include "linux/core/window.h"
 #include "linux/proc/table.h"
@@ -59,10 +60,10 @@ void container_missing_call(uint64_t number)
     }
 }
 
-/* False: nothing was asked. */
+/* True: the engine has more to say. */
 static bool request_serve(void)
 {
-    struct container_next_request_reply request;
+    struct container_next_request_reply request = {.more = 0};
     uint32_t slot = slot_alloc();
     status_t status = container_next_request(CONTAINER_SLOT_ENGINE, slot, &request);
     bool channel = status == STATUS_OK && (request.kind == CONTAINER_REQUEST_EXEC ||
@@ -80,45 +81,52 @@ static bool request_serve(void)
             personality_panic("start: cannot map the image");
         }
         launch(LAUNCH_PROGRAM, request.process, CONTAINER_SLOT_CHANNEL, request.size);
-        return true;
+        break;
     case CONTAINER_REQUEST_EXEC:
         launch(LAUNCH_PROGRAM, request.process, slot, request.size);
-        return true;
+        break;
     case CONTAINER_REQUEST_COPY_OUT:
         launch(LAUNCH_COPY_OUT, request.process, slot, request.size);
-        return true;
+        break;
     case CONTAINER_REQUEST_COPY_IN:
         launch(LAUNCH_COPY_IN, request.process, slot, request.size);
-        return true;
+        break;
     case CONTAINER_REQUEST_KILL:
         launched_signal(request.process, (int)request.value);
-        return true;
+        break;
     case CONTAINER_REQUEST_RESIZE:
         launched_resize(request.process, (uint32_t)(request.value >> 16) & 0xffff,
                         (uint32_t)request.value & 0xffff);
-        return true;
+        break;
     default:
         return false;
     }
+    return request.more > 0;
 }
 
 void container_begin(void)
 {
     (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
                                     (uint64_t)(uintptr_t)fault_entry);
+    thread_self()->slot = SLOT_THREAD;
     window_warm();
     heap_warm();
     reserve_start();
     for (;;) {
         struct kernel_results results;
-        while (request_serve()) {
-        }
         status_t status =
             kernel_signal_wait(CONTAINER_SLOT_EVENTS, UINT64_MAX, DEADLINE_NEVER, &results);
-        if (status == STATUS_OK && results.value[0] & (EVENT_INPUT | EVENT_OUTPUT)) {
-            consoles_look(results.value[0]);
-        } else if (status != STATUS_OK && status != STATUS_INTERRUPTED) {
+        uint64_t events = status == STATUS_OK ? results.value[0] : 0;
+        if (status != STATUS_OK && status != STATUS_INTERRUPTED) {
             personality_panic("container: the engine's events are gone");
+        }
+        if (events & EVENT_LAUNCHED) {
+            launched_report();
+        }
+        if (events & (EVENT_INPUT | EVENT_OUTPUT)) {
+            consoles_look(events);
+        }
+        while (events & EVENT_REQUEST && request_serve()) {
         }
     }
 }

@@ -69,13 +69,13 @@ static void corrupt(const void *block)
 
 void heap_start(void)
 {
-    core.base = program_zero_end; /* so that both share a page table */
+    core.base = (uint8_t *)window_heap_start();
     core.chunk_count = HEAP_CHUNKS;
     core.chunks = chunks;
     core.discard = discard;
     core.back = back;
     core.corrupt = corrupt;
-    uint64_t start = (uint64_t)(uintptr_t)program_zero_end;
+    uint64_t start = window_heap_start();
     if (kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE, HEAP_BYTES, SLOT_MEMORY,
                           start - WINDOW_BASE, 0) != STATUS_OK) {
         personality_panic("heap: cannot map it");

@@ -26,12 +26,14 @@
 #define MESSAGE_BYTES_MAX 240
 #define PATH_DEFAULT      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STREAMS           3
+#define MAIN_PID          1
 
 struct launched {
     struct launched *next;
     enum launch_kind kind;
     uint32_t process;
     int pid;
+    bool runs; /* its program does, and the engine has yet to hear of it; atomic */
     struct console *console;
     struct specification specification;
     char message[MESSAGE_BYTES_MAX];
@@ -325,11 +327,14 @@ void container_launch(struct task *task)
     }
     long result = prepare_and_run(task, entry);
     task->registers_replaced = false;
-    report(process, status_of(result), task->group->pid, entry->message);
     if (result != 0) {
+        report(process, status_of(result), task->group->pid, entry->message);
         launch_failed(task, entry);
     }
     specification_free(&entry->specification);
+    /* The event thread reports it: the program need not wait for that. */
+    __atomic_store_n(&entry->runs, true, __ATOMIC_RELEASE);
+    (void)kernel_signal_raise(CONTAINER_SLOT_EVENTS, EVENT_LAUNCHED);
 }
 
 /* --- in the event thread --------------------------------------------------------------------- */
@@ -359,8 +364,8 @@ static long task_make(struct launched *entry)
 
 static long launch_prepare(struct launched *entry, uint64_t specification_bytes)
 {
-    long result = specification_read(console_specification(entry->console), specification_bytes,
-                                     &entry->specification);
+    long result = specification_read(console_specification(entry->console, specification_bytes),
+                                     specification_bytes, &entry->specification);
     const struct specification *specification = &entry->specification;
     if (result == 0 && (specification->path != NULL) != (entry->kind != LAUNCH_PROGRAM)) {
         result = -EINVAL;
@@ -401,6 +406,29 @@ void launch(enum launch_kind kind, uint32_t process, uint32_t channel, uint64_t 
     }
 }
 
+/* One that runs and was not reported yet; false: there is none. */
+static bool unreported_take(uint32_t *process, int *pid)
+{
+    bool found = false;
+    mutex_lock(&list.lock);
+    for (struct launched *entry = list.first; entry != NULL && !found; entry = entry->next) {
+        found = __atomic_exchange_n(&entry->runs, false, __ATOMIC_ACQ_REL);
+        *process = entry->process;
+        *pid = entry->pid;
+    }
+    mutex_unlock(&list.lock);
+    return found;
+}
+
+void launched_report(void)
+{
+    uint32_t process;
+    int pid;
+    while (unreported_take(&process, &pid)) {
+        report(process, STATUS_OK, pid, ""); /* it may have ended meanwhile: then it is too late */
+    }
+}
+
 void launched_signal(uint32_t process, int number)
 {
     mutex_lock(&list.lock);
@@ -436,7 +464,7 @@ void container_ended_now(struct console *console, int status, bool out_of_memory
 {
     console_finish(console);
     status_t ignored = container_ended(CONTAINER_SLOT_ENGINE, 0, exit_code_of(status),
-                                       out_of_memory || container_was_short());
+                                       out_of_memory || container_was_short(), MAIN_PID);
     (void)ignored;
     personality_panic("exit: the container lives on");
 }
@@ -448,9 +476,10 @@ void container_process_ended(struct console *console, int status, bool out_of_me
     mutex_lock(&list.lock);
     struct launched *entry = launched_find(process);
     mutex_unlock(&list.lock);
+    uint32_t pid = (uint32_t)entry->pid;
     launched_remove(entry);
     console_put(console);
     status_t ignored =
-        container_ended(CONTAINER_SLOT_ENGINE, process, exit_code_of(status), out_of_memory);
+        container_ended(CONTAINER_SLOT_ENGINE, process, exit_code_of(status), out_of_memory, pid);
     (void)ignored;
 }

@@ -4,8 +4,9 @@
 #include "lib/base/types.h"
 
 /*
- * Make the task of a process and let it run; how that went, the engine is told by the task itself
- * or, when there could be none, from here. Takes over the channel's slot. From the event thread.
+ * Make the task of a process and let it run; of a failure the engine is told by the task itself
+ * or, when there could be none, from here; of a success by launched_report. Takes over the
+ * channel's slot. From the event thread.
  */
 enum launch_kind {
     LAUNCH_PROGRAM,
@@ -14,6 +15,9 @@ enum launch_kind {
 };
 void launch(enum launch_kind kind, uint32_t process, uint32_t channel,
             uint64_t specification_bytes);
+
+/* Tell the engine of the programs that run now; from the event thread, at EVENT_LAUNCHED. */
+void launched_report(void);
 
 /* A signal for a process; nothing when it is gone. */
 void launched_signal(uint32_t process, int number);

@@ -13,7 +13,8 @@
 static struct {
     struct mutex lock;
     uint32_t first_word; /* no free slot lies in a word below */
-    uint64_t next_address;
+    uint64_t near_bytes; /* taken of WINDOW_NEAR_BYTES */
+    uint64_t maps_bytes; /* taken from WINDOW_MAPS on */
     struct free_range *free_ranges;
 } state;
 static uint64_t slots_used[SLOT_WORDS] LARGE_TABLE;
@@ -81,15 +82,13 @@ static uint64_t address_take(uint64_t size_bytes)
     if (found != NULL) {
         address = found->address;
         *link = found->next;
-    } else {
-        if (state.next_address == 0) {
-            state.next_address = WINDOW_MAPS;
-        }
-        uint64_t room = WINDOW_BASE + WINDOW_SIZE - state.next_address;
-        if (size_bytes + PAGE_SIZE <= room) {
-            address = state.next_address;
-            state.next_address += size_bytes + PAGE_SIZE;
-        }
+    } else if (range_inside(state.near_bytes, size_bytes + PAGE_SIZE, WINDOW_NEAR_BYTES)) {
+        address = (uint64_t)(uintptr_t)program_zero_end + state.near_bytes;
+        state.near_bytes += size_bytes + PAGE_SIZE;
+    } else if (range_inside(state.maps_bytes, size_bytes + PAGE_SIZE,
+                            WINDOW_BASE + WINDOW_SIZE - WINDOW_MAPS)) {
+        address = WINDOW_MAPS + state.maps_bytes;
+        state.maps_bytes += size_bytes + PAGE_SIZE;
     }
     mutex_unlock(&state.lock);
     heap_free(found);

@@ -8,6 +8,17 @@ extern uint8_t program_zero_start[];
 extern uint8_t program_large_start[]; /* tables of which only the beginning is used as a rule */
 extern uint8_t program_zero_end[];
 
+/*
+ * The first small memories are mapped right behind the data, before the heap: all of that is in the
+ * reach of one page table. The heap begins with a leaf of the private memory's tree.
+ */
+#define WINDOW_NEAR_BYTES (32 * PAGE_SIZE)
+#define WINDOW_LEAF_BYTES (64 * PAGE_SIZE)
+static inline uint64_t window_heap_start(void)
+{
+    return ALIGN_UP((uint64_t)(uintptr_t)program_zero_end + WINDOW_NEAR_BYTES, WINDOW_LEAF_BYTES);
+}
+
 /* Have memory of the container's own for whole pages of the window, mapped; false: there is none.
  */
 bool window_back(const void *address, uint64_t size_bytes);

@@ -33,7 +33,11 @@ static status_t slots_take(struct container_objects *objects)
 static status_t accounts_make(uint64_t memory_limit_bytes, const struct container_objects *objects)
 {
     uint64_t limit_bytes = UINT64_MAX;
-    uint64_t application_bytes = objects_machine().memory_bytes; /* what programs are told */
+    static uint64_t machine_bytes; /* never changes */
+    if (machine_bytes == 0) {
+        machine_bytes = objects_machine().memory_bytes;
+    }
+    uint64_t application_bytes = machine_bytes; /* what programs are told */
     if (memory_limit_bytes != 0) {
         limit_bytes = MAX(memory_limit_bytes, (uint64_t)MEMORY_LIMIT_MIN_BYTES);
         application_bytes = limit_bytes - PERSONALITY_GUARANTEE_BYTES - LOG_RESERVE_BYTES;
@@ -128,7 +132,7 @@ status_t objects_start(const struct container_objects *objects,
         CAPABILITY_COPY(CONTAINER_SLOT_ENGINE, objects->gate, RIGHT_CALL),
         CAPABILITY_COPY(CONTAINER_SLOT_STORAGE, image_gate, RIGHT_CALL),
         CAPABILITY_COPY(CONTAINER_SLOT_IMAGE, image_memory, RIGHT_READ | RIGHT_EXECUTE),
-        CAPABILITY_COPY(CONTAINER_SLOT_EVENTS, objects->events, RIGHT_READ),
+        CAPABILITY_COPY(CONTAINER_SLOT_EVENTS, objects->events, READ_WRITE),
         CAPABILITY_COPY(CONTAINER_SLOT_CHANNEL, channel, READ_WRITE),
         CAPABILITY_COPY(CONTAINER_SLOT_APPLICATION, objects->application, RIGHT_READ | RIGHT_PAY),
         0,
@@ -235,16 +239,15 @@ uint64_t objects_tsc(void)
 static status_t channel_fill(struct channel_memory *channel, const void *specification,
                              uint32_t specification_bytes)
 {
-    if (specification_bytes > 0) {
-        status_t status =
-            kernel_memory_populate(channel->memory, CHANNEL_SPECIFICATION,
-                                   ALIGN_UP((uint64_t)specification_bytes, PAGE_SIZE));
-        if (status != STATUS_OK) {
-            return status;
-        }
-        memcpy(channel->bytes + CHANNEL_SPECIFICATION, specification, specification_bytes);
+    uint64_t place = CHANNEL_SPECIFICATION_AT(specification_bytes);
+    status_t status = channel_ready(channel, 0, sizeof(struct channel_control));
+    if (status == STATUS_OK && place == CHANNEL_SPECIFICATION) {
+        status = kernel_memory_populate(channel->memory, place, channel->mapped_bytes - place);
     }
-    return channel_ready(channel, 0, sizeof(struct channel_control));
+    if (status == STATUS_OK) {
+        memcpy(channel->bytes + place, specification, specification_bytes);
+    }
+    return status;
 }
 
 static status_t channel_build(const struct container_objects *objects,
@@ -272,8 +275,7 @@ status_t channel_make(const struct container_objects *objects, const void *speci
     if (specification_bytes > CHANNEL_SPECIFICATION_MAX) {
         return STATUS_TOO_LARGE;
     }
-    struct channel_memory channel = {
-        .mapped_bytes = CHANNEL_SPECIFICATION + ALIGN_UP((uint64_t)specification_bytes, PAGE_SIZE)};
+    struct channel_memory channel = {.mapped_bytes = CHANNEL_BYTES_WITH(specification_bytes)};
     status_t status = channel_build(objects, &channel);
     if (status == STATUS_OK) {
         status = channel_fill(&channel, specification, specification_bytes);
@@ -310,8 +312,10 @@ status_t channel_ready(struct channel_memory *channel, uint64_t offset, uint64_t
 
 void channel_launched(const struct channel_memory *channel)
 {
-    (void)kernel_memory_discard(channel->memory, CHANNEL_SPECIFICATION,
-                                channel->mapped_bytes - CHANNEL_SPECIFICATION);
+    if (channel->mapped_bytes > CHANNEL_SPECIFICATION) {
+        (void)kernel_memory_discard(channel->memory, CHANNEL_SPECIFICATION,
+                                    channel->mapped_bytes - CHANNEL_SPECIFICATION);
+    }
 }
 
 void channel_forget(struct channel_memory *channel)

@@ -91,7 +91,7 @@ MUST_USE status_t channel_make(const struct container_objects *objects, const vo
 MUST_USE status_t channel_ready(struct channel_memory *channel, uint64_t offset, uint64_t size);
 void channel_forget(struct channel_memory *channel);
 
-/* The personality has read the specification: give its pages back. */
+/* The personality has read the specification: give its own pages back, if it has any. */
 void channel_launched(const struct channel_memory *channel);
 
 /* A capability to it for a container, to be dropped after it was sent. */

@@ -49,6 +49,7 @@ static bool request_hand_over(struct service_call *call, struct container *conta
     reply->process = queued->process;
     reply->value = queued->value;
     reply->size = launch ? process->specification_bytes : 0;
+    reply->more = container->queue_count;
     return true;
 }
 
@@ -77,6 +78,18 @@ static uint32_t launch_exit_code(status_t status)
                                             : EXIT_NO_START;
 }
 
+static void launched_well(struct process *process, uint64_t pid)
+{
+    struct container *container = process->container;
+    mark_set(MARK_LAUNCHED);
+    if (process->number == 0) {
+        container->state = CONTAINER_RUNNING;
+        container->started_ns = clock_wall_ns();
+    }
+    process_launched(process, pid);
+    process_launch_answer(process, STATUS_OK);
+}
+
 static status_t on_launched(struct service_call *call,
                             const struct container_launched_request *request)
 {
@@ -88,13 +101,7 @@ static status_t on_launched(struct service_call *call,
     }
     status_t result = request->result <= STATUS_BAD_STATE ? request->result : STATUS_IO_ERROR;
     if (result == STATUS_OK) {
-        mark_set(MARK_LAUNCHED);
-        if (process->number == 0) {
-            container->state = CONTAINER_RUNNING;
-            container->started_ns = clock_wall_ns();
-        }
-        process_launched(process, request->pid);
-        process_launch_answer(process, STATUS_OK);
+        launched_well(process, request->pid);
         return STATUS_OK;
     }
     text_keep(process->message, sizeof(process->message), (const char *)request->message.data,
@@ -114,6 +121,9 @@ static status_t on_ended(struct service_call *call, const struct container_ended
     struct container *container = caller(call);
     struct process *process =
         container != NULL ? container_process(container, request->process) : NULL;
+    if (process != NULL && process->state == PROCESS_LAUNCHING) {
+        launched_well(process, request->pid);
+    }
     if (process == NULL || process->state != PROCESS_RUNNING) {
         return process == NULL ? STATUS_NOT_FOUND : STATUS_BAD_STATE;
     }

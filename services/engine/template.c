@@ -79,9 +79,11 @@ status_t template_freeze(struct service_call *call, uint64_t entry)
     if (template.state != TEMPLATE_STARTING || entry - WINDOW_BASE >= WINDOW_SIZE) {
         return STATUS_INVALID_ARGUMENT;
     }
-    /* With the thread goes the call, which is never answered, and the pin on its frame: so a clone
-     * shares that page, too. */
+    /* With the thread goes the call, which is never answered. A clone's first thread begins with an
+     * empty frame and stack, not with copies of this one's. */
     slot_destroy(template.program.thread);
+    (void)kernel_memory_discard(template.program.memory, WINDOW_THREAD_BLOCK(0) - WINDOW_BASE,
+                                THREAD_BLOCK_SIZE);
     template.program.thread = SLOT_NONE;
     slot_destroy(template.gate);
     template.gate = SLOT_NONE;

@@ -48,8 +48,7 @@ static void must(status_t status, const char *what)
 static void channel_open(uint64_t size_bytes)
 {
     void *bytes;
-    must(window_map(CONTAINER_SLOT_CHANNEL, 0,
-                    CHANNEL_SPECIFICATION + ALIGN_UP(size_bytes, PAGE_SIZE),
+    must(window_map(CONTAINER_SLOT_CHANNEL, 0, CHANNEL_BYTES_WITH(size_bytes),
                     RIGHT_READ | RIGHT_WRITE, &bytes),
          "channel");
     channel = bytes;
@@ -92,7 +91,8 @@ static void argument_find(char word[WORD_BYTES])
 {
     struct record_reader reader;
     struct record record;
-    record_reader_init(&reader, channel + CHANNEL_SPECIFICATION, specification_bytes);
+    record_reader_init(&reader, channel + CHANNEL_SPECIFICATION_AT(specification_bytes),
+                       specification_bytes);
     must(record_find(&reader, RECORD_ARGUMENT, &record), "ARGUMENT");
     uint32_t length = MIN(record.length_bytes, (uint32_t)WORD_BYTES - 1);
     memcpy(word, record.value, length);
@@ -190,7 +190,7 @@ void clone_main(void)
     argument_find(word); /* the engine takes the specification back when it hears "launched" */
     must(container_launched(CONTAINER_SLOT_ENGINE, 0, STATUS_OK, 1, "", 0), "launched");
     uint32_t exit_code = word_do(word);
-    must(container_ended(CONTAINER_SLOT_ENGINE, 0, exit_code, 0), "ended");
+    must(container_ended(CONTAINER_SLOT_ENGINE, 0, exit_code, 0, 1), "ended");
     for (;;) {
         (void)kernel_thread_park(DEADLINE_NEVER, 0);
     }

@@ -67,8 +67,8 @@ static void channel_make(const struct plan *plan, struct container *container)
     void *mapped;
     must(window_map(container->channel, 0, CHANNEL_BYTES, READ_WRITE, &mapped), "map the channel");
     container->channel_bytes = mapped;
-    memcpy(container->channel_bytes + CHANNEL_SPECIFICATION, plan->specification,
-           plan->specification_bytes);
+    memcpy(container->channel_bytes + CHANNEL_SPECIFICATION_AT(plan->specification_bytes),
+           plan->specification, plan->specification_bytes);
 }
 
 static void table_fill(const struct container_handles *handles, const struct container *container)
@@ -83,7 +83,7 @@ static void table_fill(const struct container_handles *handles, const struct con
         {CONTAINER_SLOT_ENGINE, container->gate, RIGHT_CALL},
         {CONTAINER_SLOT_STORAGE, handles->storage_gate, RIGHT_CALL},
         {CONTAINER_SLOT_IMAGE, handles->image, RIGHT_READ | RIGHT_EXECUTE},
-        {CONTAINER_SLOT_EVENTS, container->events, RIGHT_READ},
+        {CONTAINER_SLOT_EVENTS, container->events, READ_WRITE},
         {CONTAINER_SLOT_CHANNEL, container->channel, READ_WRITE},
         {CONTAINER_SLOT_APPLICATION, container->application, RIGHT_READ | RIGHT_PAY},
     };

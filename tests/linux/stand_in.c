@@ -56,7 +56,8 @@ static void argument_print(uint8_t *channel, uint64_t specification_bytes)
 {
     struct record_reader reader;
     struct record argument;
-    record_reader_init(&reader, channel + CHANNEL_SPECIFICATION, specification_bytes);
+    record_reader_init(&reader, channel + CHANNEL_SPECIFICATION_AT(specification_bytes),
+                       specification_bytes);
     must(record_find(&reader, RECORD_ARGUMENT, &argument), "an argument");
     struct channel_control *control = (struct channel_control *)(void *)channel;
     struct byte_ring ring;
@@ -123,7 +124,7 @@ static __attribute__((used)) void clone_main(void)
     if (*(const volatile uint8_t *)image != 'i') {
         log_panic("the image is not the bundle's");
     }
-    must(container_ended(CONTAINER_SLOT_ENGINE, 0, EXIT_CODE, 0), "ended");
+    must(container_ended(CONTAINER_SLOT_ENGINE, 0, EXIT_CODE, 0, 1), "ended");
     for (;;) {
         (void)kernel_thread_park(DEADLINE_NEVER, 0);
     }

@@ -168,7 +168,7 @@ static void client_check(bool good)
 static void client_deferred(uint64_t unused)
 {
     (void)unused;
-    client_check(container_ended(gate, 0, 1, 0) == STATUS_EXISTS);
+    client_check(container_ended(gate, 0, 1, 0, 1) == STATUS_EXISTS);
 }
 
 static void client(uint64_t channel)
@@ -184,7 +184,7 @@ static void client(uint64_t channel)
     while (__atomic_load_n(&deferred_token, __ATOMIC_ACQUIRE) == 0) {
         kernel_thread_yield();
     }
-    client_check(container_ended(gate, 0, 2, 0) == STATUS_NOT_FOUND);
+    client_check(container_ended(gate, 0, 2, 0, 1) == STATUS_NOT_FOUND);
     client_check(container_missing(gate, "x", 1) == STATUS_NOT_SUPPORTED);
     /* Capabilities that no operation wants must not stay in the server's table. */
     const uint32_t send[] = {SLOT_LOG, SLOT_TIME, SLOT_LOG};

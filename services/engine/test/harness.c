@@ -401,7 +401,7 @@ status_t personality_ended(const struct personality *p, uint32_t code)
 {
     struct container_ended_request request = {.process = p->process, .exit_code = code};
     struct service_call call;
-    return personality_call(p->badge, CONTAINER_ENDED, &request, 12, &call);
+    return personality_call(p->badge, CONTAINER_ENDED, &request, 16, &call);
 }
 
 status_t personality_moved(const struct personality *p)

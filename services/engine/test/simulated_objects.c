@@ -265,7 +265,8 @@ status_t channel_make(const struct container_objects *objects, const void *speci
     CHECK(fd >= 0 && ftruncate(fd, CHANNEL_BYTES) == 0);
     channels[i] = (struct channel){channel_map(fd), channel_map(fd)};
     close(fd);
-    memcpy(channels[i].engine + CHANNEL_SPECIFICATION, specification, specification_bytes);
+    memcpy(channels[i].engine + CHANNEL_SPECIFICATION_AT(specification_bytes), specification,
+           specification_bytes);
     ASAN_POISON_MEMORY_REGION(channels[i].engine, CHANNEL_BYTES);
     *out = (struct channel_memory){
         .memory = CHANNEL_SLOT + i, .bytes = channels[i].engine, .mapped_bytes = CHANNEL_BYTES};
