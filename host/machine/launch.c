@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,9 @@ static void daemon_exec(const struct state *state, const struct machine_options 
     setenv("OAK_STATE", state->directory, 1);
     absolute_variable("OAK_KERNEL");
     absolute_variable("OAK_QEMU");
+    /* Nothing else that the first command was started with: the daemon outlives who waits for it.
+     */
+    close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
     fcntl(lock_fd, F_SETFD, 0);
     fcntl(report_fd, F_SETFD, 0);
     execv("/proc/self/exe", (char *const *)(uintptr_t)arguments);

@@ -20,6 +20,12 @@ result $? "and starts no second machine"
 
 run_oak machine stop
 expect "it stops" 0 ""
+# cat ends when nobody holds the pipe any more.
+timeout -k 1 20 sh -c "{ $oak machine start 9>&1 >/dev/null; } | cat"
+result $? "the daemon keeps no descriptor that the command was started with"
+daemon=$(status_value daemon_pid)
+engine=$(status_value machine_pid)
+run_oak machine stop
 ! kill -0 "$daemon" 2>/dev/null || sleep 0.2
 ! kill -0 "$engine" 2>/dev/null
 result $? "and its QEMU is gone when stop returns"
