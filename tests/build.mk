@@ -19,7 +19,7 @@ SHELL_TESTS += tests/boot/engine.py
 
 # The system as it is shipped, with the image that tests/linux/build.mk makes.
 TEST_FILES += $(B)/tests/linux-image.erofs
-SHELL_TESTS += tests/boot/engine_linux.py tests/boot/engine_terminal.py
+SHELL_TESTS += tests/boot/engine_linux.py tests/boot/engine_terminal.py tests/boot/hostile_image.py
 
 # The same on every machine that it is made for.
 TEST_FILES += $(B)/oak.elf $(B)/host/oak $(B)/host/oak-archive $(B)/images/busybox/index.json

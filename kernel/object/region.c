@@ -455,9 +455,10 @@ status_t call_region_unmap(struct call *call)
     struct region *region;
     while (status == STATUS_OK && (region = region_from(map, start)) != NULL &&
            region->start < end) {
-        uint64_t clear_end = MIN(region->end, region->start + CLEAR_PER_STEP);
-        range_clear(map, region->start, clear_end);
-        cleared_bytes += clear_end - region->start + (1ull << 20);
+        uint64_t clear_start = region->start;
+        uint64_t clear_end = MIN(region->end, clear_start + CLEAR_PER_STEP);
+        range_clear(map, clear_start, clear_end);
+        cleared_bytes += clear_end - clear_start + (1ull << 20);
         if (clear_end == region->end) {
             region_remove(region);
         } else {
@@ -465,6 +466,7 @@ status_t call_region_unmap(struct call *call)
             region->source_offset += clear_end - region->start;
             region->start = clear_end;
         }
+        region_tables_trim(map, clear_start, clear_end);
         if (cleared_bytes >= CLEAR_PER_STEP) {
             status = CALL_RESTART;
         }

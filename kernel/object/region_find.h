@@ -9,6 +9,9 @@ struct region_map *region_map_of(struct object *object);
 /* INVALID_ARGUMENT, OUT_OF_RANGE. */
 status_t region_range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes);
 
+/* Give back the page tables of a range, at most a step's, that no region needs any more. */
+void region_tables_trim(struct region_map *map, uint64_t start, uint64_t end);
+
 /* The page table entry of a frame that the region shows; writable as far as the region is. */
 uint64_t region_entry(const struct region *region, uint64_t physical, bool writable);
 

@@ -102,6 +102,39 @@ void page_entries_visit(const struct page_tables *tables, uint64_t start, uint64
     visit_level(tables->top, tables->levels, start, end, visit, context);
 }
 
+static bool table_is_empty(const uint64_t *table)
+{
+    for (uint32_t i = 0; i < PAGE_TABLE_ENTRIES; i += LINE_ENTRIES) {
+        const uint64_t *line = &table[i];
+        if ((line[0] | line[1] | line[2] | line[3] | line[4] | line[5] | line[6] | line[7]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t *page_table_detach(const struct page_tables *tables, uint64_t address, uint32_t level)
+{
+    uint64_t *table = tables->top;
+    for (uint32_t above = tables->levels; above > level + 1; above--) {
+        uint64_t entry = table[entry_number(address, above)];
+        if (!(entry & PTE_PRESENT)) {
+            return NULL;
+        }
+        table = table_at(entry);
+    }
+    uint32_t number = entry_number(address, level + 1);
+    if (!(table[number] & PTE_PRESENT) || !table_is_empty(table_at(table[number]))) {
+        return NULL;
+    }
+    uint64_t *detached = table_at(table[number]);
+    table[number] = 0;
+    if (table == tables->top && tables->twin != NULL) {
+        tables->twin[number] = 0;
+    }
+    return detached;
+}
+
 /* Free every table under this one; stops when the budget is used up. True: all are freed. */
 static bool free_level(const struct page_tables *tables, uint64_t *table, uint32_t level,
                        uint32_t *budget)

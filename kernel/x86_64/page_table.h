@@ -48,5 +48,12 @@ typedef void (*page_visit)(void *context, uint64_t address, uint64_t *entry);
 void page_entries_visit(const struct page_tables *tables, uint64_t start, uint64_t end,
                         page_visit visit, void *context);
 
+/*
+ * Take the table of that level (1: of pages) which covers the address out of the tree, if there is
+ * one and nothing in it; NULL otherwise. Other CPUs may still hold its place in the tree in their
+ * caches: it is freed after a shootdown of any address that it covers (SDM volume 3, 4.10.4.1).
+ */
+uint64_t *page_table_detach(const struct page_tables *tables, uint64_t address, uint32_t level);
+
 /* Free tables below the top, at most a step's worth; true when none is left. Nothing is loaded. */
 bool page_tables_free_step(const struct page_tables *tables);

@@ -103,6 +103,12 @@ void process_activate(struct process *process)
     if (process->active || process->state == PROCESS_ENDED) {
         return;
     }
+    /* A program may write before its launch is known here: whoever asked for it hears of that
+     * first. A copy is launched when it is done. */
+    if (process->state == PROCESS_LAUNCHING && !process->copies) {
+        process->early = true;
+        return;
+    }
     process->active = true;
     process->active_next = NULL;
     if (active_first == NULL) {
@@ -305,6 +311,9 @@ void process_launched(struct process *process, uint64_t pid)
     process->state = PROCESS_RUNNING;
     process->pid = pid;
     channel_launched(&process->channel);
+    if (process->early) {
+        process_activate(process);
+    }
     if (process->window != 0) {
         process_resize(process, process->window);
     }

@@ -59,6 +59,7 @@ struct process {
 
     struct process *active_next;
     bool active;  /* in the list of those to be pumped */
+    bool early;   /* something moved before the launch was answered */
     bool held_up; /* by a slow session */
 };
 

@@ -199,9 +199,9 @@ class Machine:
             elif session in self.sessions:
                 self.sessions[session].take(kind, stream, value, payload)
 
-    def until(self, done):
+    def until(self, done, seconds=TIMEOUT_SECONDS):
         """Serve the channel until something holds; raise when it does not come to that."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
+        deadline = time.monotonic() + seconds
         while not done():
             left = deadline - time.monotonic()
             if left <= 0 or self.qemu.poll() is not None:

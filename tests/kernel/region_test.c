@@ -137,6 +137,39 @@ static void test_populate_much(uint64_t place)
     destroy(account);
 }
 
+/* In a space, whose tables have every level: what regions leave behind is given back with them. */
+static void test_tables_go(void)
+{
+    const uint64_t far = 0x500000000000;
+    uint32_t space = slot_new();
+    uint32_t account = account_new(32 << 20, 2);
+    uint32_t much = memory_new(account, 64ull << 20);
+    must(kernel_space_create(account, space, SLOT_DOMAIN), "space");
+    uint64_t empty = account_books(account).bytes[ACCOUNT_TABLES];
+    must(kernel_region_map(space, far | READ_WRITE, SIZE, much, 0, 0), "map");
+    must(kernel_region_map(space, (far + SIZE) | READ_WRITE, SIZE, much, SIZE, 0), "its neighbour");
+    must(kernel_region_map(space, (far + (64ull << 30)) | READ_WRITE, 64ull << 20, much, 0, 0),
+         "map much");
+    must(kernel_region_populate(space, far, 2 * SIZE), "populate");
+    for (uint64_t at = 0; at < 64ull << 20; at += 2ull << 20) {
+        must(kernel_region_populate(space, far + (64ull << 30) + at, PAGE_SIZE), "populate");
+    }
+    uint64_t full = account_books(account).bytes[ACCOUNT_TABLES];
+    ok(full == empty + (1 + 1 + 1 + 1 + 32) * PAGE_SIZE,
+       "a region has a table of each level, and one for each 2 MiB that are touched");
+    must(kernel_region_unmap(space, far, SIZE), "unmap");
+    ok(account_books(account).bytes[ACCOUNT_TABLES] == full,
+       "tables stay while a neighbour needs them");
+    must(kernel_region_unmap(space, far + SIZE, SIZE), "unmap");
+    ok(account_books(account).bytes[ACCOUNT_TABLES] == full - 2 * PAGE_SIZE,
+       "and go with it, those of the levels that others use excepted");
+    must(kernel_region_unmap(space, far + (64ull << 30), 64ull << 20), "unmap in steps");
+    ok(account_books(account).bytes[ACCOUNT_TABLES] == empty, "in the end all of them are gone");
+    destroy(space);
+    destroy(much);
+    destroy(account);
+}
+
 static void test_protect(uint64_t place)
 {
     must(map_at(place, READ_WRITE, SIZE, memory, 0), "map");
@@ -300,6 +333,7 @@ void test_region(void)
     test_unmap_and_holes(place);
     test_populate(place);
     test_populate_much(window_place(300 * PAGE_SIZE));
+    test_tables_go();
     test_protect(place);
     test_map_refusals(place);
     test_rights_stay(place);
