@@ -78,6 +78,47 @@ static void test_run(void)
     proved("what is removed is not found");
 }
 
+/* A program may write, and even end, before the personality has reported its launch. */
+static void test_fast(void)
+{
+    harness_start();
+    struct client *client = client_new();
+    uint16_t create = ask(client, CONTROL_CREATE, specification("one", 0));
+    uint16_t attach = ask_about(client, CONTROL_ATTACH, id_of("one"), 0, 0);
+    uint16_t start = ask_about(client, CONTROL_START, id_of("one"), 0, 0);
+    uint16_t wait = ask_about(client, CONTROL_WAIT, id_of("one"), 0, 0);
+    settle();
+    CHECK(client->result[create].came && client->result[attach].came);
+    struct personality p = personality_of(found("one"));
+    CHECK(personality_next(&p).kind == CONTAINER_REQUEST_START);
+    personality_say(&p, 1, "early");
+    settle();
+    CHECK(!client->result[start].came && client->out_bytes[1] == 0);
+    CHECK(personality_launched(&p, STATUS_OK, "") == STATUS_OK);
+    settle();
+    CHECK(client->result[start].came && client_got(client, 1, "early"));
+    proved("what is written before the launch is known comes after the answer to START");
+    CHECK(personality_ended(&p, 0) == STATUS_OK);
+    settle();
+
+    struct client *second = client_new();
+    ask(second, CONTROL_CREATE, specification("two", 0));
+    ask_about(second, CONTROL_ATTACH, id_of("two"), 0, 0);
+    start = ask_about(second, CONTROL_START, id_of("two"), 0, 0);
+    wait = ask_about(second, CONTROL_WAIT, id_of("two"), 0, 0);
+    settle();
+    struct personality q = personality_of(found("two"));
+    CHECK(personality_next(&q).kind == CONTAINER_REQUEST_START);
+    personality_say(&q, 1, "short");
+    CHECK(personality_ended(&q, 5) == STATUS_OK);
+    settle();
+    CHECK(second->result[start].came && second->result[start].status == STATUS_OK);
+    CHECK(client_got(second, 1, "short"));
+    CHECK(result_number(&second->result[wait], RECORD_EXIT_CODE) == 5);
+    CHECK(personality_launched(&q, STATUS_OK, "") == STATUS_NOT_FOUND);
+    proved("an end without a report of the launch is a good launch, and an end");
+}
+
 static void test_create_refused(void)
 {
     struct record_writer *records;
@@ -373,6 +414,7 @@ int main(void)
 {
     engine_init();
     test_run();
+    test_fast();
     test_create_refused();
     test_names();
     test_launch_failures();
