@@ -147,6 +147,100 @@ static void measure_calls(void)
     destroy(endpoint);
 }
 
+/* --- signals and parks ------------------------------------------------------------------------ */
+
+/* What the two threads of a round trip know. */
+struct pair {
+    uint32_t there; /* signals */
+    uint32_t back;
+    uint32_t first; /* threads */
+    uint32_t second;
+};
+static struct pair pair;
+
+static void signal_answer(struct worker *worker)
+{
+    (void)worker;
+    struct kernel_results bits;
+    while (kernel_signal_wait(pair.there, 1, DEADLINE_NEVER, &bits) == STATUS_OK) {
+        (void)kernel_signal_raise(pair.back, 1);
+    }
+}
+
+static uint64_t signal_trips(void)
+{
+    struct kernel_results bits;
+    uint64_t start = ticks();
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        must(kernel_signal_raise(pair.there, 1), "raise");
+        must(kernel_signal_wait(pair.back, 1, DEADLINE_NEVER, &bits), "wait");
+    }
+    return (ticks() - start) / ROUNDS;
+}
+
+static void park_answer(struct worker *worker)
+{
+    (void)worker;
+    while (kernel_thread_park(DEADLINE_NEVER, 0) == STATUS_OK) {
+        (void)kernel_thread_unpark(pair.first);
+    }
+}
+
+static uint64_t park_trips(void)
+{
+    uint64_t start = ticks();
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        must(kernel_thread_unpark(pair.second), "unpark");
+        must(kernel_thread_park(DEADLINE_NEVER, 0), "park");
+    }
+    return (ticks() - start) / ROUNDS;
+}
+
+static void measure_wakes(void)
+{
+    pair = (struct pair){.there = slot_new(), .back = slot_new(), .first = SLOT_THREAD};
+    must(kernel_signal_create(SLOT_ACCOUNT, pair.there), "signal");
+    must(kernel_signal_create(SLOT_ACCOUNT, pair.back), "signal");
+    struct worker worker = {.argument = 0};
+    worker_start(&worker, signal_answer, SLOT_NONE);
+    (void)signal_trips();
+    report("signal.roundtrip.insns", signal_trips());
+    must(worker_kill(&worker), "kill");
+    worker = (struct worker){.argument = 0};
+    worker_start(&worker, park_answer, SLOT_NONE);
+    pair.second = worker.slot;
+    (void)park_trips();
+    report("park.roundtrip.insns", park_trips());
+    must(worker_kill(&worker), "kill");
+    destroy(pair.there);
+    destroy(pair.back);
+}
+
+/* --- clones ----------------------------------------------------------------------------------- */
+
+#define CLONE_PAGES 4096ull
+
+/* Every page is mapped and writable before each clone. */
+static void measure_clone(void)
+{
+    uint64_t size = CLONE_PAGES * PAGE_SIZE;
+    uint32_t memory = memory_new(SLOT_ACCOUNT, size);
+    uint32_t clone = slot_new();
+    volatile uint8_t *here = window_map_all(memory, size);
+    uint64_t took = 0;
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
+            here[at] = 1;
+        }
+        uint64_t start = ticks();
+        must(kernel_memory_clone(SLOT_ACCOUNT, clone, memory, 0, size), "clone");
+        must(kernel_object_destroy(clone), "destroy");
+        took = ticks() - start;
+    }
+    report("clone.page.insns", took / CLONE_PAGES);
+    destroy(memory);
+}
+
 /* --- faults ---------------------------------------------------------------------------------- */
 
 static uint64_t touch_all(volatile uint8_t *here)
@@ -248,6 +342,8 @@ void program_main(uint64_t argument)
     measure_syscall("syscall.null.sealed.insns");
     measure_open();
     measure_calls();
+    measure_wakes();
+    measure_clone();
     measure_faults();
     measure_task();
     tap_end();

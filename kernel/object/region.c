@@ -291,16 +291,20 @@ static status_t region_split(struct region *region, uint64_t address)
 
 /* --- translations ---------------------------------------------------------------------------- */
 
-static void entry_clear(void *context, uint64_t address, uint64_t *entry)
-{
-    *entry = 0;
-    shootdown_add(context, address);
-}
-
 static void range_clear(struct region_map *map, uint64_t start, uint64_t end)
 {
     struct shootdown_batch batch = {.count = 0};
-    page_entries_visit(&map->tables, start, end, entry_clear, &batch);
+    uint64_t next;
+    for (uint64_t at = start; at < end; at = next) {
+        uint64_t *entry = page_entries(&map->tables, at, &next);
+        next = MIN(next, end);
+        for (; entry != NULL && at < next; at += PAGE_SIZE, entry++) {
+            if (*entry & PTE_PRESENT) {
+                *entry = 0;
+                shootdown_add(&batch, at);
+            }
+        }
+    }
     shootdown_run(&map->loaded, &batch);
 }
 
@@ -325,23 +329,35 @@ void region_clear_pages(struct region *region, enum link_role role, uint64_t fir
     }
 }
 
-struct protection {
-    struct shootdown_batch batch;
-    bool skipped_pinned;
-};
-
-static void entry_write_protect(void *context, uint64_t address, uint64_t *entry)
+/* Up to `last`, without a look at what each was. Returns the bits that any of them had. */
+static uint64_t entries_write_protect(uint64_t *entry, const uint64_t *last)
 {
-    struct protection *protection = context;
-    if (!(*entry & PTE_WRITE)) {
-        return;
+    uint64_t had = 0;
+    for (; entry < last; entry++) {
+        uint64_t value = *entry;
+        had |= value;
+        *entry = value & ~PTE_WRITE;
     }
-    if (frame_of_physical(*entry & PTE_ADDRESS)->flags & FRAME_PINNED) {
-        protection->skipped_pinned = true;
-        return;
+    return had;
+}
+
+/* The same, and each that changes is noted; a frame that the kernel uses stays writable. */
+static bool entries_write_protect_noted(uint64_t *entry, const uint64_t *last, uint64_t address,
+                                        struct shootdown_batch *batch)
+{
+    bool pinned_stay = false;
+    for (; entry < last; entry++, address += PAGE_SIZE) {
+        if (!(*entry & PTE_WRITE)) {
+            continue;
+        }
+        if (frame_of_physical(*entry & PTE_ADDRESS)->flags & FRAME_PINNED) {
+            pinned_stay = true;
+            continue;
+        }
+        *entry &= ~PTE_WRITE;
+        shootdown_add(batch, address);
     }
-    *entry &= ~PTE_WRITE;
-    shootdown_add(&protection->batch, address);
+    return pinned_stay;
 }
 
 void region_write_protect(struct region *region)
@@ -349,11 +365,26 @@ void region_write_protect(struct region *region)
     if (!region->has_writable) {
         return;
     }
-    struct protection protection = {.skipped_pinned = false};
-    page_entries_visit(&region->map->tables, region->start, region->end, entry_write_protect,
-                       &protection);
-    region->has_writable = protection.skipped_pinned;
-    shootdown_run(&region->map->loaded, &protection.batch);
+    struct shootdown_batch batch = {.count = 0};
+    bool pins = !list_empty(&region->link[LINK_PRIVATE].memory->pins);
+    bool noted = pins || region->end - region->start <= SHOOTDOWN_ADDRESSES * PAGE_SIZE;
+    bool pinned_stay = false;
+    uint64_t next;
+    for (uint64_t at = region->start; at < region->end; at = next) {
+        uint64_t *entry = page_entries(&region->map->tables, at, &next);
+        next = MIN(next, region->end);
+        if (entry == NULL) {
+            continue;
+        }
+        const uint64_t *last = entry + ((next - at) >> PAGE_SHIFT);
+        if (noted) {
+            pinned_stay |= entries_write_protect_noted(entry, last, at, &batch);
+        } else if (entries_write_protect(entry, last) & PTE_WRITE) {
+            batch.count = SHOOTDOWN_ADDRESSES + 1; /* everything */
+        }
+    }
+    region->has_writable = pinned_stay;
+    shootdown_run(&region->map->loaded, &batch);
 }
 
 /* --- calls ----------------------------------------------------------------------------------- */

@@ -74,32 +74,19 @@ uint64_t *page_entry(const struct page_tables *tables, uint64_t address, bool ma
     return &table[entry_number(address, 1)];
 }
 
-static void visit_level(uint64_t *table, uint32_t level, uint64_t start, uint64_t end,
-                        page_visit visit, void *context)
+uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t *next)
 {
-    uint64_t span = 1ull << (PAGE_SHIFT + 9 * (level - 1));
-    uint64_t address = start;
-    while (address < end) {
-        uint64_t next = MIN(ALIGN_DOWN(address, span) + span, end);
+    uint64_t *table = tables->top;
+    for (uint32_t level = tables->levels;; level--) {
         uint64_t *entry = &table[entry_number(address, level)];
-        if (*entry & PTE_PRESENT) {
-            if (level == 1) {
-                visit(context, address, entry);
-            } else {
-                visit_level(table_at(*entry), level - 1, address, next, visit, context);
-            }
+        if (level == 1 || !(*entry & PTE_PRESENT)) {
+            /* All of the table's pages, or all that the missing one below would cover. */
+            uint64_t covered = 1ull << (PAGE_SHIFT + 9 * (level == 1 ? 1 : level - 1));
+            *next = ALIGN_DOWN(address, covered) + covered;
+            return level == 1 ? entry : NULL;
         }
-        if (next <= address) {
-            break; /* the last span of the address space */
-        }
-        address = next;
+        table = table_at(*entry);
     }
-}
-
-void page_entries_visit(const struct page_tables *tables, uint64_t start, uint64_t end,
-                        page_visit visit, void *context)
-{
-    visit_level(tables->top, tables->levels, start, end, visit, context);
 }
 
 static bool table_is_empty(const uint64_t *table)

@@ -42,11 +42,10 @@ static inline uint64_t page_entries_left(uint64_t address)
 }
 
 /*
- * Call `visit` for every present entry of [start, end); missing tables are skipped at once.
+ * The entry for that address, and in *next where its table ends: the entries up to there lie behind
+ * one another. NULL: there is no such table; *next is where the next one may be.
  */
-typedef void (*page_visit)(void *context, uint64_t address, uint64_t *entry);
-void page_entries_visit(const struct page_tables *tables, uint64_t start, uint64_t end,
-                        page_visit visit, void *context);
+uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t *next);
 
 /*
  * Take the table of that level (1: of pages) which covers the address out of the tree, if there is

@@ -8,6 +8,7 @@
 #include "lib/oak/slots.h"
 
 #define CALLS_WANTED   200000
+#define WATCHED_WANTED 100
 #define SHARED_SLOT    7
 #define GATE_SLOT      8
 #define POOL_SLOTS     48 /* slots 0 to 47: its own things and what it makes */
@@ -308,7 +309,11 @@ static void rounds(uint32_t page, volatile struct shared *here, uint32_t hostile
     here->calls = 0;
     uint64_t deadline_ns = clock_now_ns() + 100 * SECOND_NS;
     uint32_t domains = 0;
-    while (here->calls < CALLS_WANTED && clock_now_ns() < deadline_ns) {
+    /* On a busy host the watcher may get less of the time than they do: it has its rounds as well.
+     */
+    while ((here->calls < CALLS_WANTED ||
+            __atomic_load_n(&watched_rounds, __ATOMIC_RELAXED) <= WATCHED_WANTED) &&
+           clock_now_ns() < deadline_ns) {
         hostile_round(page, here, hostile_gate);
         domains++;
     }
@@ -342,7 +347,8 @@ void attack_random(void)
     rounds(page, here, hostile_gate);
     __atomic_store_n(&watching, 0, __ATOMIC_RELEASE);
     worker_join(&watching_worker);
-    ok(watched_rounds > 100 && watcher_failures == 0, "the watcher's own work stayed correct");
+    ok(watched_rounds > WATCHED_WANTED && watcher_failures == 0,
+       "the watcher's own work stayed correct");
     must(worker_kill(&serving), "kill");
     ok(machine_is_as(&before), "the machine has the memory and the objects that it had");
     struct account_usage now = account_books(SLOT_ACCOUNT);
