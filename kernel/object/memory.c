@@ -307,6 +307,9 @@ static status_t pages_detach(struct memory *memory, uint64_t first, uint64_t end
         }
         page++;
     }
+    if (*count > 0) {
+        tree_trim(&memory->tree, pages[0], pages[*count - 1] + 1);
+    }
     return STATUS_OK;
 }
 
@@ -409,6 +412,7 @@ status_t call_memory_move(struct call *call)
         status = page_move(to, to_page + count, from, from_page + count, &moved[count]);
         count++;
     }
+    tree_trim(&from->tree, from_page, from_page + pages);
     spin_unlock_two(&to->lock, &from->lock);
     /* Nobody can write to a frame through its old place afterwards; until then it must not be
      * freed, whatever becomes of it at its new place. */

@@ -154,6 +154,35 @@ status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t pa
     return STATUS_OK;
 }
 
+/* True: the node itself holds nothing. It begins with page `base`, and nobody else shares it. */
+static bool node_trim(struct node *node, uint64_t base, uint64_t first, uint64_t end)
+{
+    uint64_t span = 1ull << (NODE_BITS * node->level);
+    for (uint64_t left = node->level == 0 ? 0 : node->present; left != 0; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        uint64_t start = base + i * span;
+        struct node *below = node->slot[i];
+        bool concerned = start < end && start + span > first &&
+                         __atomic_load_n(&below->references, __ATOMIC_ACQUIRE) == 1;
+        if (concerned && node_trim(below, start, first, end)) {
+            node_free(below);
+            node->slot[i] = NULL;
+            node->present &= ~(1ull << i);
+        }
+    }
+    return node->present == 0;
+}
+
+void tree_trim(struct memory_tree *tree, uint64_t first, uint64_t end)
+{
+    struct node *root = tree->root;
+    if (root != NULL && __atomic_load_n(&root->references, __ATOMIC_ACQUIRE) == 1 &&
+        node_trim(root, 0, first, end)) {
+        node_free(root);
+        tree->root = NULL;
+    }
+}
+
 static uint64_t next_in_node(const struct node *node, uint64_t base, uint64_t page, uint64_t end)
 {
     uint64_t span = 1ull << (NODE_BITS * node->level);

@@ -48,6 +48,9 @@ struct node *tree_leaf_own(struct memory_tree *tree, struct account *account, ui
 status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t page,
                   struct frame *frame, struct frame **old);
 
+/* Free the nodes with pages of [first, end) that hold nothing any more and no clone shares. */
+void tree_trim(struct memory_tree *tree, uint64_t first, uint64_t end);
+
 /* The first present page at or after `page` and before `end`; UINT64_MAX: none. */
 uint64_t tree_next_present(const struct memory_tree *tree, uint64_t page, uint64_t end);
 

@@ -141,3 +141,4 @@ void test_application(void);
 void test_endpoint(void);
 void test_signal(void);
 void test_space(void);
+void test_shortage(void);

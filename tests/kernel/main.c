@@ -18,5 +18,6 @@ void program_main(uint64_t argument)
     test_endpoint();
     test_signal();
     test_space();
+    test_shortage();
     tap_end();
 }
