@@ -97,6 +97,7 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
     object->type = (uint8_t)type;
     object->size_bytes = (uint32_t)size_bytes;
     object->payer = payer;
+    object->building = true;
     list_init(&object->in_account);
     if (!entry_take(object)) {
         kmem_free(object, size_bytes);
@@ -183,6 +184,11 @@ status_t capability_check_empty(struct thread *caller, uint64_t slot)
 
 void capability_put(struct thread *caller, uint64_t slot, handle_t handle)
 {
+    /* Through the entry: another CPU may have destroyed it already, with what it hangs from. */
+    struct object *object = handle_object_dying(handle);
+    if (object != NULL) {
+        __atomic_store_n(&object->building, false, __ATOMIC_RELEASE);
+    }
     (void)domain_put(caller->domain, slot, handle);
 }
 

@@ -27,6 +27,8 @@ struct object {
         };
         uint16_t live_type; /* the type, as long as it is not dying */
     };
+    /* Until its creator is done (capability_put): whoever destroys its payer waits; atomic. */
+    bool building;
     uint32_t size_bytes;
     handle_t handle;             /* without rights */
     struct account *payer;       /* its account; NULL only for the root account */
@@ -138,7 +140,10 @@ status_t capability_find_rights(struct thread *caller, uint64_t slot, enum objec
 /* The handle itself, with the rights it carries. */
 handle_t capability_handle(struct thread *caller, uint64_t slot);
 
-/* Put a handle into an empty slot of the caller's table: OUT_OF_RANGE, SLOT_USED, NO_MEMORY. */
+/*
+ * Give a new object to its creator: into a slot of the caller's table, which capability_check_empty
+ * made ready (OUT_OF_RANGE, SLOT_USED, NO_MEMORY).
+ */
 status_t capability_check_empty(struct thread *caller, uint64_t slot);
 void capability_put(struct thread *caller, uint64_t slot, handle_t handle);
 

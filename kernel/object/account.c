@@ -367,7 +367,11 @@ status_t call_account_create(struct call *call)
 /* Reserve what is missing, or give back what is too much now. Under the account's lock. */
 static status_t guarantee_set(struct account *account, uint64_t bytes)
 {
-    bytes = ALIGN_UP(bytes, PAGE_SIZE);
+    /* As in account_create: more than half the number range is never there. */
+    bytes = ALIGN_UP(MIN(bytes, 1ull << 63), PAGE_SIZE);
+    if (account->object.dying) {
+        return STATUS_BAD_CAPABILITY; /* it may have left the parent's books already */
+    }
     if (account->parent == NULL || bytes > account->limit_bytes) {
         return STATUS_INVALID_ARGUMENT;
     }
@@ -477,7 +481,7 @@ bool account_destroy_step(struct object *object)
         if (first == NULL) {
             break;
         }
-        if (!object_destroy_step(first)) {
+        if (__atomic_load_n(&first->building, __ATOMIC_ACQUIRE) || !object_destroy_step(first)) {
             return false;
         }
     }

@@ -175,8 +175,8 @@ static status_t memory_clone_from(struct memory *from, uint64_t offset, struct m
 status_t call_memory_clone(struct call *call)
 {
     struct object *object;
-    status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, RIGHT_READ, &object);
+    status_t status = capability_find(call->thread, call->argument[2], OBJECT_MEMORY,
+                                      RIGHT_READ | RIGHT_CONTROL, &object);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
     }
@@ -551,9 +551,9 @@ struct pass {
 };
 
 /*
- * May the link's region map a page of the range? Read without the map's lock: a region's start and
- * offset never change, and when its end shrinks, the link of what was cut off is in the list
- * before.
+ * May the link's region map a page of the range? Read without the map's lock, but under the list's:
+ * a region's start and offsets change under that too, and when its end shrinks, the link of what
+ * was cut off is in the list before.
  */
 static bool link_concerned(const struct region_link *link, const struct pass *pass)
 {

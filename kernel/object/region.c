@@ -471,6 +471,20 @@ static status_t range_cut(struct region_map *map, uint64_t start, uint64_t end)
     return STATUS_OK;
 }
 
+/* Its lower part is unmapped. Passes over its memories read start and offsets under their locks. */
+static void region_begin_at(struct region *region, uint64_t start)
+{
+    struct memory *private = region->link[LINK_PRIVATE].memory;
+    struct memory *source = region->link[LINK_SOURCE].memory;
+    private = private != NULL ? private : source;
+    source = source != NULL ? source : private;
+    spin_lock_two(&private->regions_lock, &source->regions_lock);
+    region->private_offset += start - region->start;
+    region->source_offset += start - region->start;
+    region->start = start;
+    spin_unlock_two(&private->regions_lock, &source->regions_lock);
+}
+
 status_t call_region_unmap(struct call *call)
 {
     struct region_map *map = region_map_of(call->object);
@@ -493,9 +507,7 @@ status_t call_region_unmap(struct call *call)
         if (clear_end == region->end) {
             region_remove(region);
         } else {
-            region->private_offset += clear_end - region->start;
-            region->source_offset += clear_end - region->start;
-            region->start = clear_end;
+            region_begin_at(region, clear_end);
         }
         region_tables_trim(map, clear_start, clear_end);
         if (cleared_bytes >= CLEAR_PER_STEP) {

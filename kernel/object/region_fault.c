@@ -55,7 +55,8 @@ static status_t entry_install(struct fault *fault, uint64_t physical, bool writa
     fault->entry = entry;
     uint64_t old = *entry;
     *entry = value;
-    if (old & PTE_PRESENT && (old & PTE_ADDRESS) != physical) {
+    bool loses = (old & PTE_ADDRESS) != physical || (old & ~value & PTE_WRITE);
+    if (old & PTE_PRESENT && loses) {
         struct shootdown_batch batch = {.count = 0};
         shootdown_add(&batch, fault->address);
         shootdown_run(&fault->map->loaded, &batch);

@@ -9,6 +9,7 @@
 
 #define PAGES_PER_STEP 64
 #define RUN_MAX        16 /* pages */
+#define FAULT_COST     8  /* of a page that is resolved as a fault: it may have to be unmapped */
 
 /* May absent pages of the region be filled with zeros, and written? */
 static bool fills_with_zeros(const struct region *region)
@@ -88,7 +89,8 @@ status_t call_region_populate(struct call *call)
         uint32_t count = run_populate(map, address, end);
         if (count == 0) {
             status = region_fault(map, address, RIGHT_WRITE);
-            count = 1;
+            address += PAGE_SIZE;
+            done += FAULT_COST;
         }
         address += count * PAGE_SIZE;
         done += count;

@@ -26,9 +26,13 @@ static uint8_t *warm_end; /* NULL in the template */
 static struct mutex heap_lock;
 static uint32_t chunks[HEAP_CHUNKS] LARGE_TABLE;
 
-/* How much of the range, which begins in a free page, is warm. */
+/* How much of the range is warm, from its start on. One that begins below the warm pages makes them
+ * ordinary ones, as they are when there are none. */
 static uint64_t warm_bytes(const uint8_t *address, uint64_t size_bytes)
 {
+    if (address < warm_start && address + size_bytes > warm_start) {
+        warm_end = warm_start;
+    }
     bool warm = address >= warm_start && address < warm_end;
     return warm ? MIN(size_bytes, (uint64_t)(warm_end - address)) : 0;
 }

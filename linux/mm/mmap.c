@@ -152,6 +152,9 @@ long region_make(struct mm *mm, struct vm_area *area)
     uint64_t source_offset = 0;
     bool shared = area->flags & MAP_SHARED;
     if (area->special != 0) {
+        if (length > PAGE_SIZE) {
+            return -EFAULT; /* each is one page: what follows is not for programs */
+        }
         private_slot = 0;
         source_slot = area->special;
         source_offset = area->offset;

@@ -288,8 +288,9 @@ static void process_ended(uint32_t index)
     }
     log_line("%s: not restarted (%s); the machine goes on without it", entry->name,
              status_name(status));
-    slot_destroy(kept[entry->endpoint]);
+    /* Told first: whoever learns from a call that the service is gone knows it by then. */
     end_tell(entry);
+    slot_destroy(kept[entry->endpoint]);
 }
 
 /* --- The loop --------------------------------------------------------------------------------- */

@@ -245,6 +245,7 @@ static void attack_later_arguments(void)
         ATTACK(domain_watch, 1, SIGNAL, RIGHT_WRITE, objects[OBJECT_DOMAIN], 0, 1),
         ATTACK(space_create, 2, DOMAIN, RIGHT_CONTROL, account, fresh, 0),
         ATTACK(memory_clone, 2, MEMORY, RIGHT_READ, account, fresh, 0, 0, PAGE_SIZE),
+        ATTACK(memory_clone, 2, MEMORY, RIGHT_CONTROL, account, fresh, 0, 0, PAGE_SIZE),
         ATTACK(memory_view, 2, MEMORY, 0, account, fresh, 0, 0, PAGE_SIZE, RIGHTS_ALL),
         ATTACK(memory_move, 2, MEMORY, RIGHT_CONTROL, memory, 0, 0, 0, PAGE_SIZE),
         ATTACK(memory_create_platform, 2, ACCOUNT, RIGHT_PAY, platform, fresh, 0, PAGE_SIZE,

@@ -1,5 +1,6 @@
 /* Memory is mapped, shared, protected, moved and given back as on Linux. */
 #include <setjmp.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 
@@ -362,6 +363,9 @@ static void remap_check(void)
         mremap(moved, 8 * PAGE_BYTES, 8 * PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, target);
     say("mremap FIXED: %s, content %c%c", fixed == target ? "there" : "elsewhere", target[0],
         target[PAGE_BYTES]);
+    /* What lies behind the vDSO is the kernel's own. */
+    char *vdso = (char *)getauxval(AT_SYSINFO_EHDR);
+    say_map("mremap of the vDSO to much more", mremap(vdso, PAGE_BYTES, 16 << 20, MREMAP_MAYMOVE));
     say_map("mremap of nothing", mremap(moved, PAGE_BYTES, 2 * PAGE_BYTES, MREMAP_MAYMOVE));
     say_map("mremap to no bytes", mremap(target, PAGE_BYTES, 0, MREMAP_MAYMOVE));
     munmap(target, 8 * PAGE_BYTES);
