@@ -1,0 +1,40 @@
+#@ command perl -e
+# Perl at work: text, files, processes, sockets between processes, and a few of its modules.
+use strict; use warnings; use POSIX (); use File::Temp 'tempdir'; use File::Find; use File::Copy;
+use Time::HiRes 'sleep'; use List::Util qw(sum first shuffle); use Data::Dumper; use Fcntl qw(:flock :seek);
+use IO::Handle; use Digest::SHA 'sha256_hex'; use MIME::Base64; use Storable 'dclone'; use Encode;
+use Errno; use Math::BigInt; use JSON::PP; use Text::Wrap; use IPC::Open3; use Compress::Zlib;
+$| = 1; open STDERR, '>&', \*STDOUT; chdir tempdir(CLEANUP => 1); $Data::Dumper::Sortkeys = 1; $Data::Dumper::Indent = 1;
+sub check { print "== $_[0]\n" }
+check 'text';
+my %count; $count{lc $_}++ for 'The cat and the hat and THE bat' =~ /\w+/g;
+print join(', ', map { "$_ $count{$_}" } sort keys %count), "\n";
+(my $text = 'hello world') =~ s/(\w+)/\u$1/g; print "$text ", scalar reverse($text), ' ', join('|', split /o/, $text), "\n";
+print sprintf('%05.2f %x %s %b', 3.14159, 255, 'x' x 3, 10), ' ', pack('A3n', 'abcd', 258) eq "abc\x01\x02", "\n";
+print "matched $+{year}\n" if '2024-02-29' =~ /^(?<year>\d{4})-(\d\d)/; print encode('UTF-8', "\x{e9}\x{4e2d}"), "\n";
+print wrap('', '  ', 'word ' x 30), "\n"; print Math::BigInt->new(2)->bpow(100), ' ', sum(1 .. 100), "\n";
+check 'structures';
+my $data = {list => [1 .. 3], hash => {a => undef, b => \'text'}}; print Dumper($data), Dumper(dclone($data)->{list});
+print JSON::PP->new->canonical->encode({z => 1, a => [1, 2, {x => JSON::PP::true()}]}), "\n";
+check 'files';
+open my $file, '+>', 'file' or die; print $file "line $_\n" for 1 .. 1000; seek $file, 0, SEEK_SET; my @lines = <$file>;
+print scalar(@lines), " $lines[500]"; flock $file, LOCK_EX or die; print -s 'file', ' ', -d '.', ' ', (-e 'none' ? 1 : 0), "\n"; close $file;
+mkdir 'd'; copy 'file', 'd/copy'; link 'file', 'd/link'; symlink '../file', 'd/soft'; rename 'd/copy', 'd/moved';
+find(sub { print "$File::Find::name ", (-l $_ ? 'link' : -f _ ? 'file' : 'directory'), "\n" }, 'd') if 0;
+my @found; find(sub { push @found, $File::Find::name }, 'd'); print join(' ', sort @found), ' ', (stat 'file')[3], "\n";
+open $file, '<', 'none' or print "$! ", $!{ENOENT} ? 1 : 0, "\n"; utime 1e9, 1e9, 'file'; print POSIX::strftime('%F %T', gmtime((stat 'file')[9])), "\n";
+chmod 0600, 'file'; printf "%o\n", (stat 'file')[2] & 07777; truncate 'file', 10; print -s 'file', ' ', unlink(glob 'd/*'), ' ', rmdir('d'), "\n";
+check 'processes';
+my $pid = fork; if (!$pid) { POSIX::_exit(7) } waitpid $pid, 0; print $? >> 8, "\n"; print `echo from a shell; exit 3`, $? >> 8, "\n";
+system 'kill -TERM $$'; print $? & 127, "\n"; open my $pipe, '-|', 'seq 5' or die; print map { $_ * 2 . ' ' } <$pipe>; close $pipe; print "\n";
+pipe my $reader, my $writer; if (!($pid = fork)) { close $reader; print $writer "child says $_\n" for 1 .. 3; close $writer; POSIX::_exit(0) } close $writer; print <$reader>; waitpid $pid, 0;
+my $child = open3(my $in, my $out, undef, 'tr', 'a-z', 'A-Z'); print $in "open three\n"; close $in; print <$out>; waitpid $child, 0; print "code $?\n";
+local $SIG{CHLD} = sub { wait; print "reaped\n" }; if (!fork) { POSIX::_exit(0) } sleep 5; $SIG{CHLD} = 'DEFAULT';
+check 'signals';
+local $SIG{USR1} = sub { print "USR1\n" }; kill USR1 => $$; eval { local $SIG{ALRM} = sub { die "alarm\n" }; Time::HiRes::alarm(0.1); select undef, undef, undef, 5; }; print $@;
+my $set = POSIX::SigSet->new(POSIX::SIGUSR1()); POSIX::sigprocmask(POSIX::SIG_BLOCK(), $set); kill USR1 => $$; print "blocked\n"; POSIX::sigprocmask(POSIX::SIG_UNBLOCK(), $set);
+check 'many processes'; my @pids = map { my $n = $_; my $p = fork; if (!$p) { POSIX::_exit($n) } $p } 1 .. 20; my $codes = 0; for (@pids) { waitpid $_, 0; $codes += $? >> 8 } print "$codes\n";
+check 'digests and compression'; print sha256_hex('x' x 100000), ' ', encode_base64('some bytes'), length(compress('y' x 100000)), ' ', uncompress(compress('same')), "\n";
+check 'sorting and closures'; my @sorted = sort { $a <=> $b } map { ($_ * 7919) % 10007 } 1 .. 10000; print "@sorted[0 .. 4] $sorted[-1]\n"; my @adders = map { my $n = $_; sub { $_[0] + $n } } 1 .. 3; print join(' ', map { $_->(10) } @adders), "\n";
+my ($x, $y) = (0, 1); ($x, $y) = ($y, $x + $y) for 1 .. 80; print "$x\n"; my @sieve = (1) x 5000; for my $i (2 .. 70) { next unless $sieve[$i]; for (my $j = $i * $i; $j < 5000; $j += $i) { $sieve[$j] = 0 } } print scalar(grep { $sieve[$_] } 2 .. 4999), "\n";
+check 'system'; print join(' ', (POSIX::uname())[0, 4]), " $> ", (getpwuid 0)[0], ' ', (getgrnam 'daemon')[2], ' ', POSIX::getcwd() ne '', ' ', times() > 0, ' ', umask() == 18, "\n"; print "$^O $]\n";
