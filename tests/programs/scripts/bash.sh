@@ -72,7 +72,7 @@ bash -c 'trap "echo caught TERM; exit 3" TERM; kill -TERM $$; sleep 1'; echo "co
 bash -c 'trap "echo leaving" EXIT; exit 4'; echo "code $?"
 sleep 30 & kill $!; wait $! 2>/dev/null; echo "code $?"
 timeout 0.1 sleep 5; echo "timeout $?"
-bash -c 'trap "" PIPE; yes' | head -n 1
+bash -c 'trap "" PIPE; yes' 2>/dev/null | head -n 1; echo "${PIPESTATUS[0]}"
 trap 'echo usr1' USR1; kill -USR1 $$; trap - USR1
 
 echo "== conditions"

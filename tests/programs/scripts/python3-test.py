@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 
-SHORT = ["test_mmap", "test_select", "test_posix", "test_json"]
-FULL = SHORT + """test_os test_subprocess test_threading test_signal test_tempfile test_shutil test_re
+SHORT = ["test_mmap", "test_select", "test_posix"]
+FULL = SHORT + """test_json test_os test_subprocess test_threading test_signal test_tempfile test_shutil test_re
     test_sqlite3 test_pathlib test_glob test_io test_file test_fileio test_fcntl test_stat test_time
     test_zipfile test_tarfile test_gzip test_bz2 test_lzma test_zlib test_pickle test_struct
     test_thread test_threadsignals test_queue test_concurrent_futures test_random test_resource
