@@ -20,8 +20,8 @@ async function main() {
     setImmediate(() => order.push("immediate"));
     process.nextTick(() => order.push("tick"));
     Promise.resolve().then(() => order.push("promise"));
-    setTimeout(() => order.push("timeout"), 20);
-    await sleep(100);
+    setTimeout(() => order.push("timeout"), 500);
+    await sleep(1000);
     console.log(order.join(" "));
     const begin = process.hrtime.bigint();
     await sleep(50);
