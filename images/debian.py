@@ -36,6 +36,10 @@ COPIES = {"etc/nsswitch.conf": "usr/share/libc-bin/nsswitch.conf",
           "root/.profile": "usr/share/base-files/dot.profile"}
 
 
+def output(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+
+
 def recipe_read(path):
     lines = []
     with open(path, encoding="utf-8") as file:
@@ -114,10 +118,8 @@ class Tree:
 
     def package_add(self, deb):
         """Unpacks a package and enters it into dpkg's database."""
-        archive = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE,
-                                 check=True).stdout
         listed = ["/."]
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        with tarfile.open(fileobj=io.BytesIO(output("dpkg-deb", "--fsys-tarfile", deb))) as tar:
             for about in tar:
                 name = about.name.removeprefix("./").rstrip("/")
                 if name in ("", "."):
@@ -130,14 +132,18 @@ class Tree:
                 if about.name.startswith(LEFT_OUT) or about.isdir() and about.name in self.entries:
                     continue
                 self.add(about, tar.extractfile(about).read() if about.isreg() else b"")
-        control = subprocess.run(["dpkg-deb", "--field", deb], stdout=subprocess.PIPE, check=True,
-                                 text=True).stdout
+        with tarfile.open(fileobj=io.BytesIO(output("dpkg-deb", "--ctrl-tarfile", deb))) as tar:
+            files = {about.name.removeprefix("./"): tar.extractfile(about).read()
+                     for about in tar if about.isreg()}
+        control = files["control"].decode()
         fields = dict(line.split(": ", 1) for line in control.splitlines() if ": " in line)
         name = fields["Package"]
         if fields.get("Multi-Arch") == "same":
             name += ":" + fields["Architecture"]
         self.file_add("var/lib/dpkg/info/" + name + ".list", "".join(
             line + "\n" for line in listed).encode())
+        if "md5sums" in files:
+            self.file_add("var/lib/dpkg/info/" + name + ".md5sums", files["md5sums"])
         return control.rstrip("\n").replace("\n", "\nStatus: install ok installed\n", 1) + "\n\n"
 
     def layer(self):

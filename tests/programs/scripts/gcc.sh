@@ -26,6 +26,18 @@ int main(void) { pthread_t t[8]; long sum = 0; for (int i = 0; i < 8; i++) pthre
     printf("%ld %ld %ld %d %s\n", (long)count, locked, sum, made(), huge == MAP_FAILED ? "refused" : "16 TiB"); return 0; }
 END
 gcc -O2 -pthread work.c -o work && ./work
+echo "== a storm of spawns"
+cat >storm.c <<'END'
+#include <pthread.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/wait.h>
+static atomic_int good; static char *argv[] = {"true", NULL}; static char *bad[] = {"none", NULL};
+static void *storm(void *a) { for (int i = 0; i < 30; i++) { pid_t p; int status; if (posix_spawn(&p, "/bin/true", NULL, NULL, argv, NULL) == 0 && waitpid(p, &status, 0) == p && status == 0) good++; if (posix_spawn(&p, "/no/such", NULL, NULL, bad, NULL) == 2) good++; } return a; }
+int main(void) { pthread_t t[8]; for (int i = 0; i < 8; i++) pthread_create(&t[i], NULL, storm, NULL); for (int i = 0; i < 8; i++) pthread_join(t[i], NULL); printf("%d, left %d\n", good, waitpid(-1, NULL, 0)); return 0; }
+END
+gcc -O1 -pthread storm.c -o storm && ./storm
 echo "== libraries"
 echo 'int twice(int x) { return 2 * x; } __attribute__((constructor)) static void begin(void) { __builtin_printf("loaded\n"); }' >lib.c; echo 'int twice(int); int main(void) { return twice(21); }' >use.c
 gcc -shared -fPIC lib.c -o libtwice.so && gcc use.c -L. -ltwice -Wl,-rpath,. -o use && ./use; echo "code $?"; ldd use | grep -c libtwice; gcc -c lib.c && ar rcs libone.a lib.o && gcc use.c libone.a -o use && ./use; echo "code $?"; nm use | grep -c ' twice$'; strip use && ./use; echo "code $?"
