@@ -1,7 +1,7 @@
 #!/bin/sh
 # A command as in a plain Linux container, to compare with: reference.sh ROOT COMMAND...
-# ROOT's files under a layer of their own, own processes, hostname, System V objects, and a network
-# of lo only. Without root it runs as root of a user namespace.
+# ROOT's files under a layer of their own, own processes, hostname, System V objects, a network of lo
+# only, and docker's capabilities. Without root it runs as root of a user namespace.
 set -e
 if [ "$1" != --inside ]; then
     [ "$(id -u)" = 0 ] || map=--map-root-user
@@ -14,6 +14,7 @@ mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o "lowerdir=$root,upperdir=/mnt/upper,workdir=/mnt/work" overlay /mnt/root
 cd /mnt/root
 mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
 mount -t tmpfs -o mode=755 tmpfs dev
 for name in null zero full random urandom tty; do
     : >dev/$name
@@ -31,5 +32,7 @@ busybox ip link set lo up
 busybox hostname container
 echo container >etc/hostname
 printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >etc/hosts
-exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+kept=+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service
+kept=$kept,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap
+exec setpriv --bounding-set="-all,$kept" --inh-caps=-all env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
     HOSTNAME=container chroot . "$@"
