@@ -61,7 +61,7 @@ sleep 0.05 & first=$!
 (exit 7) & second=$!
 wait $second; echo "second $?"
 wait $first; echo "first $?"
-for i in 1 2 3 4; do (sleep 0.0$i; echo "job $i") & done; wait
+{ for i in 1 2 3 4; do (sleep 0.0$i; echo "job $i") & done; wait; } | sort
 coproc up { while read -r line; do echo "${line^^}"; done; }
 echo "through a coprocess" >&"${up[1]}"; read -r answer <&"${up[0]}"; echo "$answer"
 exec {up[1]}>&-; wait
