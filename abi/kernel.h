@@ -68,7 +68,21 @@ enum trap_cause {
     TRAP_SYSCALL = 1,    /* the syscall instruction; rcx and r11 are lost by the instruction */
     TRAP_PAGE_FAULT = 2, /* address and error are set */
     TRAP_EXCEPTION = 3,  /* error holds the hardware's error code, vector its number */
-    TRAP_INTERRUPT = 4,  /* another thread asked for it */
+    TRAP_INTERRUPT = 4,  /* asked for; address says why: enum interrupt_reason, several at once */
+};
+
+/* When thread_interrupt is to act, and what its value means. */
+enum interrupt_when {
+    INTERRUPT_NOW = 0,           /* no value */
+    INTERRUPT_AFTER_TIME = 1,    /* once, when the thread has run for so many nanoseconds in all, in
+                                    both modes (thread_read); UINT64_MAX: never */
+    INTERRUPT_ON_PREEMPTION = 2, /* 1: whenever it lost the CPU unasked or comes back on another;
+                                    0: no longer */
+};
+enum interrupt_reason {
+    INTERRUPTED_ASKED = 1,
+    INTERRUPTED_TIME = 2,
+    INTERRUPTED_PREEMPTION = 4,
 };
 
 /* What the hardware clobbers on the way in; every other register passes through. */
@@ -80,7 +94,7 @@ struct trap_words {
     uint64_t rcx;
     uint64_t r11;
     uint64_t cause;
-    uint64_t address; /* page fault: the address */
+    uint64_t address; /* page fault: the address; interruption: the reasons */
     uint64_t error;   /* page fault: hardware error code (bit 0 present, 1 write, 4 fetch), and from
                          bit 32 why the kernel could not resolve it (enum status) */
     uint64_t vector;
@@ -131,13 +145,19 @@ enum domain_flags {
     DOMAIN_OPEN = 1, /* applications see the window: they have their personality's authority */
 };
 
+/* A limit below what is used now holds for whatever comes next; nothing is taken away. */
 enum account_setting {
     ACCOUNT_LIMIT_BYTES = 0,
     ACCOUNT_LIMIT_THREADS = 1,
     /* Raising it reserves from the parent: NO_MEMORY; above the limit: INVALID_ARGUMENT. What is
      * given back the parent keeps for itself first, as far as its own guarantee reaches. */
     ACCOUNT_GUARANTEE_BYTES = 2,
+    ACCOUNT_ALERT_BYTES = 3, /* raise the signal each time the use comes above; UINT64_MAX: never */
+    ACCOUNT_CPU_WEIGHT = 4,  /* 1 to 262144, against its siblings' */
+    ACCOUNT_CPU_QUOTA = 5,   /* nanoseconds of all CPUs together in each period; 0: no quota */
+    ACCOUNT_CPU_PERIOD = 6,  /* nanoseconds, 1 ms to 10 s; 100 ms at first */
 };
+#define ACCOUNT_WEIGHT_DEFAULT 1024
 
 /* What bytes are charged for. */
 enum account_kind {
@@ -155,7 +175,13 @@ struct account_usage {
     uint64_t guarantee_bytes;
     uint64_t threads;
     uint64_t limit_threads;
-    uint64_t cpu_ns; /* with its children */
+    uint64_t cpu_ns; /* with its children: the sum of the next two */
+    uint64_t application_ns;
+    uint64_t personality_ns;
+    uint64_t throttled_ns; /* that its threads were held back by its quota, of each CPU */
+    uint64_t cpu_weight;
+    uint64_t cpu_quota_ns;
+    uint64_t cpu_period_ns;
 };
 
 struct thread_usage {

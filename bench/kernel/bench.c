@@ -147,73 +147,82 @@ static void measure_calls(void)
     destroy(endpoint);
 }
 
-/* --- signals and parks ------------------------------------------------------------------------ */
+/* --- waiting: two threads of one band ----------------------------------------------------------
+ */
 
-/* What the two threads of a round trip know. */
 struct pair {
-    uint32_t there; /* signals */
-    uint32_t back;
-    uint32_t first; /* threads */
-    uint32_t second;
+    struct worker caller;
+    struct worker echo;
+    uint32_t ping;
+    uint32_t pong;
+    uint32_t turn; /* park: 1 is the echo's */
+    uint64_t took;
 };
-static struct pair pair;
 
-static void signal_answer(struct worker *worker)
+static void signal_echo(struct worker *worker)
 {
-    (void)worker;
+    struct pair *pair = worker->context;
     struct kernel_results bits;
-    while (kernel_signal_wait(pair.there, 1, DEADLINE_NEVER, &bits) == STATUS_OK) {
-        (void)kernel_signal_raise(pair.back, 1);
+    while (kernel_signal_wait(pair->ping, 1, DEADLINE_NEVER, &bits) == STATUS_OK) {
+        (void)kernel_signal_raise(pair->pong, 1);
     }
 }
 
-static uint64_t signal_trips(void)
+static void signal_rounds(struct worker *worker)
 {
+    struct pair *pair = worker->context;
     struct kernel_results bits;
     uint64_t start = ticks();
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        must(kernel_signal_raise(pair.there, 1), "raise");
-        must(kernel_signal_wait(pair.back, 1, DEADLINE_NEVER, &bits), "wait");
+        (void)kernel_signal_raise(pair->ping, 1);
+        (void)kernel_signal_wait(pair->pong, 1, DEADLINE_NEVER, &bits);
     }
-    return (ticks() - start) / ROUNDS;
+    pair->took = (ticks() - start) / ROUNDS;
 }
 
-static void park_answer(struct worker *worker)
+static void park_echo(struct worker *worker)
 {
-    (void)worker;
-    while (kernel_thread_park(DEADLINE_NEVER, 0) == STATUS_OK) {
-        (void)kernel_thread_unpark(pair.first);
+    struct pair *pair = worker->context;
+    for (;;) {
+        while (__atomic_load_n(&pair->turn, __ATOMIC_ACQUIRE) == 0) {
+            (void)kernel_thread_park(DEADLINE_NEVER, PARK_UNINTERRUPTIBLE);
+        }
+        __atomic_store_n(&pair->turn, 0, __ATOMIC_RELEASE);
+        (void)kernel_thread_unpark(pair->caller.slot);
     }
 }
 
-static uint64_t park_trips(void)
+static void park_rounds(struct worker *worker)
 {
+    struct pair *pair = worker->context;
     uint64_t start = ticks();
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        must(kernel_thread_unpark(pair.second), "unpark");
-        must(kernel_thread_park(DEADLINE_NEVER, 0), "park");
+        __atomic_store_n(&pair->turn, 1, __ATOMIC_RELEASE);
+        (void)kernel_thread_unpark(pair->echo.slot);
+        while (__atomic_load_n(&pair->turn, __ATOMIC_ACQUIRE) != 0) {
+            (void)kernel_thread_park(DEADLINE_NEVER, PARK_UNINTERRUPTIBLE);
+        }
     }
-    return (ticks() - start) / ROUNDS;
+    pair->took = (ticks() - start) / ROUNDS;
 }
 
-static void measure_wakes(void)
+static void measure_pair(const char *name, void (*caller)(struct worker *),
+                         void (*echo)(struct worker *))
 {
-    pair = (struct pair){.there = slot_new(), .back = slot_new(), .first = SLOT_THREAD};
-    must(kernel_signal_create(SLOT_ACCOUNT, pair.there), "signal");
-    must(kernel_signal_create(SLOT_ACCOUNT, pair.back), "signal");
-    struct worker worker = {.argument = 0};
-    worker_start(&worker, signal_answer, SLOT_NONE);
-    (void)signal_trips();
-    report("signal.roundtrip.insns", signal_trips());
-    must(worker_kill(&worker), "kill");
-    worker = (struct worker){.argument = 0};
-    worker_start(&worker, park_answer, SLOT_NONE);
-    pair.second = worker.slot;
-    (void)park_trips();
-    report("park.roundtrip.insns", park_trips());
-    must(worker_kill(&worker), "kill");
-    destroy(pair.there);
-    destroy(pair.back);
+    struct pair pair = {.ping = slot_new(), .pong = slot_new()};
+    must(kernel_signal_create(SLOT_ACCOUNT, pair.ping), "signal");
+    must(kernel_signal_create(SLOT_ACCOUNT, pair.pong), "signal");
+    pair.caller.context = &pair;
+    pair.echo.context = &pair;
+    worker_start(&pair.echo, echo, SLOT_NONE);
+    for (int pass = 0; pass < 2; pass++) {
+        worker_start(&pair.caller, caller, SLOT_NONE);
+        worker_join(&pair.caller);
+    }
+    report(name, pair.took);
+    must(worker_kill(&pair.echo), "kill");
+    destroy(pair.ping);
+    destroy(pair.pong);
 }
 
 /* --- clones ----------------------------------------------------------------------------------- */
@@ -342,7 +351,8 @@ void program_main(uint64_t argument)
     measure_syscall("syscall.null.sealed.insns");
     measure_open();
     measure_calls();
-    measure_wakes();
+    measure_pair("signal.roundtrip.insns", signal_rounds, signal_echo);
+    measure_pair("park.roundtrip.insns", park_rounds, park_echo);
     measure_clone();
     measure_faults();
     measure_task();

@@ -147,6 +147,13 @@ uint64_t clock_cycles_to_ns(uint64_t cycles)
     return (uint64_t)((uint128_t)cycles * clock_page()->multiplier >> SHIFT);
 }
 
+uint64_t clock_ns_to_cycles(uint64_t ns)
+{
+    uint128_t cycles = (uint128_t)ns * cycles_per_ns >> CYCLES_SHIFT;
+    uint64_t limit = UINT64_MAX / 2;
+    return cycles > limit ? limit : (uint64_t)cycles;
+}
+
 uint64_t clock_now_ns(void)
 {
     return clock_cycles_to_ns(tsc_read() - clock_page()->base_tsc);
@@ -154,9 +161,7 @@ uint64_t clock_now_ns(void)
 
 uint64_t clock_tsc_at(uint64_t ns)
 {
-    uint128_t cycles = (uint128_t)ns * cycles_per_ns >> CYCLES_SHIFT;
-    uint64_t limit = UINT64_MAX / 2;
-    return clock_page()->base_tsc + (cycles > limit ? limit : (uint64_t)cycles);
+    return clock_page()->base_tsc + clock_ns_to_cycles(ns);
 }
 
 void clock_spin_ns(uint64_t ns)

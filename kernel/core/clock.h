@@ -11,6 +11,7 @@ uint64_t clock_now_ns(void);
 /* The TSC value at that monotonic time; UINT64_MAX stays far away. */
 uint64_t clock_tsc_at(uint64_t ns);
 uint64_t clock_cycles_to_ns(uint64_t cycles);
+uint64_t clock_ns_to_cycles(uint64_t ns);
 void clock_spin_ns(uint64_t ns);
 void clock_set_wall(uint64_t wall_ns);
 struct time_page *clock_page(void);

@@ -23,13 +23,16 @@ struct shootdown {
 };
 
 struct cpu {
-    struct cpu *self;        /* must be first: gs:0 */
-    uint64_t user_rsp;       /* gs:8, scratch of the syscall entry */
-    uint64_t stack_top;      /* gs:16 */
-    struct thread *current;  /* gs:24 */
-    uint64_t kernel_entries; /* gs:32, odd while inside the kernel; others read it */
-    uint64_t root_loaded;    /* gs:40, what CR3 holds */
-    uint64_t bit;            /* 1 << number */
+    struct cpu *self;            /* must be first: gs:0 */
+    uint64_t user_rsp;           /* gs:8, scratch of the syscall entry */
+    uint64_t stack_top;          /* gs:16 */
+    struct thread *current;      /* gs:24 */
+    uint64_t kernel_entries;     /* gs:32, odd while inside the kernel; others read it */
+    uint64_t root_loaded;        /* gs:40, what CR3 holds */
+    uint64_t tsc_since;          /* gs:48, the current thread's time counts from here on */
+    uint64_t application_cycles; /* gs:56, spent in application mode, ever */
+    uint64_t entry_scratch;      /* gs:64 */
+    uint64_t bit;                /* 1 << number */
     uint32_t number;
     uint32_t apic_id;
 

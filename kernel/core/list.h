@@ -46,3 +46,13 @@ static inline void list_remove(struct list_node *node)
     next->previous = previous;
     list_init(node);
 }
+
+/* Everything in one list goes over to another head. */
+static inline void list_take_all(struct list_node *to, struct list_node *from)
+{
+    list_init(to);
+    if (!list_empty(from)) {
+        list_insert_before(from, to);
+        list_remove(from);
+    }
+}

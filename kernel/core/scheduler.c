@@ -14,33 +14,44 @@
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/memory_map.h"
 
-#define SLICE_NS 4000000ull
+#define SLICE_NS  4000000ull  /* a turn, while others wait */
+#define TICK_NS   16000000ull /* a CPU that runs somebody bills and looks around this often */
+#define MARGIN_NS 2000000     /* virtual time for which no thread is moved to another CPU */
+#define ALERTS    8
 
 /* An account that pays for several threads in turn pays at least this often. */
 #define BILL_CYCLES (1ull << 20)
 
 struct scheduler {
-    struct spinlock lock; /* ready lists */
-    struct list_node ready[BANDS];
-    uint32_t ready_count;
-    uint32_t current_band; /* of the running thread, for others to read; BANDS when idle: 0 */
+    struct run_queue queue;
+    uint32_t current_band; /* of the running thread, for others to read; when idle: 0 */
     bool idle;             /* others read it to choose whom to wake */
     bool reschedule;       /* own CPU: give the turn to another */
+    bool look;             /* own CPU: somebody on another one should rather run */
+    bool release;          /* set by others: a quota has changed; atomic */
 
     struct thread *handoff; /* run this next; state RUNNING */
     struct space *loaded_space;
     struct domain *loaded_domain;
-    uint64_t tsc_since;  /* the current thread's time counts from here on */
-    uint64_t tsc_billed; /* up to here its account has paid; not later than tsc_since */
-    uint64_t slice_end_tsc;
+    handle_t billing;            /* who pays for what was counted since tsc_billed */
+    uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
+    uint64_t application_billed; /* of the CPU's application_cycles */
+    uint64_t tsc_looked;         /* at the other CPUs' queues */
+    uint64_t slice_end_tsc;      /* of the turn; 0: it has no end */
+    uint64_t tick_tsc;           /* 0: none is due */
+
+    handle_t alert[ALERTS]; /* accounts whose use came above their mark */
+    uint32_t alert_count;
 
     struct spinlock timer_lock;
-    struct tree timers; /* by deadline */
-    uint64_t armed_tsc; /* what the hardware timer is set to; 0: stopped */
+    struct tree timers;       /* by deadline */
+    uint64_t armed_tsc;       /* what the hardware timer is set to; 0: stopped */
+    uint64_t release_seen_ns; /* the queue's release_ns, as far as the timer knows */
 };
 
 static struct scheduler schedulers[CPUS_MAX];
-static uint64_t idle_cpus; /* bit per CPU; atomic */
+static uint64_t idle_cpus; /* bit per CPU that sleeps and nobody has woken yet; atomic */
+uint64_t scheduler_turn_bounds;
 
 static struct scheduler *scheduler_of(const struct cpu *cpu)
 {
@@ -62,32 +73,29 @@ void scheduler_init(struct cpu *cpu)
     struct scheduler *scheduler = &schedulers[cpu->number];
     cpu->scheduler = scheduler;
     cpu->bit = 1ull << cpu->number;
-    spin_init(&scheduler->lock, LOCK_RUN_QUEUE);
+    run_queue_init(&scheduler->queue, cpu->number);
     spin_init(&scheduler->timer_lock, LOCK_TIMER);
     tree_init(&scheduler->timers, timer_compare);
-    for (uint32_t band = 0; band < BANDS; band++) {
-        list_init(&scheduler->ready[band]);
-    }
+    scheduler->release_seen_ns = DEADLINE_NEVER;
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-static void hardware_timer_update(struct scheduler *scheduler)
+/* An interrupt at that time or earlier; 0: none. An earlier one that is in vain does no harm. */
+static void timer_want(struct scheduler *scheduler, uint64_t tsc)
 {
-    spin_lock(&scheduler->timer_lock);
-    struct tree_node *first = tree_first(&scheduler->timers);
-    uint64_t deadline_tsc = 0;
-    if (first != NULL) {
-        deadline_tsc = clock_tsc_at(CONTAINER_OF(first, struct thread, timer_node)->deadline_ns);
+    if (tsc != 0 && (scheduler->armed_tsc == 0 || tsc < scheduler->armed_tsc)) {
+        scheduler->armed_tsc = tsc;
+        apic_timer_set(tsc_read(), tsc);
     }
-    spin_unlock(&scheduler->timer_lock);
-    if (scheduler->slice_end_tsc != 0 &&
-        (deadline_tsc == 0 || scheduler->slice_end_tsc < deadline_tsc)) {
-        deadline_tsc = scheduler->slice_end_tsc;
-    }
-    if (deadline_tsc != scheduler->armed_tsc) {
-        scheduler->armed_tsc = deadline_tsc;
-        apic_timer_set(tsc_read(), deadline_tsc);
+}
+
+static void timer_want_release(struct scheduler *scheduler)
+{
+    uint64_t release_ns = scheduler->queue.release_ns;
+    if (release_ns != scheduler->release_seen_ns) {
+        scheduler->release_seen_ns = release_ns;
+        timer_want(scheduler, release_ns == DEADLINE_NEVER ? 0 : clock_tsc_at(release_ns));
     }
 }
 
@@ -105,7 +113,7 @@ void timer_arm(struct thread *thread, uint64_t deadline_ns)
     thread->timer_armed = true;
     tree_insert(&scheduler->timers, &thread->timer_node);
     spin_unlock(&scheduler->timer_lock);
-    hardware_timer_update(scheduler);
+    timer_want(scheduler, clock_tsc_at(deadline_ns));
 }
 
 void timer_disarm(struct thread *thread)
@@ -131,7 +139,9 @@ static void timers_expire(struct scheduler *scheduler)
         struct thread *thread =
             first == NULL ? NULL : CONTAINER_OF(first, struct thread, timer_node);
         if (thread == NULL || thread->deadline_ns > now_ns) {
+            uint64_t next_tsc = thread == NULL ? 0 : clock_tsc_at(thread->deadline_ns);
             spin_unlock(&scheduler->timer_lock);
+            timer_want(scheduler, next_tsc);
             return;
         }
         tree_remove(&scheduler->timers, first);
@@ -143,44 +153,89 @@ static void timers_expire(struct scheduler *scheduler)
     }
 }
 
-void scheduler_timer(void)
-{
-    struct scheduler *scheduler = scheduler_of(cpu_current());
-    scheduler->armed_tsc = 0;
-    timers_expire(scheduler);
-    if (scheduler->slice_end_tsc != 0 && tsc_read() >= scheduler->slice_end_tsc) {
-        scheduler->slice_end_tsc = 0;
-        scheduler->reschedule = true;
-    }
-    hardware_timer_update(scheduler);
-}
+/* --- billing --------------------------------------------------------------------------------- */
 
-/* --- saving and switching -------------------------------------------------------------------- */
-
-static void time_count(struct scheduler *scheduler, struct thread *thread, uint8_t mode)
+static void time_count(struct cpu *cpu, struct thread *thread, uint8_t mode)
 {
     uint64_t now = tsc_read();
-    thread->mode_cycles[mode] += now - scheduler->tsc_since;
-    scheduler->tsc_since = now;
+    uint64_t cycles = now - cpu->tsc_since;
+    thread->mode_cycles[mode] += cycles;
+    if (mode == MODE_APPLICATION) {
+        cpu->application_cycles += cycles;
+    }
+    cpu->tsc_since = now;
 }
 
-/* Let the thread's account pay for all that was counted. */
-__attribute__((noinline)) static void time_bill(struct scheduler *scheduler,
-                                                const struct thread *thread)
+/* Let pay for all that was counted. */
+__attribute__((noinline)) static void time_bill(const struct cpu *cpu)
 {
-    uint64_t ns = clock_cycles_to_ns(scheduler->tsc_since - scheduler->tsc_billed);
-    scheduler->tsc_billed = scheduler->tsc_since;
-    struct object *account = handle_object(thread->billing, OBJECT_ACCOUNT);
+    struct scheduler *scheduler = scheduler_of(cpu);
+    uint64_t all = cpu->tsc_since - scheduler->tsc_billed;
+    uint64_t application = cpu->application_cycles - scheduler->application_billed;
+    scheduler->tsc_billed = cpu->tsc_since;
+    scheduler->application_billed = cpu->application_cycles;
+    struct object *account = handle_object(scheduler->billing, OBJECT_ACCOUNT);
     if (account != NULL) {
-        account_bill_cpu(account, ns);
+        account_bill_cpu(object_account(account), clock_cycles_to_ns(application),
+                         clock_cycles_to_ns(all - application));
     }
+}
+
+/* From now on another may pay. Several threads of one account pay together, but not for long. */
+static void billing_switch(const struct cpu *cpu, handle_t billing)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    if (scheduler->billing != billing || cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
+        time_bill(cpu);
+        scheduler->billing = billing;
+    }
+}
+
+void scheduler_count(struct thread *thread)
+{
+    time_count(cpu_current(), thread, thread->mode);
 }
 
 void scheduler_bill(struct thread *thread)
 {
-    struct scheduler *scheduler = scheduler_of(cpu_current());
-    time_count(scheduler, thread, thread->mode);
-    time_bill(scheduler, thread);
+    struct cpu *cpu = cpu_current();
+    time_count(cpu, thread, thread->mode);
+    time_bill(cpu);
+}
+
+/* The same where nobody waited: who comes now does not begin where this one began. */
+static void bill_alone(struct thread *thread)
+{
+    uint64_t before_ns = account_virtual_time(thread->object.payer, thread->band);
+    scheduler_bill(thread);
+    account_clock_advance(thread->band, before_ns);
+}
+
+static void billing_activate(handle_t billing)
+{
+    struct object *account = handle_object(billing, OBJECT_ACCOUNT);
+    if (account != NULL) {
+        account_activate(object_account(account));
+    }
+}
+
+static void billing_deactivate(handle_t billing)
+{
+    struct object *account = handle_object(billing, OBJECT_ACCOUNT);
+    if (account != NULL) {
+        account_deactivate(object_account(account));
+    }
+}
+
+void scheduler_set_billing(struct thread *thread, handle_t billing)
+{
+    const struct cpu *cpu = cpu_current();
+    if (thread->billing != billing && cpu->current == thread) {
+        billing_switch(cpu, billing);
+        billing_activate(billing);
+        billing_deactivate(thread->billing);
+    }
+    thread->billing = billing;
 }
 
 uint64_t scheduler_turn_cycles(const struct thread *thread)
@@ -188,7 +243,7 @@ uint64_t scheduler_turn_cycles(const struct thread *thread)
     for (uint32_t i = 0; i < cpu_count; i++) {
         /* Another CPU may go on to the next thread meanwhile: then this is a little too much. */
         if (__atomic_load_n(&cpus[i]->current, __ATOMIC_RELAXED) == thread) {
-            uint64_t since = __atomic_load_n(&scheduler_of(cpus[i])->tsc_since, __ATOMIC_RELAXED);
+            uint64_t since = __atomic_load_n(&cpus[i]->tsc_since, __ATOMIC_RELAXED);
             uint64_t now = tsc_read();
             return now > since ? now - since : 0;
         }
@@ -196,16 +251,88 @@ uint64_t scheduler_turn_cycles(const struct thread *thread)
     return 0;
 }
 
+/* The same, of one CPU for whoever pays there. */
+static void turn_add(struct cpu *cpu, const struct account *account, uint64_t *application_ns,
+                     uint64_t *personality_ns)
+{
+    const struct scheduler *scheduler = scheduler_of(cpu);
+    const struct thread *thread = __atomic_load_n(&cpu->current, __ATOMIC_RELAXED);
+    struct object *billed = thread == NULL ? NULL : handle_object(thread->billing, OBJECT_ACCOUNT);
+    if (billed == NULL || !account_is_ancestor(account, object_account(billed))) {
+        return;
+    }
+    uint64_t since = __atomic_load_n(&cpu->tsc_since, __ATOMIC_RELAXED);
+    uint64_t turn = tsc_read() - since;
+    uint64_t application = cpu->application_cycles - scheduler->application_billed;
+    uint64_t personality = since - scheduler->tsc_billed - application;
+    *(thread->mode == MODE_APPLICATION ? &application : &personality) += turn;
+    if ((int64_t)(application | personality) >= 0) {
+        *application_ns += clock_cycles_to_ns(application);
+        *personality_ns += clock_cycles_to_ns(personality);
+    }
+}
+
+void scheduler_add_turns(const struct account *account, uint64_t *application_ns,
+                         uint64_t *personality_ns)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        turn_add(cpus[i], account, application_ns, personality_ns);
+    }
+}
+
+/* --- traps for time -------------------------------------------------------------------------- */
+
+static uint64_t cycles_used(const struct thread *thread)
+{
+    return thread->mode_cycles[MODE_APPLICATION] + thread->mode_cycles[MODE_PERSONALITY];
+}
+
+static void time_trap_exchange(struct thread *thread, uint64_t cycles)
+{
+    uint64_t before = __atomic_exchange_n(&thread->time_trap_cycles, cycles, __ATOMIC_RELAXED);
+    if (cycles != UINT64_MAX) {
+        __atomic_fetch_add(&scheduler_turn_bounds, 1, __ATOMIC_RELAXED);
+    }
+    if (before != UINT64_MAX) {
+        __atomic_fetch_sub(&scheduler_turn_bounds, 1, __ATOMIC_RELAXED);
+    }
+}
+
+void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns)
+{
+    bool set = total_ns != UINT64_MAX;
+    if (!set && __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED) == UINT64_MAX) {
+        return;
+    }
+    time_trap_exchange(thread, set ? clock_ns_to_cycles(total_ns) + 1 : UINT64_MAX);
+    thread_attend(thread, 0);
+    if (cpu_current()->current == thread) {
+        scheduler_yield();
+    }
+}
+
+static void time_trap_check(struct thread *thread)
+{
+    if (cycles_used(thread) >= __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED)) {
+        time_trap_exchange(thread, UINT64_MAX);
+        thread_attend_self(thread, ATTENTION_TIME);
+    }
+}
+
+/* --- saving and switching -------------------------------------------------------------------- */
+
 void scheduler_save(struct thread *thread)
 {
     fpu_save(thread->fpu);
     bases_save(&thread->fs_base, &thread->gs_base);
-    scheduler_bill(thread);
+    time_count(cpu_current(), thread, thread->mode);
 }
 
 void scheduler_detach(void)
 {
-    cpu_current()->current = NULL;
+    struct cpu *cpu = cpu_current();
+    billing_deactivate(cpu->current->billing);
+    cpu->current = NULL;
 }
 
 static void root_load(struct cpu *cpu, uint64_t root)
@@ -281,98 +408,120 @@ static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+/*
+ * Give the CPU to a thread that is RUNNING here, in what is left of the turn: accounts are held to
+ * their shares by the order in which they come, not by the length of turns.
+ */
 static void switch_to(struct cpu *cpu, struct thread *next)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
     context_load(cpu, next, root_of(next));
-    scheduler->tsc_since = tsc_read();
-    scheduler->tsc_billed = scheduler->tsc_since;
-    scheduler->slice_end_tsc = 0;
+    cpu->tsc_since = tsc_read();
+    billing_switch(cpu, next->billing);
+    if (scheduler_turn_bounds != 0) {
+        scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
+    }
 }
 
-/* --- run queues ------------------------------------------------------------------------------ */
+/* --- waking ---------------------------------------------------------------------------------- */
 
-static void enqueue(struct scheduler *scheduler, struct thread *thread)
+/* Make one sleeping CPU look for work, the next one from that CPU on. False: none sleeps. */
+static bool idle_claim(uint32_t near, uint32_t *out)
 {
-    spin_lock(&scheduler->lock);
-    list_append(&scheduler->ready[thread->band], &thread->wait_node);
-    scheduler->ready_count++;
-    spin_unlock(&scheduler->lock);
-}
-
-static struct thread *dequeue(struct scheduler *scheduler, uint32_t cpu_number, uint32_t least_band)
-{
-    struct thread *found = NULL;
-    spin_lock(&scheduler->lock);
-    for (uint32_t band = BANDS; band-- > least_band && found == NULL;) {
-        if (!list_empty(&scheduler->ready[band])) {
-            found = CONTAINER_OF(scheduler->ready[band].next, struct thread, wait_node);
-            list_remove(&found->wait_node);
-            scheduler->ready_count--;
-            found->state = THREAD_RUNNING;
-            found->cpu = cpu_number;
+    uint64_t idle;
+    while ((idle = __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED)) != 0) {
+        uint64_t from_near = idle >> near | (near == 0 ? 0 : idle << (64 - near));
+        uint32_t number = (near + (uint32_t)__builtin_ctzll(from_near)) % 64;
+        uint64_t bit = 1ull << number;
+        if (__atomic_fetch_and(&idle_cpus, ~bit, __ATOMIC_SEQ_CST) & bit) {
+            *out = number;
+            return true;
         }
     }
-    spin_unlock(&scheduler->lock);
-    return found;
+    return false;
 }
 
-bool scheduler_withdraw(struct thread *thread)
+/* Work came to a busy CPU's queue. A CPU that falls asleep looks at the queues after it said so. */
+static void idle_wake(uint32_t near)
 {
-    struct scheduler *scheduler = &schedulers[thread->cpu];
-    spin_lock(&scheduler->lock);
-    bool queued = thread->state == THREAD_READY && !list_empty(&thread->wait_node) &&
-                  scheduler == &schedulers[thread->cpu];
-    if (queued) {
-        list_remove(&thread->wait_node);
-        scheduler->ready_count--;
+    uint32_t number;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (idle_claim(near, &number)) {
+        cpu_kick(number);
     }
-    spin_unlock(&scheduler->lock);
-    return queued;
 }
 
-/* The CPU where it ran last if that one is free, else any free one, else the former. */
-static uint32_t choose_cpu(const struct thread *thread)
+/* A CPU that runs a lower band than the thread's; else the one where it ran last. */
+static uint32_t busy_cpu(const struct thread *thread)
 {
-    uint64_t idle = __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED);
-    if (idle == 0 || idle >> thread->cpu & 1) {
-        return thread->cpu;
+    uint32_t number = thread->cpu;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (schedulers[number].current_band < thread->band) {
+            return number;
+        }
+        number = number + 1 == cpu_count ? 0 : number + 1;
     }
-    return (uint32_t)__builtin_ctzll(idle);
+    return thread->cpu;
 }
 
-void scheduler_ready(struct thread *thread)
+static void place(struct thread *thread)
 {
-    uint32_t target = choose_cpu(thread);
+    uint32_t target;
+    bool sleeps = idle_claim(thread->cpu, &target);
+    if (!sleeps) {
+        target = busy_cpu(thread);
+    }
+    if (target != thread->cpu) {
+        thread_moved(thread);
+    }
+    uint32_t band = thread->band;
     struct scheduler *scheduler = &schedulers[target];
     struct cpu *self = cpu_current();
-    uint32_t band = thread->band;
-    thread->cpu = target;
-    enqueue(scheduler, thread);
+    run_queue_add(&scheduler->queue, thread);
     if (target == self->number) {
         struct thread *current = self->current;
         if (current != NULL && band > current->band) {
             scheduler->reschedule = true;
         }
-        return;
-    }
-    /* An idle CPU must wake; a busy one must preempt, or start to share the band by slices. */
-    if (scheduler->idle || band >= scheduler->current_band) {
+    } else if (sleeps || scheduler->idle || band >= scheduler->current_band) {
+        /* It must wake; or preempt; or start to share the band by slices. */
         cpu_kick(target);
     }
+    if (!sleeps) {
+        idle_wake(target);
+    }
+}
+
+void scheduler_ready(struct thread *thread)
+{
+    billing_activate(thread->billing);
+    place(thread);
 }
 
 void scheduler_handoff(struct thread *thread)
 {
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
+    billing_activate(thread->billing);
     if (cpu->current != NULL || scheduler->handoff != NULL) {
-        scheduler_ready(thread);
+        place(thread);
         return;
+    }
+    if (thread->cpu != cpu->number) {
+        thread_moved(thread);
     }
     thread->cpu = cpu->number;
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
     scheduler->handoff = thread;
+}
+
+bool scheduler_withdraw(struct thread *thread)
+{
+    bool withdrawn = run_queue_remove(&schedulers[thread->cpu].queue, thread);
+    if (withdrawn) {
+        billing_deactivate(thread->billing);
+    }
+    return withdrawn;
 }
 
 void scheduler_yield(void)
@@ -380,42 +529,74 @@ void scheduler_yield(void)
     scheduler_of(cpu_current())->reschedule = true;
 }
 
-/* --- leaving the kernel ---------------------------------------------------------------------- */
+/* --- choosing -------------------------------------------------------------------------------- */
 
-static bool higher_band_waits(const struct scheduler *scheduler, uint32_t band)
+/*
+ * The queue whose first of the band is furthest behind `key` (0: any is); the own one unless that
+ * is clear.
+ */
+static struct run_queue *furthest_behind(struct scheduler *own, uint32_t band, uint64_t key)
 {
-    for (uint32_t higher = band + 1; higher < BANDS; higher++) {
-        if (!list_empty(&scheduler->ready[higher])) {
-            return true;
+    struct run_queue *best = &own->queue;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        uint64_t other = __atomic_load_n(&schedulers[i].queue.first_key[band], __ATOMIC_RELAXED);
+        int64_t margin = best == &own->queue ? MARGIN_NS : 0;
+        if (other != 0 && (key == 0 || (int64_t)(key - other) > margin)) {
+            best = &schedulers[i].queue;
+            key = other;
         }
     }
-    return false;
+    return best;
 }
 
-/* The current thread's turn is over, or somebody more urgent came: put it back if so. */
-static void current_requeue(struct cpu *cpu)
+/* Once a turn a CPU compares its own with what waits elsewhere. */
+static bool look_around(const struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
-    struct thread *current = cpu->current;
-    scheduler->reschedule = false;
-    bool same_band_waits = !list_empty(&scheduler->ready[current->band]);
-    if (!same_band_waits && !higher_band_waits(scheduler, current->band)) {
-        return;
+    if (cpu->tsc_since - scheduler->tsc_looked < clock_ns_to_cycles(SLICE_NS)) {
+        return false;
     }
-    scheduler_save(current);
-    spin_lock(&current->lock);
-    current->state = THREAD_READY;
-    spin_unlock(&current->lock);
-    scheduler_detach();
-    enqueue(scheduler, current);
+    scheduler->tsc_looked = cpu->tsc_since;
+    return true;
+}
+
+static struct thread *take(struct run_queue *queue, uint32_t band, const struct cpu *cpu)
+{
+    bool empty = __atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) == 0;
+    return empty ? NULL : run_queue_take(queue, band, cpu->number, 0);
+}
+
+/* From whichever queue has the one who is furthest behind. */
+static struct thread *take_furthest_behind(struct cpu *cpu, uint32_t band)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    struct run_queue *own = &scheduler->queue;
+    uint64_t key = run_queue_first_key(own, band);
+    struct run_queue *queue = furthest_behind(scheduler, band, key);
+    struct thread *next = queue == own ? NULL : run_queue_take(queue, band, cpu->number, key);
+    if (next == NULL && key != 0) {
+        account_clock_advance(band, key);
+        next = take(own, band, cpu);
+    }
+    return next;
+}
+
+static struct thread *take_first(struct cpu *cpu)
+{
+    bool look = look_around(cpu);
+    struct thread *next = NULL;
+    for (uint32_t band = BANDS; band-- > 0 && next == NULL;) {
+        next = look ? take_furthest_behind(cpu, band) : take(&scheduler_of(cpu)->queue, band, cpu);
+    }
+    return next;
 }
 
 static struct thread *steal(struct cpu *cpu)
 {
-    for (uint32_t i = 1; i < cpu_count; i++) {
-        struct scheduler *victim = &schedulers[(cpu->number + i) % cpu_count];
-        if (__atomic_load_n(&victim->ready_count, __ATOMIC_RELAXED) > 0) {
-            struct thread *thread = dequeue(victim, cpu->number, 0);
+    for (uint32_t band = BANDS; band-- > 0;) {
+        for (uint32_t i = 1; i < cpu_count; i++) {
+            struct scheduler *victim = &schedulers[(cpu->number + i) % cpu_count];
+            struct thread *thread = take(&victim->queue, band, cpu);
             if (thread != NULL) {
                 return thread;
             }
@@ -430,24 +611,169 @@ static struct thread *choose(struct cpu *cpu)
     struct thread *handoff = scheduler->handoff;
     if (handoff != NULL) {
         scheduler->handoff = NULL;
-        if (!higher_band_waits(scheduler, handoff->band)) {
+        if (!scheduler->reschedule && !run_queue_waits(&scheduler->queue, handoff->band + 1)) {
             return handoff;
         }
-        spin_lock(&handoff->lock);
-        handoff->state = THREAD_READY;
-        spin_unlock(&handoff->lock);
-        enqueue(scheduler, handoff);
+        run_queue_add(&scheduler->queue, handoff);
     }
-    struct thread *next = dequeue(scheduler, cpu->number, 0);
+    struct thread *next = take_first(cpu);
     return next != NULL ? next : steal(cpu);
+}
+
+/* --- the end of a turn ----------------------------------------------------------------------- */
+
+/* Must it stop because of a quota? In personality mode, not before it returns to the application.
+ */
+static bool throttled(struct thread *thread)
+{
+    struct quota_state state;
+    enum throttle throttle = account_throttle(thread->object.payer, &state);
+    if (throttle == THROTTLE_APPLICATION && thread->mode == MODE_PERSONALITY) {
+        thread_attend_self(thread, ATTENTION_THROTTLE);
+        return false;
+    }
+    return throttle != THROTTLE_NONE;
+}
+
+/* Somebody waits on another CPU who should rather run than the current thread. */
+static bool elsewhere_waits(struct cpu *cpu)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    struct thread *current = cpu->current;
+    uint64_t key = account_virtual_time(current->object.payer, current->band);
+    if (furthest_behind(scheduler, current->band, key | 1) != &scheduler->queue) {
+        return true;
+    }
+    for (uint32_t band = current->band + 1; band < BANDS; band++) {
+        if (furthest_behind(scheduler, band, 0) != &scheduler->queue) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The current thread's turn is over, or somebody more urgent came: put it back if so. */
+static void current_requeue(struct cpu *cpu)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    struct thread *current = cpu->current;
+    bool stop = false;
+    bool look = scheduler->look;
+    scheduler->reschedule = false;
+    scheduler->look = false;
+    if (scheduler_turn_bounds != 0) {
+        scheduler_bill(current);
+        time_trap_check(current);
+        scheduler->slice_end_tsc = 0;
+        stop = throttled(current);
+    }
+    if (!stop && !look && !run_queue_waits(&scheduler->queue, current->band)) {
+        return;
+    }
+    if (look) {
+        scheduler->tsc_looked = 0;
+    }
+    scheduler_save(current);
+    time_bill(cpu);
+    if (current->trap_on_preemption) {
+        thread_attend_self(current, ATTENTION_PREEMPTED);
+    }
+    cpu->current = NULL;
+    run_queue_add(&scheduler->queue, current);
+}
+
+static void tick(struct cpu *cpu)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    if (cpu->current == NULL) {
+        return;
+    }
+    scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
+    if (elsewhere_waits(cpu)) {
+        scheduler->look = true;
+        scheduler->reschedule = true;
+    } else if (scheduler->queue.ready_count == 0) {
+        bill_alone(cpu->current);
+    } else {
+        scheduler_bill(cpu->current);
+    }
+}
+
+static void release(struct cpu *cpu)
+{
+    if (run_queue_release(&scheduler_of(cpu)->queue)) {
+        idle_wake(cpu->number);
+    }
+}
+
+void scheduler_timer(void)
+{
+    struct cpu *cpu = cpu_current();
+    struct scheduler *scheduler = scheduler_of(cpu);
+    scheduler->armed_tsc = 0;
+    timers_expire(scheduler);
+    uint64_t now = tsc_read();
+    if (scheduler->slice_end_tsc != 0 && now >= scheduler->slice_end_tsc) {
+        scheduler->slice_end_tsc = 0;
+        scheduler->reschedule = true;
+    }
+    if (scheduler->tick_tsc != 0 && now >= scheduler->tick_tsc) {
+        scheduler->tick_tsc = 0;
+        tick(cpu);
+    }
+    if (scheduler->queue.release_ns != DEADLINE_NEVER &&
+        now >= clock_tsc_at(scheduler->queue.release_ns)) {
+        release(cpu);
+    }
+    scheduler->release_seen_ns = DEADLINE_NEVER;
+    timer_want_release(scheduler);
+    timer_want(scheduler, scheduler->slice_end_tsc);
+    timer_want(scheduler, scheduler->tick_tsc);
 }
 
 void scheduler_kicked(void)
 {
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
-    if (cpu->current != NULL && higher_band_waits(scheduler, cpu->current->band)) {
+    if (__atomic_exchange_n(&scheduler->release, false, __ATOMIC_ACQ_REL)) {
+        release(cpu);
+    }
+    if (cpu->current != NULL && (scheduler_turn_bounds != 0 ||
+                                 run_queue_waits(&scheduler->queue, cpu->current->band + 1))) {
         scheduler->reschedule = true;
+    }
+}
+
+void scheduler_quota_changed(void)
+{
+    scheduler_yield();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        __atomic_store_n(&schedulers[i].release, true, __ATOMIC_RELEASE);
+        cpu_kick(i);
+    }
+}
+
+/* --- leaving the kernel ---------------------------------------------------------------------- */
+
+bool scheduler_alert(handle_t account)
+{
+    struct scheduler *scheduler = scheduler_of(cpu_current());
+    if (scheduler->alert_count == ALERTS) {
+        return false;
+    }
+    scheduler->alert[scheduler->alert_count++] = account;
+    scheduler->reschedule = true;
+    return true;
+}
+
+static void alerts_raise(struct scheduler *scheduler)
+{
+    while (scheduler->alert_count > 0) {
+        struct object *account =
+            handle_object(scheduler->alert[--scheduler->alert_count], OBJECT_ACCOUNT);
+        if (account != NULL) {
+            account_alert(object_account(account));
+        }
     }
 }
 
@@ -456,14 +782,22 @@ static struct thread *idle(struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
     halves_load(cpu, NULL, NULL, kernel_root_physical);
+    billing_switch(cpu, 0);
     scheduler->slice_end_tsc = 0;
+    scheduler->reschedule = false;
     scheduler->current_band = 0;
     scheduler->idle = true;
-    __atomic_fetch_or(&idle_cpus, cpu->bit, __ATOMIC_SEQ_CST);
     struct thread *next;
-    while ((next = choose(cpu)) == NULL) {
+    for (;;) {
+        /* Before the look: whoever adds work looks at this bit afterwards. */
+        __atomic_fetch_or(&idle_cpus, cpu->bit, __ATOMIC_SEQ_CST);
+        next = choose(cpu);
+        if (next != NULL) {
+            break;
+        }
         bool nothing_left = barrier_poll();
         bool zeroed = frames_zero_one();
+        timer_want_release(scheduler);
         /* What the barrier waits for may wait for us; and some machines (QEMU) let no interrupt in
          * between the sti and the cli below. */
         cpu_serve_requests();
@@ -477,15 +811,45 @@ static struct thread *idle(struct cpu *cpu)
     }
     __atomic_fetch_and(&idle_cpus, ~cpu->bit, __ATOMIC_SEQ_CST);
     scheduler->idle = false;
+    cpu->tsc_since = tsc_read();
+    scheduler->tsc_billed = cpu->tsc_since; /* nobody's */
     return next;
 }
 
-/* Somebody waits for this CPU: bound the current turn. */
-static void slice_start(struct scheduler *scheduler)
+/* How long the current thread may run from now on; UINT64_MAX: until something happens. */
+static uint64_t turn_ns(const struct scheduler *scheduler, const struct thread *thread)
 {
-    if (scheduler->ready_count > 0 && scheduler->slice_end_tsc == 0) {
-        scheduler->slice_end_tsc = clock_tsc_at(clock_now_ns() + SLICE_NS);
-        hardware_timer_update(scheduler);
+    uint64_t ns = scheduler->queue.ready_count > 0 ? SLICE_NS : UINT64_MAX;
+    if (scheduler_turn_bounds != 0) {
+        ns = MIN(ns, account_turn_ns(thread->object.payer));
+        uint64_t trap = __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED);
+        if (trap != UINT64_MAX) {
+            uint64_t used = cycles_used(thread);
+            ns = MIN(ns, trap > used ? clock_cycles_to_ns(trap - used) : 0);
+        }
+    }
+    return ns;
+}
+
+/* Bound the turn and set the timer, as far as that was not done. */
+static void turn_begin(struct cpu *cpu)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    timer_want_release(scheduler);
+    if (scheduler->slice_end_tsc == 0) {
+        if (scheduler->queue.ready_count > 0 &&
+            cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
+            bill_alone(cpu->current);
+        }
+        uint64_t ns = turn_ns(scheduler, cpu->current);
+        if (ns != UINT64_MAX) {
+            scheduler->slice_end_tsc = tsc_read() + clock_ns_to_cycles(ns);
+            timer_want(scheduler, scheduler->slice_end_tsc);
+        }
+    }
+    if (scheduler->tick_tsc == 0) {
+        scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
+        timer_want(scheduler, scheduler->tick_tsc);
     }
 }
 
@@ -497,21 +861,23 @@ void scheduler_leave(void)
         if (cpu->deferred != 0) {
             (void)barrier_poll();
         }
+        alerts_raise(scheduler);
         if (cpu->current != NULL && scheduler->reschedule) {
             current_requeue(cpu);
         }
         if (cpu->current == NULL) {
             struct thread *next = choose(cpu);
             switch_to(cpu, next != NULL ? next : idle(cpu));
+            scheduler->reschedule = false;
         }
         if (cpu->current->attention != 0) {
             trap_attend(cpu->current);
         }
-        if (cpu->current != NULL) {
+        if (cpu->current != NULL && !scheduler->reschedule) {
             break;
         }
     }
-    slice_start(scheduler);
+    turn_begin(cpu);
     struct thread *thread = cpu->current;
     root_load(cpu, root_of(thread));
     cpu->kernel_entries++;
@@ -524,7 +890,7 @@ void scheduler_return(struct thread *thread)
     const struct scheduler *scheduler = scheduler_of(cpu);
     bool goes_on = cpu->current == thread && thread->attention == 0 && cpu->deferred == 0 &&
                    !scheduler->reschedule &&
-                   (scheduler->ready_count == 0 || scheduler->slice_end_tsc != 0);
+                   (scheduler->queue.ready_count == 0 || scheduler->slice_end_tsc != 0);
     if (!goes_on) {
         scheduler_leave();
     }
@@ -541,24 +907,26 @@ bool scheduler_may_switch(const struct cpu *cpu, uint32_t band)
     if (cpu->deferred != 0 || scheduler->reschedule) {
         return false;
     }
-    return scheduler->ready_count == 0 ||
-           (scheduler->slice_end_tsc != 0 && !higher_band_waits(scheduler, band));
+    if (scheduler->slice_end_tsc == 0) {
+        return scheduler->queue.ready_count == 0 && scheduler_turn_bounds == 0;
+    }
+    return scheduler->queue.ready_count == 0 || !run_queue_waits(&scheduler->queue, band + 1);
 }
 
-void scheduler_save_for_switch(const struct cpu *cpu, struct thread *thread)
+void scheduler_save_for_switch(struct cpu *cpu, struct thread *thread)
 {
     fpu_save(thread->fpu);
     bases_save(&thread->fs_base, &thread->gs_base);
-    time_count(scheduler_of(cpu), thread, MODE_PERSONALITY);
+    time_count(cpu, thread, MODE_PERSONALITY);
 }
 
 void scheduler_bill_for_switch(const struct cpu *cpu, const struct thread *thread,
                                handle_t next_billing)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
-    bool due = scheduler->tsc_since - scheduler->tsc_billed > BILL_CYCLES;
-    if (due || thread->billing != next_billing) {
-        time_bill(scheduler, thread);
+    billing_switch(cpu, next_billing);
+    if (thread->billing != next_billing) {
+        billing_activate(next_billing);
+        billing_deactivate(thread->billing);
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * Which thread runs where: per-CPU run queues by band, round robin within one, idle CPUs steal.
- * The timer ticks only when somebody waits for a turn or a deadline.
+ * Which thread runs where. Each CPU has a run queue (core/run_queue.h): by band, then fairly by
+ * account, then in turn. Idle CPUs take what waits anywhere, and sleep without a tick.
  *
  * A thread that blocks: scheduler_save (its context is complete), then, under the lock of what it
  * waits at and its own, its new state; from that moment another CPU may run it; then
@@ -13,11 +13,33 @@
 
 void scheduler_init(struct cpu *cpu);
 
-/* Save the current thread's FPU state and bases, and bill its time. */
+/* Save the current thread's FPU state and bases, and count its time. */
 void scheduler_save(struct thread *thread);
+
+/* The current thread's mode is about to change: count what it used in this one. */
+void scheduler_count(struct thread *thread);
 
 /* Count and bill the current thread's time. */
 void scheduler_bill(struct thread *thread);
+
+/* Let another account pay for its time from now on. If it runs, its time has been counted. */
+void scheduler_set_billing(struct thread *thread, handle_t billing);
+
+/* Add what the threads billed to the account, or to one below it, used since they last paid. */
+void scheduler_add_turns(const struct account *account, uint64_t *application_ns,
+                         uint64_t *personality_ns);
+
+/* Trap once when the thread has run for so long in all; UINT64_MAX: never. */
+void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns);
+
+/* Quotas and time traps that exist: without any, a turn needs no end unless somebody waits. */
+extern uint64_t scheduler_turn_bounds;
+
+/* A quota has changed: whom it holds back, or should, is looked at soon. */
+void scheduler_quota_changed(void);
+
+/* On the way out of the kernel, call account_alert. False: too many already; ask again later. */
+bool scheduler_alert(handle_t account);
 
 /* Cycles of the turn that the thread is in on some CPU, which were not counted yet; 0: in none. */
 uint64_t scheduler_turn_cycles(const struct thread *thread);
@@ -39,10 +61,11 @@ bool scheduler_may_switch(const struct cpu *cpu, uint32_t band);
 
 /*
  * The three parts of such a switch: save the current thread, and count its time; before its account
- * changes hands, let it pay unless the next thread's account is the same; leave the kernel with the
+ * changes hands, let it pay unless the next thread's account is the same, which then takes over
+ * that somebody billed to it runs; leave the kernel with the
  * next, which is RUNNING on this CPU, in personality mode, while the former waits.
  */
-void scheduler_save_for_switch(const struct cpu *cpu, struct thread *thread);
+void scheduler_save_for_switch(struct cpu *cpu, struct thread *thread);
 void scheduler_bill_for_switch(const struct cpu *cpu, const struct thread *thread,
                                handle_t next_billing);
 __attribute__((noreturn)) void scheduler_switch(struct cpu *cpu, struct thread *next);

@@ -123,6 +123,7 @@ void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address
     words->address = address;
     words->error = registers->error;
     words->vector = registers->vector;
+    scheduler_count(thread);
     thread->mode = MODE_PERSONALITY;
     thread->sysret = 0;
     registers->rip = thread->trap_entry;
@@ -255,9 +256,19 @@ void trap_attend(struct thread *thread)
         scheduler_detach();
         return;
     }
-    if (thread->mode == MODE_APPLICATION) {
-        __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_INTERRUPT, __ATOMIC_ACQ_REL);
-        trap_forward(thread, TRAP_INTERRUPT, 0);
+    if (thread->mode != MODE_APPLICATION) {
+        return;
+    }
+    if (attention & ATTENTION_TRAPS) {
+        uint8_t before =
+            __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_TRAPS, __ATOMIC_ACQ_REL);
+        uint64_t reasons = (before & ATTENTION_INTERRUPT ? INTERRUPTED_ASKED : 0) |
+                           (before & ATTENTION_TIME ? INTERRUPTED_TIME : 0) |
+                           (before & ATTENTION_PREEMPTED ? INTERRUPTED_PREEMPTION : 0);
+        trap_forward(thread, TRAP_INTERRUPT, reasons);
+    } else {
+        __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_THROTTLE, __ATOMIC_ACQ_REL);
+        scheduler_yield(); /* who is throttled does not come back before the refill */
     }
 }
 
@@ -297,6 +308,7 @@ status_t call_application_resume(struct call *call)
     registers->rcx = words.rcx;
     registers->r11 = words.r11;
     registers->rdi = call->argument[0];
+    scheduler_count(thread);
     thread->mode = MODE_APPLICATION;
     thread->sysret = 0;
     if (thread->space == NULL || words.rip >= APPLICATION_END) {

@@ -2,18 +2,23 @@
 
 #include "kernel/core/assert.h"
 #include "kernel/core/kmem.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/object/signal.h"
 #include "kernel/object/thread.h"
 #include "lib/base/string.h"
 
 #define CHUNK_BYTES      65536ull
 #define OBJECTS_PER_STEP 8
 
-static struct account root;
+static union {
+    struct account account;
+    uint8_t bytes[sizeof(struct account) + CPUS_MAX * BANDS * sizeof(struct thread *)];
+} root_memory;
 static struct payer root_payer;
 
 struct account *root_account(void)
 {
-    return &root;
+    return &root_memory.account;
 }
 
 static void account_init(struct account *account, struct account *parent, struct payer *payer)
@@ -25,20 +30,23 @@ static void account_init(struct account *account, struct account *parent, struct
     account->payer = payer;
     account->depth = parent == NULL ? 0 : parent->depth + 1;
     payer->account = account;
+    account->alert_bytes = UINT64_MAX;
+    account_cpu_init(&account->cpu);
 }
 
 /* The root may use all frames but a reserve for the kernel's own uncharged parts (slabs, tables).
  */
 void account_init_root(void)
 {
-    account_init(&root, NULL, &root_payer);
+    struct account *root = root_account();
+    account_init(root, NULL, &root_payer);
     uint64_t free_bytes = frames_free_bytes();
-    root.limit_bytes = free_bytes - free_bytes / 32;
-    root.reserved_bytes = root.limit_bytes;
-    root.limit_threads = UINT64_MAX;
-    root.object.type = OBJECT_ACCOUNT;
-    list_init(&root.object.in_account);
-    object_table_add(&root.object);
+    root->limit_bytes = free_bytes - free_bytes / 32;
+    root->reserved_bytes = root->limit_bytes;
+    root->limit_threads = UINT64_MAX;
+    root->object.type = OBJECT_ACCOUNT;
+    list_init(&root->object.in_account);
+    object_table_add(&root->object);
 }
 
 bool account_is_ancestor(const struct account *ancestor, const struct account *account)
@@ -50,6 +58,27 @@ bool account_is_ancestor(const struct account *ancestor, const struct account *a
 }
 
 /* --- bytes ----------------------------------------------------------------------------------- */
+
+/* Once each time that the use comes above the mark. The signal comes on the way out of the kernel:
+ * its lock is before this one. Under the lock. */
+static void alert_check(struct account *account)
+{
+    if (account->used_bytes > account->alert_bytes && !account->alert_raised) {
+        account->alert_raised = scheduler_alert(object_handle(&account->object, 0));
+    }
+}
+
+void account_alert(struct account *account)
+{
+    spin_lock(&account->lock);
+    handle_t handle = account->alert_signal;
+    uint64_t bits = account->alert_bits;
+    spin_unlock(&account->lock);
+    struct object *signal = handle == 0 ? NULL : handle_object(handle, OBJECT_SIGNAL);
+    if (signal != NULL) {
+        signal_set(object_signal(signal), bits);
+    }
+}
 
 /* Take them from what is reserved already: the usual case. False: more must be reserved, or the
  * limit is reached. Under the lock. */
@@ -63,6 +92,7 @@ static inline bool reserved_take(struct account *account, uint64_t bytes)
     if (used_bytes > account->peak_bytes) {
         account->peak_bytes = used_bytes;
     }
+    alert_check(account);
     return true;
 }
 
@@ -121,6 +151,9 @@ static inline void unreserve_here(struct account *account, uint64_t bytes)
 {
     assert(account->used_bytes >= bytes);
     account->used_bytes -= bytes;
+    if (account->alert_raised && account->used_bytes <= account->alert_bytes) {
+        account->alert_raised = false;
+    }
     uint64_t keep = MAX(account->used_bytes, account->guarantee_bytes);
     if (account->reserved_bytes > keep + 2 * CHUNK_BYTES && account->parent != NULL) {
         reservation_cut(account, keep + CHUNK_BYTES);
@@ -226,7 +259,7 @@ void frame_release(struct frame *frame)
     payer_uncharge(payer, ACCOUNT_FRAMES, PAGE_SIZE);
 }
 
-/* --- threads and time ------------------------------------------------------------------------ */
+/* --- threads --------------------------------------------------------------------------------- */
 
 status_t account_charge_thread(struct account *account)
 {
@@ -255,13 +288,6 @@ void account_uncharge_thread(struct account *account)
         spin_lock(&next->lock);
         next->threads--;
         spin_unlock(&next->lock);
-    }
-}
-
-void account_bill_cpu(struct object *object, uint64_t ns)
-{
-    for (struct account *next = object_account(object); next != NULL; next = next->parent) {
-        __atomic_fetch_add(&next->cpu_ns, ns, __ATOMIC_RELAXED);
     }
 }
 
@@ -306,7 +332,8 @@ static status_t account_make(struct account *parent, uint64_t guarantee_bytes, u
                              uint64_t limit_threads, struct account **out)
 {
     struct object *object;
-    status_t status = object_create(parent, OBJECT_ACCOUNT, sizeof(struct account), &object);
+    size_t size_bytes = sizeof(struct account) + cpu_count * BANDS * sizeof(struct thread *);
+    status_t status = object_create(parent, OBJECT_ACCOUNT, size_bytes, &object);
     if (status != STATUS_OK) {
         return status;
     }
@@ -384,37 +411,86 @@ static status_t guarantee_set(struct account *account, uint64_t bytes)
     return STATUS_OK;
 }
 
+/* Of the account's, and of the call's further arguments: signal (right WRITE) or 0, bits. */
+static status_t set_alert(struct call *call, struct account *account)
+{
+    struct object *signal = NULL;
+    if (call->argument[3] != 0) {
+        status_t status =
+            capability_find(call->thread, call->argument[3], OBJECT_SIGNAL, RIGHT_WRITE, &signal);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    account->alert_bytes = call->argument[2];
+    account->alert_signal = signal == NULL ? 0 : object_handle(signal, 0);
+    account->alert_bits = call->argument[4];
+    account->alert_raised = false;
+    alert_check(account);
+    return STATUS_OK;
+}
+
+static status_t set_limit_bytes(struct account *account, uint64_t limit_bytes)
+{
+    if (limit_bytes < account->guarantee_bytes) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    account->limit_bytes = limit_bytes;
+    return STATUS_OK;
+}
+
+static status_t account_set(struct call *call, struct account *account)
+{
+    uint64_t value = call->argument[2];
+    switch (call->argument[1]) {
+    case ACCOUNT_LIMIT_BYTES:
+        return set_limit_bytes(account, value);
+    case ACCOUNT_LIMIT_THREADS:
+        account->limit_threads = value;
+        return STATUS_OK;
+    case ACCOUNT_GUARANTEE_BYTES:
+        return guarantee_set(account, value);
+    case ACCOUNT_ALERT_BYTES:
+        return set_alert(call, account);
+    case ACCOUNT_CPU_WEIGHT:
+        return account_set_weight(account, value);
+    case ACCOUNT_CPU_QUOTA:
+        account_set_quota(account, value);
+        return STATUS_OK;
+    case ACCOUNT_CPU_PERIOD:
+        return account_set_period(account, value);
+    default:
+        return STATUS_INVALID_ARGUMENT;
+    }
+}
+
 status_t call_account_set(struct call *call)
 {
     struct account *account = object_account(call->object);
-    uint64_t value = call->argument[2];
-    status_t status = STATUS_OK;
     spin_lock(&account->lock);
-    switch (call->argument[1]) {
-    case ACCOUNT_LIMIT_BYTES:
-        if (value < account->guarantee_bytes) {
-            status = STATUS_INVALID_ARGUMENT;
-        } else {
-            account->limit_bytes = value;
-        }
-        break;
-    case ACCOUNT_LIMIT_THREADS:
-        account->limit_threads = value;
-        break;
-    case ACCOUNT_GUARANTEE_BYTES:
-        status = guarantee_set(account, value);
-        break;
-    default:
-        status = STATUS_INVALID_ARGUMENT;
-    }
+    status_t status = account->object.dying ? STATUS_BAD_CAPABILITY : account_set(call, account);
     spin_unlock(&account->lock);
+    if (status == STATUS_OK &&
+        (call->argument[1] == ACCOUNT_CPU_QUOTA || call->argument[1] == ACCOUNT_CPU_PERIOD)) {
+        scheduler_quota_changed();
+    }
     return status;
 }
 
 status_t call_account_read(struct call *call)
 {
     struct account *account = object_account(call->object);
-    struct account_usage usage = {0};
+    const struct account_cpu *cpu = &account->cpu;
+    struct account_usage usage = {
+        .application_ns = __atomic_load_n(&cpu->application_ns, __ATOMIC_RELAXED),
+        .personality_ns = __atomic_load_n(&cpu->personality_ns, __ATOMIC_RELAXED),
+        .throttled_ns = __atomic_load_n(&cpu->throttled_ns, __ATOMIC_RELAXED),
+        .cpu_weight = __atomic_load_n(&cpu->activity, __ATOMIC_RELAXED) >> 32,
+        .cpu_quota_ns = cpu->quota_ns,
+        .cpu_period_ns = cpu->period_ns,
+    };
+    scheduler_add_turns(account, &usage.application_ns, &usage.personality_ns);
+    usage.cpu_ns = usage.application_ns + usage.personality_ns;
     spin_lock(&account->lock);
     memcpy(usage.bytes, account->bytes, sizeof(usage.bytes));
     usage.bytes_total = account->used_bytes;
@@ -423,7 +499,6 @@ status_t call_account_read(struct call *call)
     usage.guarantee_bytes = account->guarantee_bytes;
     usage.threads = account->threads;
     usage.limit_threads = account->limit_threads;
-    usage.cpu_ns = account->cpu_ns;
     spin_unlock(&account->lock);
     memcpy(call->thread->frame->message, &usage, sizeof(usage));
     return STATUS_OK;
@@ -450,6 +525,7 @@ static void payer_leave(struct account *account)
     unreserve(parent, account->reserved_bytes - shared_bytes);
     account->reserved_bytes = 0;
     account->used_bytes = 0;
+    account_cpu_end(account);
     spin_unlock_nested(&parent->lock);
     spin_unlock(&account->lock);
     payer->account = parent;

@@ -15,6 +15,7 @@
 #include "kernel/core/call.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/lock.h"
+#include "kernel/object/account_cpu.h"
 
 #define ACCOUNT_DEPTH_MAX 8
 
@@ -39,9 +40,18 @@ struct account {
     uint64_t bytes[ACCOUNT_KINDS]; /* own */
     uint64_t threads;              /* with its children */
     uint64_t limit_threads;
-    uint64_t cpu_ns;          /* own and dead children's; atomic */
     uint64_t objects_alive;   /* created and not yet freed by the barrier */
     struct list_node objects; /* threads first: they must stop before what they stand on goes */
+
+    uint64_t alert_bytes; /* above this many used bytes, raise; UINT64_MAX: never */
+    bool alert_raised;    /* since the use came above */
+    handle_t alert_signal;
+    uint64_t alert_bits;
+
+    struct account_cpu cpu;
+    /* By CPU and band: the host of its waiting threads (core/run_queue.h); under that queue's lock.
+     */
+    struct thread *queued[];
 };
 
 static inline struct account *object_account(struct object *object)
@@ -58,12 +68,14 @@ void account_init_root(void);
 struct account *root_account(void);
 bool account_is_ancestor(const struct account *ancestor, const struct account *account);
 
+/* Its use came above the mark: raise the signal. Without locks. */
+void account_alert(struct account *account);
+
 /* NO_MEMORY at a limit; BAD_CAPABILITY when the account is dying. */
 status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes);
 void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes);
 status_t account_charge_thread(struct account *account);
 void account_uncharge_thread(struct account *account);
-void account_bill_cpu(struct object *account, uint64_t ns);
 
 /* Charge through the payer record, for what may outlive the account. */
 status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,

@@ -65,7 +65,7 @@ static void deliver(struct thread *caller, struct thread *receiver, uint64_t hea
     registers->rdi = message_transfer(caller, receiver, header);
     registers->rsi = badge;
     registers->rdx = endpoint_token(caller);
-    receiver->billing = caller->billing;
+    scheduler_set_billing(receiver, caller->billing);
 }
 
 /* --- call ------------------------------------------------------------------------------------ */
@@ -247,7 +247,7 @@ status_t call_endpoint_receive(struct call *call)
         receive_slots_prepare(call->thread);
     }
     scheduler_save(call->thread);
-    call->thread->billing = call->thread->billing_own;
+    scheduler_set_billing(call->thread, call->thread->billing_own);
     return receive(call, object_endpoint(call->object), signal, call->argument[2]);
 }
 
@@ -343,7 +343,7 @@ status_t call_endpoint_reply_receive(struct call *call)
         receive_slots_prepare(server);
     }
     scheduler_save(server);
-    server->billing = server->billing_own;
+    scheduler_set_billing(server, server->billing_own);
     status = receive(call, endpoint, signal, DEADLINE_NEVER);
     if (caller != NULL) {
         scheduler_handoff(caller);

@@ -125,7 +125,7 @@ static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64
 }
 
 /* Returns the receiver, which takes over, or NULL. */
-static inline struct thread *call(const struct cpu *cpu, struct thread *caller)
+static inline struct thread *call(struct cpu *cpu, struct thread *caller)
 {
     const struct registers *arguments = &caller->registers;
     uint64_t header = arguments->rsi;
@@ -216,7 +216,7 @@ static bool signal_find(const struct thread *server, uint64_t slot, const struct
 }
 
 /* Returns the caller, which takes over, or NULL. */
-static inline struct thread *reply_receive(const struct cpu *cpu, struct thread *server)
+static inline struct thread *reply_receive(struct cpu *cpu, struct thread *server)
 {
     const struct registers *arguments = &server->registers;
     uint64_t token = arguments->rsi;

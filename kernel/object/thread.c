@@ -24,6 +24,8 @@ _Static_assert(offsetof(struct thread, mode) == 224, "entry.S T_MODE");
 _Static_assert(offsetof(struct thread, sysret) == 226, "entry.S T_SYSRET");
 _Static_assert(offsetof(struct thread, root_application) == 232, "entry.S T_ROOT_APP");
 _Static_assert(offsetof(struct thread, frame_address) == 256, "entry.S T_FRAME_ADDR");
+_Static_assert(offsetof(struct thread, mode_cycles) == 264, "entry.S T_PERS_CYCLES, T_APP_CYCLES");
+_Static_assert(offsetof(struct cpu, tsc_since) == 48, "entry.S CPU_TSC_SINCE");
 _Static_assert(CALL_gate_call == 2 && CALL_endpoint_reply_receive == 5, "entry.S");
 _Static_assert((THREAD_REGISTERS + sizeof(struct registers)) % 16 == 0, "RSP0 is aligned");
 
@@ -95,6 +97,7 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     thread->cpu = cpu_current()->number;
     thread->billing_own = object_handle(account_object(payer), 0);
     thread->billing = thread->billing_own;
+    thread->time_trap_cycles = UINT64_MAX;
     thread->frame_address = frame_address;
     fpu_prepare(thread, copy_fpu);
 
@@ -221,9 +224,24 @@ void thread_attend(struct thread *thread, uint8_t attention)
 status_t call_thread_interrupt(struct call *call)
 {
     struct thread *thread = object_thread(call->object);
-    thread_attend(thread, ATTENTION_INTERRUPT);
-    (void)wait_cancel(thread, STATUS_INTERRUPTED, 0, WAIT_INTERRUPTIBLE);
-    return STATUS_OK;
+    uint64_t value = call->argument[2];
+    switch (call->argument[1]) {
+    case INTERRUPT_NOW:
+        thread_attend(thread, ATTENTION_INTERRUPT);
+        (void)wait_cancel(thread, STATUS_INTERRUPTED, 0, WAIT_INTERRUPTIBLE);
+        return STATUS_OK;
+    case INTERRUPT_AFTER_TIME:
+        scheduler_set_time_trap(thread, value);
+        return STATUS_OK;
+    case INTERRUPT_ON_PREEMPTION:
+        if (value > 1) {
+            return STATUS_INVALID_ARGUMENT;
+        }
+        __atomic_store_n(&thread->trap_on_preemption, value == 1, __ATOMIC_RELAXED);
+        return STATUS_OK;
+    default:
+        return STATUS_INVALID_ARGUMENT;
+    }
 }
 
 status_t call_thread_park(struct call *call)
@@ -327,6 +345,7 @@ bool thread_destroy_step(struct thread *thread)
         return true;
     }
     timer_disarm(thread);
+    scheduler_set_time_trap(thread, UINT64_MAX);
     if (thread->space != NULL) {
         struct space *space = thread->space;
         thread->space = NULL;

@@ -13,6 +13,7 @@
 #include "kernel/core/call.h"
 #include "kernel/core/lock.h"
 #include "kernel/core/object.h"
+#include "kernel/core/run_queue.h"
 #include "kernel/object/memory.h"
 #include "lib/base/tree.h"
 
@@ -48,9 +49,13 @@ enum thread_mode {
 
 /* Why a thread must not simply go on; looked at on every way out of the kernel. */
 enum thread_attention {
-    ATTENTION_INTERRUPT = 1, /* thread_interrupt: trap instead of running the application */
-    ATTENTION_STOP = 2,      /* its domain has ended: it never runs again */
-    ATTENTION_DIE = 4,       /* it is being destroyed */
+    ATTENTION_INTERRUPT = 1,  /* thread_interrupt: trap instead of running the application */
+    ATTENTION_STOP = 2,       /* its domain has ended: it never runs again */
+    ATTENTION_DIE = 4,        /* it is being destroyed */
+    ATTENTION_THROTTLE = 8,   /* its quota is used up: not on into the application */
+    ATTENTION_TIME = 16,      /* trap, as it asked, for the time it has used */
+    ATTENTION_PREEMPTED = 32, /* trap, as it asked, because it lost its CPU */
+    ATTENTION_TRAPS = ATTENTION_INTERRUPT | ATTENTION_TIME | ATTENTION_PREEMPTED,
 };
 
 struct thread {
@@ -67,7 +72,8 @@ struct thread {
     uint64_t root_application;
     uint64_t root_personality;
     uint64_t trap_entry;
-    uint64_t frame_address; /* in the window */
+    uint64_t frame_address;  /* in the window */
+    uint64_t mode_cycles[2]; /* of the TSC; in application mode counted up to its last entry */
 
     struct spinlock lock;
     enum thread_state state;
@@ -82,8 +88,13 @@ struct thread {
     uint64_t call_header;       /* CALLING: what will be delivered */
     uint64_t call_badge;
     handle_t receive_signal; /* RECEIVING: the signal waited for as well */
-    handle_t billing;        /* whose account pays for its time now */
+    handle_t billing;        /* whose account pays for its time now; while it is READY or RUNNING,
+                                it is counted there (account_activate) */
     handle_t billing_own;    /* its own account */
+    uint64_t queued_tsc;     /* READY: when it came into the queue */
+    struct run_group group;
+    bool trap_on_preemption;
+    uint64_t time_trap_cycles; /* trap when mode_cycles together reach this; UINT64_MAX: never */
 
     uint64_t deadline_ns;
     struct tree_node timer_node;
@@ -97,7 +108,6 @@ struct thread {
 
     uint64_t fs_base;
     uint64_t gs_base;
-    uint64_t mode_cycles[2]; /* of the TSC */
 
     uint8_t fpu[] __attribute__((aligned(64))); /* XSAVE area */
 };
@@ -111,6 +121,20 @@ static inline struct thread *object_thread(struct object *object)
 
 /* Take effect at the thread's next way out of the kernel, and make that soon. */
 void thread_attend(struct thread *thread, uint8_t attention);
+
+/* The same for the caller's own thread, or one that waits in a queue whose lock it holds. */
+static inline void thread_attend_self(struct thread *thread, uint8_t attention)
+{
+    __atomic_fetch_or(&thread->attention, attention, __ATOMIC_SEQ_CST);
+}
+
+/* It comes back on another CPU than it left. */
+static inline void thread_moved(struct thread *thread)
+{
+    if (thread->trap_on_preemption) {
+        thread_attend_self(thread, ATTENTION_PREEMPTED);
+    }
+}
 
 /* A stopped thread; its frame is the page at frame_address in the domain's window, pinned. */
 status_t thread_create(struct account *payer, struct domain *domain, uint64_t frame_address,

@@ -16,6 +16,9 @@
 #define CPU_CURRENT     24
 #define CPU_ENTRIES     32
 #define CPU_ROOT_LOADED 40
+#define CPU_TSC_SINCE   48
+#define CPU_APPLICATION 56
+#define CPU_SCRATCH     64
 
 /* struct thread */
 #define T_FRAME       40
@@ -46,6 +49,8 @@
 #define T_ROOT_PERS   240
 #define T_TRAP_ENTRY  248
 #define T_FRAME_ADDR  256
+#define T_PERS_CYCLES 264
+#define T_APP_CYCLES  272
 
 /* struct thread_frame, struct trap_words application */
 #define F_RIP    0
@@ -62,6 +67,18 @@
 #define USER_RFLAGS   0x202
 /* What an application may have in RFLAGS: arithmetic flags, TF, DF, AC, ID. */
 #define ALLOWED_RFLAGS 0x240dd5
+
+/*
+ * RAX becomes the cycles since the mode changed last, and now counts as that moment. Clobbers RDX.
+ */
+.macro mode_cycles
+    rdtsc
+    shlq $32, %rdx
+    orq %rdx, %rax
+    movq %gs:CPU_TSC_SINCE, %rdx
+    movq %rax, %gs:CPU_TSC_SINCE
+    subq %rdx, %rax
+.endm
 
 .text
 .globl syscall_entry
@@ -83,6 +100,12 @@ syscall_entry:
     movq $CAUSE_SYSCALL, F_CAUSE(%rsp)
     movq %gs:CPU_CURRENT, %r11
     movb $0, T_MODE(%r11)
+    movq %rdx, %rcx
+    mode_cycles
+    addq %rax, T_APP_CYCLES(%r11)
+    addq %rax, %gs:CPU_APPLICATION
+    movq %rcx, %rdx
+    movq F_RAX(%rsp), %rax
     movq T_ROOT_PERS(%r11), %rcx
     cmpq %rcx, %gs:CPU_ROOT_LOADED
     je 1f
@@ -116,6 +139,11 @@ kernel_call_entry:
     cmpq $0, T_ROOT_APP(%rsp)
     je resume_slow
     movb $1, T_MODE(%rsp)
+    movq %rdx, %gs:CPU_SCRATCH
+    mode_cycles
+    addq %rax, T_PERS_CYCLES(%rsp)
+    movq T_FRAME(%rsp), %rax
+    movq %gs:CPU_SCRATCH, %rdx
     movq T_ROOT_APP(%rsp), %rsp
     cmpq %rsp, %gs:CPU_ROOT_LOADED
     je 2f

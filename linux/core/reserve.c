@@ -37,8 +37,8 @@ static void turn_end(void)
 
 static bool pieces_set(uint32_t pieces)
 {
-    bool set = kernel_account_set(reserve.slot, ACCOUNT_GUARANTEE_BYTES, pieces * PIECE_BYTES) ==
-               STATUS_OK;
+    bool set = kernel_account_set(reserve.slot, ACCOUNT_GUARANTEE_BYTES, pieces * PIECE_BYTES,
+                                  SLOT_NONE, 0) == STATUS_OK;
     if (set) {
         __atomic_store_n(&reserve.pieces, pieces, __ATOMIC_RELEASE);
     }

@@ -248,8 +248,8 @@ struct task *task_create_first(struct console *console, long *error)
 void task_poke(struct task *task, uint32_t work)
 {
     __atomic_fetch_or(&task->work, work, __ATOMIC_ACQ_REL);
-    (void)kernel_thread_interrupt(task->thread); /* out of the application */
-    (void)kernel_thread_unpark(task->thread);    /* out of a wait */
+    (void)kernel_thread_interrupt(task->thread, INTERRUPT_NOW, 0); /* out of the application */
+    (void)kernel_thread_unpark(task->thread);                      /* out of a wait */
 }
 
 void task_begin(struct task *task)

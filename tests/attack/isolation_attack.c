@@ -95,8 +95,8 @@ static void role_thief(uint64_t argument)
     held = held && kernel_object_destroy(SLOT_LOG) == STATUS_NO_RIGHT;
     held = held && kernel_object_destroy(SLOT_TIME) == STATUS_NO_RIGHT;
     held = held && kernel_memory_discard(SLOT_TIME, 0, PAGE_SIZE) == STATUS_NO_RIGHT;
-    held = held &&
-           kernel_account_set(SLOT_ACCOUNT, ACCOUNT_LIMIT_BYTES, 1ull << 40) == STATUS_NO_RIGHT;
+    held = held && kernel_account_set(SLOT_ACCOUNT, ACCOUNT_LIMIT_BYTES, 1ull << 40, 0, 0) ==
+                       STATUS_NO_RIGHT;
     held = held && kernel_object_destroy(SLOT_ACCOUNT) == STATUS_NO_RIGHT;
     (void)kernel_signal_raise(DONE_SLOT, held ? GOOD : BAD);
 }

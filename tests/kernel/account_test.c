@@ -22,10 +22,10 @@ static void test_limit(void)
     ok(books.bytes_peak >= books.bytes_total, "the peak is no less");
     must(kernel_memory_discard(memory, 0, 4 << 20), "discard");
     must(kernel_memory_populate(memory, 0, 64 * PAGE_SIZE), "populate");
-    must(kernel_account_set(account, ACCOUNT_LIMIT_BYTES, 16 * PAGE_SIZE), "account_set");
+    must(kernel_account_set(account, ACCOUNT_LIMIT_BYTES, 16 * PAGE_SIZE, 0, 0), "account_set");
     ok_status(kernel_memory_populate(memory, 0, 65 * PAGE_SIZE), STATUS_NO_MEMORY,
               "a limit lowered below what is used refuses the next page");
-    ok_status(kernel_account_set(account, UINT64_MAX, 0), STATUS_INVALID_ARGUMENT,
+    ok_status(kernel_account_set(account, UINT64_MAX, 0, 0, 0), STATUS_INVALID_ARGUMENT,
               "an unknown setting is refused");
     destroy(memory);
     destroy(account);
@@ -47,8 +47,8 @@ static void test_guarantee(void)
     ok_status(kernel_account_create(parent, child, 1ull << 63, UINT64_MAX, 1), STATUS_NO_MEMORY,
               "and one of half the number range");
     must(kernel_account_create(parent, child, 3 << 20, 8 << 20, 1), "account_create");
-    ok_status(kernel_account_set(child, ACCOUNT_LIMIT_BYTES, 1 << 20), STATUS_INVALID_ARGUMENT,
-              "a limit below the guarantee is refused");
+    ok_status(kernel_account_set(child, ACCOUNT_LIMIT_BYTES, 1 << 20, 0, 0),
+              STATUS_INVALID_ARGUMENT, "a limit below the guarantee is refused");
     uint32_t hungry = memory_new(parent, 4 << 20);
     ok_status(kernel_memory_populate(hungry, 0, 4 << 20), STATUS_NO_MEMORY,
               "the parent is used up");
@@ -71,18 +71,18 @@ static void test_guarantee_changed(void)
     uint32_t child = slot_new();
     must(kernel_account_create(parent, child, 0, 2 << 20, 1), "account_create");
     uint64_t before = account_books(parent).bytes_total;
-    must(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 2 << 20), "raise");
+    must(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 2 << 20, 0, 0), "raise");
     ok(account_books(parent).bytes_total == before + (2 << 20) &&
            account_books(child).guarantee_bytes == 2 << 20,
        "a raised guarantee is reserved from the parent");
-    ok_status(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, (2 << 20) + 1),
+    ok_status(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, (2 << 20) + 1, 0, 0),
               STATUS_INVALID_ARGUMENT, "one above the limit is refused");
-    must(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 1 << 20), "lower");
+    must(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 1 << 20, 0, 0), "lower");
     ok(account_books(parent).bytes_total == before + (1 << 20),
        "a lowered one gives the difference back");
     uint32_t hungry = memory_new(parent, 4 << 20);
     ok_status(kernel_memory_populate(hungry, 0, 4 << 20), STATUS_NO_MEMORY, "use the parent up");
-    ok_status(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 2 << 20), STATUS_NO_MEMORY,
+    ok_status(kernel_account_set(child, ACCOUNT_GUARANTEE_BYTES, 2 << 20, 0, 0), STATUS_NO_MEMORY,
               "a guarantee that the parent cannot give is refused");
     ok(account_books(child).guarantee_bytes == 1 << 20, "and leaves the old one");
     destroy(parent);
@@ -186,6 +186,40 @@ static void test_inert(void)
               "init may not destroy the root account");
 }
 
+/* The signal comes each time that the use comes above the mark, and only then. */
+static void test_alert(void)
+{
+    uint32_t account = account_new(8 << 20, 1);
+    uint32_t memory = memory_new(account, 4 << 20);
+    uint32_t signal = slot_new();
+    struct kernel_results bits;
+    must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");
+    must(kernel_account_set(account, ACCOUNT_ALERT_BYTES, 1 << 20, signal, 4), "alert");
+    must(kernel_memory_populate(memory, 0, 1 << 19), "populate");
+    ok_status(kernel_signal_wait(signal, 4, 0, &bits), STATUS_TIMED_OUT,
+              "below the mark is no alert");
+    must(kernel_memory_populate(memory, 0, 1 << 20), "populate");
+    ok(kernel_signal_wait(signal, UINT64_MAX, 0, &bits) == STATUS_OK && bits.value[0] == 4,
+       "coming above it raises the signal's bits");
+    must(kernel_memory_populate(memory, 0, 2 << 20), "populate");
+    ok_status(kernel_signal_wait(signal, 4, 0, &bits), STATUS_TIMED_OUT, "once");
+    must(kernel_memory_discard(memory, 0, 4 << 20), "discard");
+    must(kernel_memory_populate(memory, 0, 2 << 20), "populate");
+    ok_status(kernel_signal_wait(signal, 4, 0, &bits), STATUS_OK, "and again after going below");
+    must(kernel_account_set(account, ACCOUNT_ALERT_BYTES, 1 << 16, signal, 4), "alert");
+    ok_status(kernel_signal_wait(signal, 4, 0, &bits), STATUS_OK,
+              "a mark set below the use raises at once");
+    must(kernel_capability_copy(SLOT_DOMAIN, SLOT_FIRST + 40, signal, RIGHT_READ), "copy");
+    ok_status(kernel_account_set(account, ACCOUNT_ALERT_BYTES, 1, SLOT_FIRST + 40, 1),
+              STATUS_NO_RIGHT, "a signal that may not be raised is refused");
+    must(kernel_capability_drop(SLOT_DOMAIN, SLOT_FIRST + 40), "drop");
+    destroy(signal);
+    must(kernel_account_set(account, ACCOUNT_ALERT_BYTES, 3 << 20, 0, 0), "alert");
+    must(kernel_memory_populate(memory, 0, 4 << 20), "a signal that is gone harms nobody");
+    destroy(memory);
+    destroy(account);
+}
+
 static void test_cpu_time(void)
 {
     uint64_t before_ns = account_books(SLOT_ACCOUNT).cpu_ns;
@@ -208,5 +242,6 @@ void test_account(void)
     test_books();
     test_shared_frames();
     test_inert();
+    test_alert();
     test_cpu_time();
 }

@@ -149,7 +149,7 @@ static void interrupt_soon(struct worker *worker)
 {
     (void)worker;
     pause_ns(5 * MILLISECOND_NS);
-    (void)kernel_thread_interrupt(SLOT_THREAD);
+    (void)kernel_thread_interrupt(SLOT_THREAD, INTERRUPT_NOW, 0);
 }
 
 static void test_interruption(void)

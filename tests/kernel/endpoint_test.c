@@ -250,8 +250,8 @@ static void test_interruptible(void)
     client_start(&no);
     struct kernel_results first = receive();
     struct kernel_results second = receive();
-    must(kernel_thread_interrupt(yes.worker.slot), "interrupt");
-    must(kernel_thread_interrupt(no.worker.slot), "interrupt");
+    must(kernel_thread_interrupt(yes.worker.slot, INTERRUPT_NOW, 0), "interrupt");
+    must(kernel_thread_interrupt(no.worker.slot, INTERRUPT_NOW, 0), "interrupt");
     worker_join(&yes.worker);
     ok_status(yes.status, STATUS_INTERRUPTED, "an interruptible call is interrupted");
     ok(!no.worker.done, "another is not");

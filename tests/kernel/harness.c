@@ -173,7 +173,8 @@ static __attribute__((naked)) void worker_entry(void)
             "ud2");
 }
 
-void worker_start(struct worker *worker, void (*run)(struct worker *), uint32_t space)
+void worker_start_in(struct worker *worker, void (*run)(struct worker *), uint32_t space,
+                     uint32_t account, enum thread_band band)
 {
     worker->run = run;
     worker->done = 0;
@@ -181,10 +182,14 @@ void worker_start(struct worker *worker, void (*run)(struct worker *), uint32_t 
     worker->slot = slot_new();
     uint64_t frame = block_address(worker->block) + THREAD_FRAME_OFFSET;
     memset((struct thread_frame *)frame, 0, PAGE_SIZE);
-    must(kernel_thread_create(SLOT_ACCOUNT, worker->slot, SLOT_DOMAIN, frame, BAND_SERVICE, 0),
-         "thread_create");
+    must(kernel_thread_create(account, worker->slot, SLOT_DOMAIN, frame, band, 0), "thread_create");
     must(kernel_thread_start(worker->slot, space, (uint64_t)worker_entry, (uint64_t)worker),
          "thread_start");
+}
+
+void worker_start(struct worker *worker, void (*run)(struct worker *), uint32_t space)
+{
+    worker_start_in(worker, run, space, SLOT_ACCOUNT, BAND_SERVICE);
 }
 
 status_t worker_kill(struct worker *worker)

@@ -56,6 +56,9 @@ struct worker {
 };
 
 /* Start worker->run(worker) in a thread of its own, in that space or none. */
+void worker_start_in(struct worker *worker, void (*run)(struct worker *), uint32_t space,
+                     uint32_t account, enum thread_band band);
+/* The same with this account, as a service. */
 void worker_start(struct worker *worker, void (*run)(struct worker *), uint32_t space);
 /* Wait until run returned, and take everything back. */
 void worker_join(struct worker *worker);
@@ -142,3 +145,5 @@ void test_endpoint(void);
 void test_signal(void);
 void test_space(void);
 void test_shortage(void);
+void test_sharing(void);
+void test_quota(void);

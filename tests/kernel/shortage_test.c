@@ -247,7 +247,7 @@ static bool books_become(uint64_t bytes, uint64_t objects)
 
 static void limit_set(uint64_t bytes)
 {
-    must(kernel_account_set(stage.account, ACCOUNT_LIMIT_BYTES, bytes), "limit");
+    must(kernel_account_set(stage.account, ACCOUNT_LIMIT_BYTES, bytes, 0, 0), "limit");
 }
 
 /* True when the call failed at least once, never otherwise than it may, and then succeeded. */

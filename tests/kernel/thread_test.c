@@ -114,13 +114,13 @@ static void test_interrupt(void)
         for (uint32_t i = 0; i < round % 64; i++) {
             __builtin_ia32_pause();
         }
-        must(kernel_thread_interrupt(worker.slot), "interrupt");
+        must(kernel_thread_interrupt(worker.slot, INTERRUPT_NOW, 0), "interrupt");
     }
     worker_join(&worker);
     ok(test.failures == 0,
        "an interruption reaches park, signal_wait and gate_call, and stays until "
        "the application was to run");
-    must(kernel_thread_interrupt(SLOT_THREAD), "interrupt");
+    must(kernel_thread_interrupt(SLOT_THREAD, INTERRUPT_NOW, 0), "interrupt");
     ok_status(kernel_thread_park(0, 0), STATUS_INTERRUPTED, "a pending one is reported at once");
     ok_status(kernel_thread_park(0, PARK_UNINTERRUPTIBLE), STATUS_TIMED_OUT,
               "but not to an uninterruptible park");

@@ -1,0 +1,354 @@
+#include "kernel/core/run_queue.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/clock.h"
+#include "kernel/core/cpu.h"
+#include "kernel/object/account.h"
+#include "kernel/object/thread.h"
+#include "kernel/x86_64/asm.h"
+
+#define REFRESH_MAX      64 /* stale keys that are corrected in one choice */
+#define RELEASE_MAX      32 /* throttled accounts that are looked at in one go */
+#define RELEASE_NS       10000000ull
+#define RELEASE_MORE_NS  500000ull
+#define RELEASE_LEAST_NS 100000ull
+#define PATIENCE_NS      16000000ull
+
+static int key_compare(const struct tree_node *a, const struct tree_node *b)
+{
+    const struct run_group *left = CONTAINER_OF(a, struct run_group, node);
+    const struct run_group *right = CONTAINER_OF(b, struct run_group, node);
+    int64_t ahead = (int64_t)(left->key - right->key);
+    return ahead != 0 ? (ahead < 0 ? -1 : 1) : (left < right ? -1 : left > right);
+}
+
+void run_queue_init(struct run_queue *queue, uint32_t cpu)
+{
+    spin_init(&queue->lock, LOCK_RUN_QUEUE);
+    queue->cpu = cpu;
+    queue->release_ns = DEADLINE_NEVER;
+    list_init(&queue->throttled);
+    for (uint32_t band = 0; band < BANDS; band++) {
+        tree_init(&queue->accounts[band], key_compare);
+    }
+}
+
+/* --- the node of an account; all under the queue's lock -------------------------------------- */
+
+static struct thread **host_place(const struct run_queue *queue, const struct thread *thread)
+{
+    return &thread->object.payer->queued[queue->cpu * BANDS + thread->band];
+}
+
+static bool is_throttled(const struct thread *host)
+{
+    return !list_empty(&host->group.throttled);
+}
+
+static void first_key_update(struct run_queue *queue, uint32_t band)
+{
+    const struct tree_node *first = tree_first(&queue->accounts[band]);
+    uint64_t key = first == NULL ? 0 : CONTAINER_OF(first, struct run_group, node)->key | 1;
+    __atomic_store_n(&queue->first_key[band], key, __ATOMIC_RELAXED);
+}
+
+static void node_insert(struct run_queue *queue, struct thread *host)
+{
+    host->group.key = account_virtual_time(host->object.payer, host->band);
+    tree_insert(&queue->accounts[host->band], &host->group.node);
+    first_key_update(queue, host->band);
+}
+
+static void node_remove(struct run_queue *queue, struct thread *host)
+{
+    tree_remove(&queue->accounts[host->band], &host->group.node);
+    first_key_update(queue, host->band);
+}
+
+static void group_begin(struct run_queue *queue, struct thread *host)
+{
+    struct run_group *group = &host->group;
+    list_init(&group->threads[MODE_PERSONALITY]);
+    list_init(&group->threads[MODE_APPLICATION]);
+    list_init(&group->throttled);
+    group->count = 0;
+    *host_place(queue, host) = host;
+    node_insert(queue, host);
+}
+
+/* The first by arrival, of those who may run. */
+static struct thread *group_first(const struct thread *host, enum throttle throttle)
+{
+    struct thread *first = NULL;
+    for (uint32_t mode = MODE_PERSONALITY; mode <= MODE_APPLICATION; mode++) {
+        const struct list_node *list = &host->group.threads[mode];
+        bool allowed = throttle == THROTTLE_NONE ||
+                       (throttle == THROTTLE_APPLICATION && mode == MODE_PERSONALITY);
+        if (allowed && !list_empty(list)) {
+            struct thread *thread = CONTAINER_OF(list->next, struct thread, wait_node);
+            if (first == NULL || thread->queued_tsc < first->queued_tsc) {
+                first = thread;
+            }
+        }
+    }
+    return first;
+}
+
+/* The host leaves, others stay: one of them takes the node over. */
+static void group_hand_over(struct run_queue *queue, struct thread *host)
+{
+    struct thread *next = group_first(host, THROTTLE_NONE);
+    struct run_group *old = &host->group;
+    struct run_group *group = &next->group;
+    list_take_all(&group->threads[MODE_PERSONALITY], &old->threads[MODE_PERSONALITY]);
+    list_take_all(&group->threads[MODE_APPLICATION], &old->threads[MODE_APPLICATION]);
+    list_init(&group->throttled);
+    group->count = old->count;
+    *host_place(queue, next) = next;
+    if (is_throttled(host)) {
+        group->throttled_by = old->throttled_by;
+        group->throttled_since_ns = old->throttled_since_ns;
+        list_insert_before(&old->throttled, &group->throttled);
+        list_remove(&old->throttled);
+    } else {
+        tree_remove(&queue->accounts[host->band], &old->node);
+        node_insert(queue, next);
+    }
+}
+
+static void group_leave(struct run_queue *queue, struct thread *thread)
+{
+    struct thread **place = host_place(queue, thread);
+    struct thread *host = *place;
+    list_remove(&thread->wait_node);
+    host->group.count--;
+    if (!is_throttled(host)) {
+        queue->ready_count--;
+    }
+    if (host->group.count > 0) {
+        if (host == thread) {
+            group_hand_over(queue, host);
+        }
+        return;
+    }
+    *place = NULL;
+    if (is_throttled(host)) {
+        list_remove(&host->group.throttled);
+    } else {
+        node_remove(queue, host);
+    }
+}
+
+/* --- throttling ------------------------------------------------------------------------------ */
+
+static void release_at(struct run_queue *queue, uint64_t release_ns)
+{
+    if (release_ns < queue->release_ns) {
+        queue->release_ns = release_ns;
+        if (queue->cpu != cpu_current()->number) {
+            cpu_kick(queue->cpu); /* its timer is its own */
+        }
+    }
+}
+
+static void group_throttle(struct run_queue *queue, struct thread *host,
+                           const struct quota_state *state)
+{
+    struct run_group *group = &host->group;
+    node_remove(queue, host);
+    queue->ready_count -= group->count;
+    list_append(&queue->throttled, &group->throttled);
+    group->throttled_by = state->cause;
+    group->throttled_since_ns = state->now_ns;
+    release_at(queue, MIN(state->release_ns, state->now_ns + RELEASE_NS));
+}
+
+static void group_release(struct run_queue *queue, struct thread *host)
+{
+    struct run_group *group = &host->group;
+    account_count_throttled(group->throttled_by, clock_now_ns() - group->throttled_since_ns);
+    list_remove(&group->throttled);
+    queue->ready_count += group->count;
+    node_insert(queue, host);
+}
+
+bool run_queue_release(struct run_queue *queue)
+{
+    bool released = false;
+    spin_lock(&queue->lock);
+    uint64_t now_ns = clock_now_ns();
+    uint64_t next_ns = now_ns + RELEASE_NS;
+    struct list_node *end = &queue->throttled;
+    uint32_t left = RELEASE_MAX;
+    struct list_node *last = end->previous;
+    for (struct list_node *node = end->next; node != end && left > 0; left--) {
+        struct thread *host = CONTAINER_OF(node, struct thread, group.throttled);
+        bool was_last = node == last;
+        struct quota_state state;
+        node = node->next;
+        enum throttle throttle = account_throttle(host->object.payer, &state);
+        if (group_first(host, throttle) != NULL) {
+            group_release(queue, host);
+            released = true;
+        } else {
+            list_remove(&host->group.throttled);
+            list_append(end, &host->group.throttled);
+            next_ns = MIN(next_ns, MAX(state.release_ns, now_ns + RELEASE_LEAST_NS));
+        }
+        if (was_last) {
+            break;
+        }
+    }
+    queue->release_ns = list_empty(end) ? DEADLINE_NEVER
+                        : left == 0     ? now_ns + RELEASE_MORE_NS
+                                        : next_ns;
+    spin_unlock(&queue->lock);
+    return released;
+}
+
+/* --- in and out ------------------------------------------------------------------------------ */
+
+static void trees_add(struct run_queue *queue, struct thread *thread)
+{
+    struct thread **place = host_place(queue, thread);
+    if (*place == NULL) {
+        group_begin(queue, thread);
+    }
+    struct thread *host = *place;
+    list_append(&host->group.threads[thread->mode], &thread->wait_node);
+    host->group.count++;
+    if (!is_throttled(host)) {
+        queue->ready_count++;
+    } else if (thread->mode == MODE_PERSONALITY) {
+        group_release(queue, host); /* looked at again when it comes first */
+    }
+}
+
+static struct thread *only_remove(struct run_queue *queue)
+{
+    struct thread *thread = queue->only;
+    queue->only = NULL;
+    queue->ready_count = 0;
+    __atomic_store_n(&queue->first_key[thread->band], 0, __ATOMIC_RELAXED);
+    return thread;
+}
+
+static void only_into_trees(struct run_queue *queue)
+{
+    if (queue->only != NULL) {
+        trees_add(queue, only_remove(queue));
+    }
+}
+
+void run_queue_add(struct run_queue *queue, struct thread *thread)
+{
+    spin_lock(&queue->lock);
+    thread->state = THREAD_READY;
+    thread->cpu = queue->cpu;
+    thread->queued_tsc = tsc_read();
+    if (queue->ready_count == 0 && list_empty(&queue->throttled)) {
+        uint64_t key = account_virtual_time(thread->object.payer, thread->band) | 1;
+        queue->only = thread;
+        queue->ready_count = 1;
+        __atomic_store_n(&queue->first_key[thread->band], key, __ATOMIC_RELAXED);
+    } else {
+        only_into_trees(queue);
+        trees_add(queue, thread);
+    }
+    spin_unlock(&queue->lock);
+}
+
+/*
+ * A thread with that key goes before one of another CPU with the key `limit`. Threads of one
+ * account have the same: then it does if it stood here for several turns, behind one who stays
+ * ahead of it.
+ */
+static bool goes_before(const struct thread *thread, uint64_t key, uint64_t limit)
+{
+    if ((key | 1) == (limit | 1)) {
+        return tsc_read() - thread->queued_tsc > clock_ns_to_cycles(PATIENCE_NS);
+    }
+    return (int64_t)(limit - key) > 0;
+}
+
+/*
+ * The first account that may run has its right key then. Its thread, if that goes before one with the
+ * key `limit` (0: in any case); otherwise NULL.
+ */
+static struct thread *first_thread(struct run_queue *queue, uint32_t band, uint64_t limit)
+{
+    uint32_t refreshed = 0;
+    struct tree_node *first;
+    while ((first = tree_first(&queue->accounts[band])) != NULL) {
+        struct thread *host = CONTAINER_OF(first, struct thread, group.node);
+        if (account_virtual_time(host->object.payer, band) != host->group.key &&
+            refreshed < REFRESH_MAX) {
+            tree_remove(&queue->accounts[band], first);
+            node_insert(queue, host);
+            refreshed++;
+            continue;
+        }
+        struct quota_state state;
+        enum throttle throttle = account_throttle(host->object.payer, &state);
+        struct thread *thread = group_first(host, throttle);
+        if (thread != NULL) {
+            if (limit != 0 && !goes_before(thread, host->group.key, limit)) {
+                return NULL;
+            }
+            if (throttle != THROTTLE_NONE) {
+                thread_attend_self(thread, ATTENTION_THROTTLE);
+            }
+            return thread;
+        }
+        group_throttle(queue, host, &state);
+    }
+    return NULL;
+}
+
+uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band)
+{
+    if (__atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) != 0) {
+        spin_lock(&queue->lock);
+        only_into_trees(queue);
+        (void)first_thread(queue, band, 0);
+        spin_unlock(&queue->lock);
+    }
+    return queue->first_key[band];
+}
+
+struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t cpu, uint64_t limit)
+{
+    spin_lock(&queue->lock);
+    struct thread *thread = queue->only;
+    if (thread != NULL && thread->band == band && limit == 0 && !account_quotas_exist()) {
+        (void)only_remove(queue);
+    } else {
+        only_into_trees(queue);
+        thread = first_thread(queue, band, limit);
+        if (thread != NULL) {
+            group_leave(queue, thread);
+        }
+    }
+    if (thread != NULL) {
+        if (thread->cpu != cpu) {
+            thread_moved(thread);
+        }
+        thread->state = THREAD_RUNNING;
+        thread->cpu = cpu;
+    }
+    spin_unlock(&queue->lock);
+    return thread;
+}
+
+bool run_queue_remove(struct run_queue *queue, struct thread *thread)
+{
+    spin_lock(&queue->lock);
+    only_into_trees(queue);
+    bool queued = thread->state == THREAD_READY && !list_empty(&thread->wait_node) &&
+                  queue->cpu == thread->cpu;
+    if (queued) {
+        group_leave(queue, thread);
+    }
+    spin_unlock(&queue->lock);
+    return queued;
+}

@@ -1,0 +1,76 @@
+/*
+ * One CPU's run queue: for each band a tree of the accounts that have threads waiting here, by
+ * virtual time, each with its threads in order of arrival. docs/decisions/007-cpu-sharing.md.
+ *
+ * The node of an account lies in one of its waiting threads, its *host*; account->queued says
+ * which. An account whose quota is used up leaves the tree with its node and stands in the list of
+ * throttled ones, unless a thread in personality mode waits that may go on.
+ *
+ * A thread that comes into an empty queue, which is the usual case, stays outside the trees until
+ * another one comes: it is the queue's *only* one.
+ *
+ * A thread that is in the queue has the state READY, and the queue's lock guards its wait_node.
+ */
+#pragma once
+
+#include "kernel/core/list.h"
+#include "kernel/core/lock.h"
+#include "lib/base/tree.h"
+
+#include "abi/kernel.h"
+
+struct account;
+struct thread;
+
+/* In each thread; used while it is its account's host in a queue. */
+struct run_group {
+    struct tree_node node;
+    uint64_t key;                /* the account's virtual time, or an earlier one */
+    struct list_node threads[2]; /* by enum thread_mode */
+    uint32_t count;
+    struct list_node throttled; /* in the queue's list; empty: the node is in the tree */
+    struct account *throttled_by;
+    uint64_t throttled_since_ns;
+};
+
+struct run_queue {
+    struct spinlock lock;
+    uint32_t cpu;
+    struct thread *only;       /* NULL, or all that is ready */
+    uint32_t ready_count;      /* threads that may run; others read it */
+    uint64_t first_key[BANDS]; /* of the tree's first, with bit 0 set; 0: empty; others read it */
+    struct tree accounts[BANDS];
+    struct list_node throttled;
+    uint64_t release_ns; /* when to look at the throttled again; DEADLINE_NEVER */
+};
+
+void run_queue_init(struct run_queue *queue, uint32_t cpu);
+
+/* Put in a thread, whose state becomes READY. */
+void run_queue_add(struct run_queue *queue, struct thread *thread);
+
+/*
+ * Take the band's first thread, RUNNING on that CPU from now on. NULL: none may run, or none that
+ * goes before a thread of another CPU with the key `limit` (0: any does).
+ */
+struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t cpu, uint64_t limit);
+
+/* first_key of the band, made right. */
+uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band);
+
+/* Take out that thread; false when it is not in this queue. */
+bool run_queue_remove(struct run_queue *queue, struct thread *thread);
+
+/* Look at a bounded number of throttled accounts, and at the rest soon. True: threads came back. */
+bool run_queue_release(struct run_queue *queue);
+
+/* Somebody of that band or a higher one waits. Without the lock: a moment later it may be wrong. */
+static inline bool run_queue_waits(const struct run_queue *queue, uint32_t least_band)
+{
+    for (uint32_t band = least_band; band < BANDS; band++) {
+        if (__atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) != 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,283 @@
+#include "kernel/object/account_cpu.h"
+
+#include "kernel/core/clock.h"
+#include "kernel/core/scheduler.h"
+#include "kernel/object/account.h"
+
+#define ENDED       (1ull << 31)
+#define COUNT       (ENDED - 1)
+#define WEIGHT_MAX  262144u
+#define ALL_MAX     (1ull << 29) /* weights of siblings together, as far as they are told apart */
+#define FACTOR_BITS 16
+#define FACTOR_MAX  (1ull << (FACTOR_BITS + 18)) /* a share of less than 2^-18 counts as that */
+
+#define PERIOD_NS       100000000ull
+#define PERIOD_LEAST_NS 1000000ull
+#define PERIOD_MOST_NS  10000000000ull
+#define DEBT_LEAST_NS   20000000ull
+#define TURN_LEAST_NS   200000ull
+#define TURN_MOST_NS    4000000ull
+
+/* A CPU bills every 16 ms at least. What is more than this, the machine stood still: nobody's use. */
+#define BILL_MOST_NS 32000000ull
+
+/* Virtual time that one may be behind the clock when it comes back, and ahead of it. */
+#define BEHIND_MOST 5000000
+#define AHEAD_MOST  (1ll << 45)
+
+static uint64_t virtual_clock[BANDS];
+static uint64_t accounts_with_quota;
+
+void account_cpu_init(struct account_cpu *cpu)
+{
+    cpu->activity = (uint64_t)ACCOUNT_WEIGHT_DEFAULT << 32;
+    cpu->period_ns = PERIOD_NS;
+}
+
+static uint64_t load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* --- who has something to run ---------------------------------------------------------------- */
+
+/* One more child of `account->parent` is active, if the account was not. And so on upwards. */
+static void child_activate(struct account *account)
+{
+    for (; account->parent != NULL; account = account->parent) {
+        uint64_t before = __atomic_fetch_add(&account->cpu.activity, 1, __ATOMIC_RELAXED);
+        if ((before & (COUNT | ENDED)) != 0) {
+            return;
+        }
+        __atomic_fetch_add(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
+    }
+}
+
+static void child_deactivate(struct account *account)
+{
+    for (; account->parent != NULL; account = account->parent) {
+        uint64_t before = __atomic_fetch_sub(&account->cpu.activity, 1, __ATOMIC_RELAXED);
+        if ((before & (COUNT | ENDED)) != 1) {
+            return;
+        }
+        __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
+    }
+}
+
+void account_activate(struct account *account)
+{
+    if (__atomic_fetch_add(&account->cpu.runnable, 1, __ATOMIC_RELAXED) == 0) {
+        __atomic_fetch_add(&account->cpu.active_weight, ACCOUNT_WEIGHT_DEFAULT, __ATOMIC_RELAXED);
+        child_activate(account);
+    }
+}
+
+void account_deactivate(struct account *account)
+{
+    if (__atomic_fetch_sub(&account->cpu.runnable, 1, __ATOMIC_RELAXED) == 1) {
+        __atomic_fetch_sub(&account->cpu.active_weight, ACCOUNT_WEIGHT_DEFAULT, __ATOMIC_RELAXED);
+        child_deactivate(account);
+    }
+}
+
+void account_cpu_end(struct account *account)
+{
+    account_set_quota(account, 0);
+    uint64_t before = __atomic_fetch_or(&account->cpu.activity, ENDED, __ATOMIC_RELAXED);
+    if ((before & COUNT) != 0) {
+        __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
+        child_deactivate(account->parent);
+    }
+}
+
+status_t account_set_weight(struct account *account, uint64_t weight)
+{
+    if (weight == 0 || weight > WEIGHT_MAX) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    uint64_t before = load(&account->cpu.activity);
+    while (!__atomic_compare_exchange_n(&account->cpu.activity, &before,
+                                        weight << 32 | (before & UINT32_MAX), false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    if (account->parent != NULL && (before & COUNT) != 0 && (before & ENDED) == 0) {
+        __atomic_fetch_add(&account->parent->cpu.active_weight, weight - (before >> 32),
+                           __ATOMIC_RELAXED);
+    }
+    return STATUS_OK;
+}
+
+/* --- virtual time ---------------------------------------------------------------------------- */
+
+/* Times `all` over `own`, in fixed point. A share is never more than everything. */
+static uint64_t factor_scale(uint64_t factor, uint64_t all, uint64_t own)
+{
+    if (all <= own) {
+        return factor;
+    }
+    return MIN(factor * MIN(all, ALL_MAX) / own, FACTOR_MAX);
+}
+
+void account_bill_cpu(struct account *account, uint64_t application_ns, uint64_t personality_ns)
+{
+    uint64_t ns = MIN(application_ns + personality_ns, BILL_MOST_NS);
+    uint64_t own = ACCOUNT_WEIGHT_DEFAULT;
+    uint64_t factor = 1ull << FACTOR_BITS;
+    for (struct account *next = account; next != NULL; next = next->parent) {
+        struct account_cpu *cpu = &next->cpu;
+        if (application_ns != 0) {
+            __atomic_fetch_add(&cpu->application_ns, application_ns, __ATOMIC_RELAXED);
+        }
+        __atomic_fetch_add(&cpu->personality_ns, personality_ns, __ATOMIC_RELAXED);
+        if (load(&cpu->quota_ns) != 0) {
+            __atomic_fetch_sub(&cpu->left_ns, (int64_t)ns, __ATOMIC_RELAXED);
+        }
+        factor = factor_scale(factor, load(&cpu->active_weight), own);
+        own = load(&cpu->activity) >> 32;
+    }
+    uint64_t virtual_ns = (uint64_t)((uint128_t)ns * factor >> FACTOR_BITS);
+    __atomic_fetch_add(&account->cpu.virtual_ns, virtual_ns, __ATOMIC_RELAXED);
+}
+
+uint64_t account_virtual_time(struct account *account, uint32_t band)
+{
+    uint64_t virtual_ns = load(&account->cpu.virtual_ns);
+    uint64_t clock = load(&virtual_clock[band]);
+    int64_t ahead = (int64_t)(virtual_ns - clock);
+    if (ahead >= -BEHIND_MOST && ahead <= AHEAD_MOST) {
+        return virtual_ns;
+    }
+    uint64_t near = ahead < 0 ? clock - BEHIND_MOST : clock + AHEAD_MOST;
+    /* Lost against a bill: then the next look corrects it. */
+    (void)__atomic_compare_exchange_n(&account->cpu.virtual_ns, &virtual_ns, near, false,
+                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return near;
+}
+
+void account_clock_advance(uint32_t band, uint64_t virtual_ns)
+{
+    if ((int64_t)(virtual_ns - load(&virtual_clock[band])) > 0) {
+        __atomic_store_n(&virtual_clock[band], virtual_ns, __ATOMIC_RELAXED);
+    }
+}
+
+/* --- quota ----------------------------------------------------------------------------------- */
+
+bool account_quotas_exist(void)
+{
+    return load(&accounts_with_quota) != 0;
+}
+
+static int64_t left_of(const struct account_cpu *cpu)
+{
+    return __atomic_load_n(&cpu->left_ns, __ATOMIC_RELAXED);
+}
+
+/* For the periods that have begun since: whoever moves the period's end fills up. */
+static void quota_refill(struct account_cpu *cpu, uint64_t quota_ns, uint64_t now_ns)
+{
+    uint64_t end_ns = load(&cpu->period_end_ns);
+    uint64_t period_ns = load(&cpu->period_ns);
+    if (now_ns < end_ns) {
+        return;
+    }
+    uint64_t periods = (now_ns - end_ns) / period_ns + 1;
+    if (!__atomic_compare_exchange_n(&cpu->period_end_ns, &end_ns, end_ns + periods * period_ns,
+                                     false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        return;
+    }
+    int64_t left_ns = left_of(cpu);
+    int64_t filled_ns;
+    do {
+        bool full = left_ns >= 0 || periods > (uint64_t)-left_ns / quota_ns + 1;
+        filled_ns = full ? (int64_t)quota_ns
+                         : MIN(left_ns + (int64_t)(periods * quota_ns), (int64_t)quota_ns);
+    } while (!__atomic_compare_exchange_n(&cpu->left_ns, &left_ns, filled_ns, false,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+enum throttle account_throttle(struct account *account, struct quota_state *state)
+{
+    enum throttle worst = THROTTLE_NONE;
+    if (!account_quotas_exist()) {
+        return worst;
+    }
+    uint64_t now_ns = clock_now_ns();
+    for (struct account *next = account; next != NULL; next = next->parent) {
+        struct account_cpu *cpu = &next->cpu;
+        uint64_t quota_ns = load(&cpu->quota_ns);
+        if (quota_ns == 0) {
+            continue;
+        }
+        quota_refill(cpu, quota_ns, now_ns);
+        int64_t left_ns = left_of(cpu);
+        bool deep = left_ns < -(int64_t)MAX(quota_ns, DEBT_LEAST_NS);
+        enum throttle throttle = deep           ? THROTTLE_ALL
+                                 : left_ns <= 0 ? THROTTLE_APPLICATION
+                                                : THROTTLE_NONE;
+        if (throttle > worst) {
+            worst = throttle;
+            *state = (struct quota_state){next, load(&cpu->period_end_ns), now_ns};
+        }
+    }
+    return worst;
+}
+
+void account_count_throttled(struct account *cause, uint64_t ns)
+{
+    __atomic_fetch_add(&cause->cpu.throttled_ns, ns, __ATOMIC_RELAXED);
+}
+
+uint64_t account_turn_ns(struct account *account)
+{
+    uint64_t turn_ns = UINT64_MAX;
+    for (struct account *next = account; next != NULL; next = next->parent) {
+        if (load(&next->cpu.quota_ns) != 0) {
+            int64_t left_ns = left_of(&next->cpu);
+            uint64_t own_ns = left_ns <= 0 ? TURN_MOST_NS : (uint64_t)left_ns;
+            turn_ns = MIN(turn_ns, MAX(MIN(own_ns, TURN_MOST_NS), TURN_LEAST_NS));
+        }
+    }
+    return turn_ns;
+}
+
+static void quotas_add(int change)
+{
+    __atomic_fetch_add(&accounts_with_quota, change, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&scheduler_turn_bounds, change, __ATOMIC_RELAXED);
+}
+
+/* Under the account's lock. */
+void account_set_quota(struct account *account, uint64_t quota_ns)
+{
+    struct account_cpu *cpu = &account->cpu;
+    quota_ns = MIN(quota_ns, PERIOD_MOST_NS * CPUS_MAX);
+    uint64_t before_ns = cpu->quota_ns;
+    if (quota_ns == 0) {
+        __atomic_store_n(&cpu->quota_ns, 0, __ATOMIC_RELAXED);
+        quotas_add(-(before_ns != 0));
+        return;
+    }
+    if (before_ns == 0) {
+        __atomic_store_n(&cpu->left_ns, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&cpu->period_end_ns, clock_now_ns() + cpu->period_ns, __ATOMIC_RELAXED);
+        quotas_add(1);
+    }
+    /* What was used in this period counts against the new quota. */
+    __atomic_fetch_add(&cpu->left_ns, (int64_t)(quota_ns - before_ns), __ATOMIC_RELAXED);
+    __atomic_store_n(&cpu->quota_ns, quota_ns, __ATOMIC_RELAXED);
+}
+
+status_t account_set_period(struct account *account, uint64_t period_ns)
+{
+    if (period_ns < PERIOD_LEAST_NS || period_ns > PERIOD_MOST_NS) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    __atomic_store_n(&account->cpu.period_ns, period_ns, __ATOMIC_RELAXED);
+    /* No longer than the new period from now. */
+    uint64_t end_ns = clock_now_ns() + period_ns;
+    if (end_ns < load(&account->cpu.period_end_ns)) {
+        __atomic_store_n(&account->cpu.period_end_ns, end_ns, __ATOMIC_RELAXED);
+    }
+    return STATUS_OK;
+}
