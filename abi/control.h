@@ -74,6 +74,8 @@ enum control_request {
     CONTROL_UNPAUSE = 14,
     CONTROL_COPY_OUT = 15, /* CONTAINER PATH -> ; DATA on stream 1 is a tar archive */
     CONTROL_COPY_IN = 16,  /* CONTAINER PATH -> ; DATA on stream 0 is a tar archive */
+    CONTROL_UPDATE = 20,   /* CONTAINER [MEMORY_LIMIT] [CPU_WEIGHT] [CPU_QUOTA] [CPU_PERIOD]
+                              [THREADS_LIMIT] -> ; what is absent stays as it is */
 
     CONTROL_BLOB_RESERVE =
         32, /* SIZE (bytes with hash tree) -> RESERVATION EXTENT*; freed at CLOSE */
@@ -117,7 +119,8 @@ enum control_record {
     RECORD_OOM_KILLED = 26,      /* number: 1 */
     RECORD_MESSAGE = 27,         /* text: one line for the user */
     RECORD_CONTAINER_STATE = 28, /* records ID NAME BLOB STATE CREATED STARTED ENDED EXIT_CODE
-                                    OOM_KILLED PROCESS_ID LABEL MEMORY_LIMIT MEMORY_USED */
+                                    OOM_KILLED PROCESS_ID LABEL MEMORY_USED MEMORY_LIMIT
+                                    CPU_WEIGHT CPU_QUOTA CPU_PERIOD THREADS_LIMIT */
     RECORD_STATE = 29,           /* text: creating created running paused stopped (OCI), removing */
     RECORD_CREATED = 30,         /* number: wall clock ns */
     RECORD_STARTED = 31,
@@ -135,4 +138,9 @@ enum control_record {
     RECORD_EXTENT = 43,      /* records OFFSET SIZE: where in the store file the next bytes go */
     RECORD_OFFSET = 44,      /* number */
     RECORD_IN_USE = 45,      /* number: containers that use it */
+    /* A container's limits, as RECORD_MEMORY_LIMIT; 0: none, or the usual weight. */
+    RECORD_CPU_WEIGHT = 52,    /* number: 2 to 262144, against other containers'; usually 1024 */
+    RECORD_CPU_QUOTA = 53,     /* number: nanoseconds of CPU time in each period, 1 ms or more */
+    RECORD_CPU_PERIOD = 54,    /* number: nanoseconds, 1 ms to 1 s; usually 100 ms */
+    RECORD_THREADS_LIMIT = 55, /* number: processes and threads */
 };

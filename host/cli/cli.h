@@ -41,8 +41,10 @@ COMMAND(rm);
 COMMAND(rmi);
 COMMAND(run);
 COMMAND(start);
+COMMAND(stats);
 COMMAND(stop);
 COMMAND(unpause);
+COMMAND(update);
 COMMAND(version);
 COMMAND(wait);
 #undef COMMAND

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define MEMORY_MINIMUM (1u << 20)
-
 struct container_flags container_flags = {.sig_proxy = true, .detach_keys = "ctrl-p,ctrl-q"};
 
 #define FLAG(name, letter, field)                                                                  \
@@ -39,7 +37,7 @@ static const struct option options[] = {
     TEXT("user", 'u', user),
     TEXT("entrypoint", 0, entrypoint),
     TEXT("hostname", 'h', hostname),
-    TEXT("memory", 'm', memory),
+    LIMIT_OPTIONS(container_flags.limits),
     TEXT("stop-signal", 0, stop_signal),
     TEXT("detach-keys", 0, detach_keys),
     TEXT("cidfile", 0, cid_file),
@@ -58,12 +56,8 @@ static const struct option options[] = {
     LATER("cgroupns", 0),
     LATER("cpu-count", 0),
     LATER("cpu-percent", 0),
-    LATER("cpu-period", 0),
-    LATER("cpu-quota", 0),
     LATER("cpu-rt-period", 0),
     LATER("cpu-rt-runtime", 0),
-    LATER("cpu-shares", 'c'),
-    LATER("cpus", 0),
     LATER("cpuset-cpus", 0),
     LATER("cpuset-mems", 0),
     LATER("device", 0),
@@ -113,7 +107,6 @@ static const struct option options[] = {
     LATER("oom-kill-disable", 0),
     LATER("oom-score-adj", 0),
     LATER("pid", 0),
-    LATER("pids-limit", 0),
     LATER("platform", 0),
     LATER("privileged", 0),
     LATER("publish", 'p'),
@@ -156,8 +149,8 @@ static bool tmpfs_valid(const char *text)
 
 bool container_flags_check(const char *command, const struct container_flags *flags)
 {
-    uint64_t bytes;
     struct detach_keys keys;
+    struct limits limits;
     int code = 0;
     if (flags->name != NULL && !name_valid(flags->name)) {
         code = error_line(EXIT_OAK,
@@ -165,10 +158,8 @@ bool container_flags_check(const char *command, const struct container_flags *fl
                           command, flags->name);
     } else if (flags->hostname != NULL && !hostname_valid(flags->hostname)) {
         code = error_line(EXIT_OAK, "%s: '%s' is no hostname", command, flags->hostname);
-    } else if (flags->memory != NULL && (size_parse(flags->memory, &bytes) != STATUS_OK ||
-                                         bytes < MEMORY_MINIMUM || bytes > INT64_MAX)) {
-        code = error_line(EXIT_OAK, "%s: --memory takes 1m or more, as in 64m or 1g, not '%s'",
-                          command, flags->memory);
+    } else if (!limits_parse(command, &flags->limits, &limits)) {
+        code = EXIT_OAK;
     } else if (flags->stop_signal != NULL && signal_parse(flags->stop_signal) == 0) {
         code = error_line(EXIT_OAK, "%s: no such signal: %s", command, flags->stop_signal);
     } else if (flags->working_directory != NULL && flags->working_directory[0] != '/') {

@@ -58,6 +58,10 @@ status_t container_state_read(const struct record *record, struct container_stat
     state.oom_killed = records_number(bytes, length, RECORD_OOM_KILLED, 0) != 0;
     state.process_id = records_number(bytes, length, RECORD_PROCESS_ID, 0);
     state.memory_limit = records_number(bytes, length, RECORD_MEMORY_LIMIT, 0);
+    state.cpu_weight = records_number(bytes, length, RECORD_CPU_WEIGHT, 0);
+    state.cpu_quota_ns = records_number(bytes, length, RECORD_CPU_QUOTA, 0);
+    state.cpu_period_ns = records_number(bytes, length, RECORD_CPU_PERIOD, 0);
+    state.threads_limit = records_number(bytes, length, RECORD_THREADS_LIMIT, 0);
     state.memory_used = records_number(bytes, length, RECORD_MEMORY_USED, 0);
     state.label = label_read(&reader);
     *out = state;

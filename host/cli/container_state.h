@@ -19,7 +19,11 @@ struct container_state {
     uint64_t exit_code;
     bool oom_killed;
     uint64_t process_id;
-    uint64_t memory_limit;
+    uint64_t memory_limit; /* 0: none, as the next ones */
+    uint64_t cpu_weight;
+    uint64_t cpu_quota_ns;
+    uint64_t cpu_period_ns;
+    uint64_t threads_limit;
     uint64_t memory_used;
     json_t *label; /* an object, empty when the label is not one */
 };

@@ -71,6 +71,24 @@ static json_t *label_part(const struct container_state *state, const char *key)
     return value != NULL ? json_incref(value) : json_object();
 }
 
+/* The notes', and the limits that hold now, in docker's units. */
+static json_t *host_config_json(const struct container_state *state)
+{
+    const struct {
+        const char *key;
+        uint64_t value;
+    } limits[] = {
+        {"Memory", state->memory_limit},          {"CpuShares", state->cpu_weight},
+        {"CpuQuota", state->cpu_quota_ns / 1000}, {"CpuPeriod", state->cpu_period_ns / 1000},
+        {"PidsLimit", state->threads_limit},
+    };
+    json_t *host = label_part(state, "HostConfig");
+    for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
+        json_object_set_new(host, limits[i].key, json_integer((json_int_t)limits[i].value));
+    }
+    return host;
+}
+
 static json_t *container_json(const struct container_state *state, const struct reply *counters)
 {
     json_t *object = json_object();
@@ -91,7 +109,7 @@ static json_t *container_json(const struct container_state *state, const struct 
     json_object_set_new(object, "RestartCount", json_integer(0));
     json_object_set_new(object, "Driver", json_text("erofs"));
     json_object_set_new(object, "Platform", json_text("linux"));
-    json_object_set_new(object, "HostConfig", label_part(state, "HostConfig"));
+    json_object_set_new(object, "HostConfig", host_config_json(state));
     json_object_set_new(object, "Mounts", json_array());
     json_object_set_new(object, "Config", label_part(state, "Config"));
     json_object_set_new(oak, "Blob", json_text(blob));

@@ -56,7 +56,6 @@ static json_t *host_config_json(const struct specification *specification)
 {
     const struct container_flags *flags = specification->flags;
     json_t *host = json_object();
-    json_object_set_new(host, "Memory", json_integer((json_int_t)specification->memory_bytes));
     json_object_set_new(host, "AutoRemove", json_boolean(flags->remove));
     json_object_set_new(host, "ReadonlyRootfs", json_boolean(flags->read_only));
     json_object_set_new(host, "Tmpfs", list_json(&flags->tmpfs, 0));

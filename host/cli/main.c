@@ -34,14 +34,21 @@ const struct command commands[] = {
     {"rmi", rmi_command, "IMAGE...", "Remove images"},
     {"run", run_command,
      "[-d] [-i] [-t] [--rm] [--name NAME] [-e NAME=VALUE] [--env-file FILE] [-w DIR] [-u USER] "
-     "[--entrypoint PROGRAM] [-h HOSTNAME] [--read-only] [--tmpfs PATH] [-m SIZE] [-l LABEL] "
+     "[--entrypoint PROGRAM] [-h HOSTNAME] [--read-only] [--tmpfs PATH] [-m SIZE] [--cpus N] "
+     "[-c SHARES] [--cpu-period US] [--cpu-quota US] [--pids-limit N] [-l LABEL] "
      "[--stop-signal SIGNAL] [--cidfile FILE] [--sig-proxy=false] [--detach-keys KEYS] "
      "IMAGE [COMMAND [ARGUMENT...]]",
      "Run a command in a new container"},
     {"start", start_command, "[-a] [-i] CONTAINER...", "Start created containers"},
+    {"stats", stats_command, "[-a] [--no-stream] [--no-trunc] [--format FORMAT] [CONTAINER...]",
+     "Show what containers use, again and again"},
     {"stop", stop_command, "[-t SECONDS] [-s SIGNAL] CONTAINER...",
      "Ask containers to end, and kill them if they do not"},
     {"unpause", unpause_command, "CONTAINER...", "Let paused containers go on"},
+    {"update", update_command,
+     "[-m SIZE] [--cpus N] [-c SHARES] [--cpu-period US] [--cpu-quota US] [--pids-limit N] "
+     "CONTAINER...",
+     "Change what containers may use"},
     {"version", version_command, "[-f FORMAT]", "Show the version"},
     {"wait", wait_command, "CONTAINER...", "Wait until containers end, and print their exit codes"},
 };

@@ -71,8 +71,8 @@ bool specification_make(struct specification *specification, const struct contai
     if (specification->stop_signal_number == 0) {
         specification->stop_signal_number = signal_parse("SIGTERM");
     }
-    if (flags->memory != NULL && size_parse(flags->memory, &specification->memory_bytes) != 0) {
-        specification->memory_bytes = 0;
+    if (!limits_parse("run", &flags->limits, &specification->limits)) {
+        return false;
     }
     command_combine(specification, arguments, argument_count);
     if (specification->entrypoint.count + specification->command.count == 0) {
@@ -129,9 +129,7 @@ static void flags_put(const struct specification *specification, uint32_t window
     if (flags->remove) {
         record_put_number(records, RECORD_AUTO_REMOVE, 1);
     }
-    if (specification->memory_bytes > 0) {
-        record_put_number(records, RECORD_MEMORY_LIMIT, specification->memory_bytes);
-    }
+    limits_put(records, &specification->limits);
     list_put(records, RECORD_TMPFS, &flags->tmpfs);
 }
 

@@ -8,6 +8,41 @@
 #include "host/cli/names.h"
 #include "host/cli/options.h"
 
+/* limits.c: what a container may use, as run, create and update take it; NULL: not said. */
+struct limit_flags {
+    const char *memory;
+    const char *cpus;
+    const char *cpu_shares;
+    const char *cpu_period;
+    const char *cpu_quota;
+    const char *pids_limit;
+};
+
+/* The same in the units of CREATE and UPDATE. 0: none; LIMIT_UNSAID: not said. */
+#define LIMIT_UNSAID UINT64_MAX
+struct limits {
+    uint64_t memory_bytes;
+    uint64_t cpu_weight;
+    uint64_t cpu_quota_ns;
+    uint64_t cpu_period_ns;
+    uint64_t threads;
+};
+
+/* False: the error was printed. */
+MUST_USE bool limits_parse(const char *command, const struct limit_flags *flags,
+                           struct limits *limits);
+void limits_put(struct record_writer *records, const struct limits *limits);
+
+/* The flags of struct limit_flags for a table of options. */
+#define LIMIT_OPTIONS(flags)                                                                       \
+    {"memory", 'm', OPTION_TEXT, &(flags).memory}, {"cpus", 0, OPTION_TEXT, &(flags).cpus},        \
+        {"cpu-shares", 'c', OPTION_TEXT, &(flags).cpu_shares},                                     \
+        {"cpu-period", 0, OPTION_TEXT, &(flags).cpu_period},                                       \
+        {"cpu-quota", 0, OPTION_TEXT, &(flags).cpu_quota},                                         \
+    {                                                                                              \
+        "pids-limit", 0, OPTION_TEXT, &(flags).pids_limit                                          \
+    }
+
 struct container_flags {
     bool detach;
     bool interactive;
@@ -21,7 +56,7 @@ struct container_flags {
     const char *user;
     const char *entrypoint; /* NULL: the image's; "": none */
     const char *hostname;
-    const char *memory;
+    struct limit_flags limits;
     const char *stop_signal;
     const char *detach_keys;
     const char *cid_file;
@@ -44,7 +79,7 @@ struct specification {
     const char *user;
     const char *stop_signal;
     char *hostname;
-    uint64_t memory_bytes;
+    struct limits limits;
     uint32_t stop_signal_number;
 };
 

@@ -2,8 +2,8 @@
 
 ENGINE_LOGIC := $(addprefix services/engine/,frame.c log_ring.c specification.c container.c \
                   process.c session.c session_output.c requests.c requests_life.c \
-                  requests_streams.c requests_blobs.c requests_report.c personality.c engine.c \
-                  marks.c)
+                  requests_streams.c requests_blobs.c requests_report.c requests_limits.c \
+                  personality.c engine.c marks.c)
 
 $(call user_program,engine,$(ENGINE_LOGIC) $(addprefix services/engine/,objects.c template.c blobs.c \
     control.c main.c))

@@ -172,7 +172,7 @@ status_t container_new(const struct container_specification *specification, stru
     memcpy(container->name, specification->name, sizeof(container->name));
     memcpy(container->blob_name, specification->blob, sizeof(container->blob_name));
     container->auto_remove = specification->auto_remove;
-    container->memory_limit_bytes = specification->memory_limit_bytes;
+    container->limits = specification->limits;
     container->created_ns = clock_wall_ns();
     container->process.container = container;
     container->process.terminal = specification->terminal;

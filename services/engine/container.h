@@ -57,7 +57,7 @@ struct container_specification {
     char id[CONTAINER_ID_DIGITS + 1];
     char name[CONTAINER_NAME_MAX + 1];
     uint8_t blob[32];
-    uint64_t memory_limit_bytes;
+    struct container_limits limits;
     bool terminal;
     bool open_stdin;
     bool auto_remove;
@@ -82,7 +82,7 @@ struct container {
     char id[CONTAINER_ID_DIGITS + 1];
     char name[CONTAINER_NAME_MAX + 1];
     bool auto_remove;
-    uint64_t memory_limit_bytes;
+    struct container_limits limits;
     uint8_t *label;
     uint32_t label_bytes;
     uint8_t blob_name[32];
@@ -126,6 +126,11 @@ MUST_USE status_t specification_check(const void *bytes, uint32_t length_bytes, 
 MUST_USE status_t copy_specification_check(const void *bytes, uint32_t length_bytes);
 MUST_USE status_t specification_read(const void *bytes, uint32_t length_bytes,
                                      struct container_specification *out, const char **why);
+
+/* Take the number of a record over, if the record is a limit. */
+bool limit_take(struct container_limits *limits, uint16_t tag, uint64_t number);
+/* Why no container can have these limits; NULL: it can. */
+const char *limits_problem(const struct container_limits *limits);
 
 /* A new container without objects. EXISTS (id or name), LIMIT_REACHED, NO_MEMORY. */
 MUST_USE status_t container_new(const struct container_specification *specification,

@@ -9,6 +9,7 @@
 #include "services/engine/template.h"
 
 #define PERSONALITY_THREADS_MAX 64
+#define CPU_PERIOD_USUAL_NS     100000000ull
 #define RINGS_PAGES             (CHANNEL_SPECIFICATION / PAGE_SIZE)
 #define READ_WRITE              (RIGHT_READ | RIGHT_WRITE)
 
@@ -30,20 +31,80 @@ static status_t slots_take(struct container_objects *objects)
     return STATUS_OK;
 }
 
-static status_t accounts_make(uint64_t memory_limit_bytes, const struct container_objects *objects)
+/* Of the container, and of its applications: that is what programs are told. */
+static uint64_t limit_bytes(const struct container_limits *limits)
 {
-    uint64_t limit_bytes = UINT64_MAX;
+    return limits->memory_bytes == 0 ? UINT64_MAX
+                                     : MAX(limits->memory_bytes, (uint64_t)MEMORY_LIMIT_MIN_BYTES);
+}
+
+static uint64_t application_bytes(const struct container_limits *limits)
+{
     static uint64_t machine_bytes; /* never changes */
     if (machine_bytes == 0) {
         machine_bytes = objects_machine().memory_bytes;
     }
-    uint64_t application_bytes = machine_bytes; /* what programs are told */
-    if (memory_limit_bytes != 0) {
-        limit_bytes = MAX(memory_limit_bytes, (uint64_t)MEMORY_LIMIT_MIN_BYTES);
-        application_bytes = limit_bytes - PERSONALITY_GUARANTEE_BYTES - LOG_RESERVE_BYTES;
+    return limits->memory_bytes == 0
+               ? machine_bytes
+               : limit_bytes(limits) - PERSONALITY_GUARANTEE_BYTES - LOG_RESERVE_BYTES;
+}
+
+static uint64_t application_threads(const struct container_limits *limits)
+{
+    return limits->threads == 0 ? CONTAINER_THREADS_MAX
+                                : MIN(limits->threads, (uint64_t)CONTAINER_THREADS_MAX);
+}
+
+static status_t cpu_limit(uint32_t account, const struct container_limits *limits)
+{
+    const struct {
+        enum account_setting setting;
+        uint64_t value;
+    } settings[] = {
+        {ACCOUNT_CPU_WEIGHT, limits->cpu_weight == 0 ? ACCOUNT_WEIGHT_DEFAULT : limits->cpu_weight},
+        {ACCOUNT_CPU_PERIOD,
+         limits->cpu_period_ns == 0 ? CPU_PERIOD_USUAL_NS : limits->cpu_period_ns},
+        {ACCOUNT_CPU_QUOTA, limits->cpu_quota_ns},
+    };
+    status_t status = STATUS_OK;
+    for (size_t i = 0; i < ARRAY_LENGTH(settings) && status == STATUS_OK; i++) {
+        status = kernel_account_set(account, settings[i].setting, settings[i].value, SLOT_NONE, 0);
     }
+    return status;
+}
+
+static bool cpu_is_limited(const struct container_limits *limits)
+{
+    return limits->cpu_weight != 0 || limits->cpu_quota_ns != 0 || limits->cpu_period_ns != 0;
+}
+
+status_t objects_limit(const struct container_objects *objects,
+                       const struct container_limits *limits)
+{
+    status_t status = kernel_account_set(objects->account, ACCOUNT_LIMIT_BYTES, limit_bytes(limits),
+                                         SLOT_NONE, 0);
+    if (status == STATUS_OK) {
+        status = cpu_limit(objects->account, limits);
+    }
+    if (status == STATUS_OK && objects->application != SLOT_NONE) {
+        status = kernel_account_set(objects->application, ACCOUNT_LIMIT_BYTES,
+                                    application_bytes(limits), SLOT_NONE, 0);
+    }
+    if (status == STATUS_OK && objects->application != SLOT_NONE) {
+        status = kernel_account_set(objects->application, ACCOUNT_LIMIT_THREADS,
+                                    application_threads(limits), SLOT_NONE, 0);
+    }
+    return status;
+}
+
+static status_t accounts_make(const struct container_limits *limits,
+                              const struct container_objects *objects)
+{
     status_t status = kernel_account_create(ENGINE_SLOT_CONTAINERS, objects->account, 0,
-                                            limit_bytes, CONTAINER_THREADS_MAX);
+                                            limit_bytes(limits), CONTAINER_THREADS_MAX);
+    if (status == STATUS_OK && cpu_is_limited(limits)) {
+        status = cpu_limit(objects->account, limits);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -53,8 +114,8 @@ static status_t accounts_make(uint64_t memory_limit_bytes, const struct containe
     if (status != STATUS_OK) {
         return status;
     }
-    return kernel_account_create(objects->account, objects->application, 0, application_bytes,
-                                 CONTAINER_THREADS_MAX);
+    return kernel_account_create(objects->account, objects->application, 0,
+                                 application_bytes(limits), application_threads(limits));
 }
 
 /* A domain whose window is the template's. */
@@ -101,7 +162,7 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
     struct container_objects objects = {0};
     status_t status = slots_take(&objects);
     if (status == STATUS_OK) {
-        status = accounts_make(plan->memory_limit_bytes, &objects);
+        status = accounts_make(&plan->limits, &objects);
     }
     if (status == STATUS_OK) {
         status = window_make(template, plan, &objects);

@@ -29,10 +29,19 @@ struct container_objects {
     uint32_t thread;
 };
 
+/* 0: none, or what is usual. */
+struct container_limits {
+    uint64_t memory_bytes;
+    uint64_t cpu_weight;
+    uint64_t cpu_quota_ns;
+    uint64_t cpu_period_ns;
+    uint64_t threads; /* of the applications */
+};
+
 struct container_plan {
-    uint64_t memory_limit_bytes; /* 0: none */
-    uint64_t badge;              /* of its gate to the engine */
-    uint64_t watch_bits;         /* raised in the engine's signal when its domain ends by a fault */
+    struct container_limits limits;
+    uint64_t badge;      /* of its gate to the engine */
+    uint64_t watch_bits; /* raised in the engine's signal when its domain ends by a fault */
 };
 
 struct template_image; /* template.h */
@@ -47,6 +56,10 @@ MUST_USE status_t objects_make(const struct container_plan *plan,
 MUST_USE status_t objects_start(const struct container_objects *objects,
                                 const struct template_image *template, uint32_t channel,
                                 uint32_t image_memory, uint32_t image_gate);
+
+/* Other limits from now on; what is used already may be above them. */
+MUST_USE status_t objects_limit(const struct container_objects *objects,
+                                const struct container_limits *limits);
 
 /* Raise enum container_event. */
 void objects_raise(const struct container_objects *objects, uint64_t events);

@@ -89,6 +89,7 @@ static const struct {
     {CONTROL_UNPAUSE, request_later},
     {CONTROL_COPY_OUT, request_copy_out},
     {CONTROL_COPY_IN, request_copy_in},
+    {CONTROL_UPDATE, request_update},
     {CONTROL_BLOB_RESERVE, request_blob_reserve},
     {CONTROL_BLOB_COMMIT, request_blob_commit},
     {CONTROL_BLOB_LIST, request_blob_list},

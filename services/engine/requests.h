@@ -37,6 +37,7 @@ void request_copy_out(const struct request *request);
 void request_copy_in(const struct request *request);
 void request_kill(const struct request *request);
 void request_remove(const struct request *request);
+void request_update(const struct request *request); /* requests_limits.c */
 void request_attach(const struct request *request); /* requests_streams.c */
 void request_logs(const struct request *request);
 void request_wait(const struct request *request);

@@ -46,7 +46,7 @@ static status_t create_fill(struct container *container, const struct template_i
                             const struct request *request)
 {
     struct container_plan plan = {
-        .memory_limit_bytes = container->memory_limit_bytes,
+        .limits = container->limits,
         .badge = container_badge(container),
         .watch_bits = container_watch_bits(container),
     };
@@ -84,7 +84,7 @@ static void create_checked(const struct request *request,
     if (status != STATUS_OK) {
         container_delete(container);
         request_answer_message(request, status,
-                               create_problem(status, specification->memory_limit_bytes));
+                               create_problem(status, specification->limits.memory_bytes));
         return;
     }
     mark_set(MARK_CREATED);
@@ -102,11 +102,6 @@ void request_create(const struct request *request)
     const char *why;
     status_t status =
         specification_read(request->bytes, request->length_bytes, &specification, &why);
-    if (status == STATUS_OK && specification.memory_limit_bytes != 0 &&
-        specification.memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) {
-        status = STATUS_INVALID_ARGUMENT;
-        why = "the memory limit is too small for a container: at least 1 MiB";
-    }
     if (status != STATUS_OK) {
         request_answer_message(request, status, why);
         return;

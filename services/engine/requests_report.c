@@ -5,7 +5,7 @@
 #include "services/engine/blobs.h"
 #include "services/engine/requests.h"
 
-#define STATE_BYTES         640 /* of one container beside its label */
+#define STATE_BYTES         704 /* of one container beside its label */
 #define COUNTER_BYTES       128
 #define COUNTERS_MAX        (32 + CONTAINER_MISSING_MAX)
 #define AUTHORITY_SLOTS     4096
@@ -43,7 +43,11 @@ static void state_put(struct record_writer *records, const struct container *con
     record_put_number(records, RECORD_OOM_KILLED, process->oom_killed);
     record_put_number(records, RECORD_PROCESS_ID, process->pid);
     record_put(records, RECORD_LABEL, container->label, container->label_bytes);
-    record_put_number(records, RECORD_MEMORY_LIMIT, container->memory_limit_bytes);
+    record_put_number(records, RECORD_MEMORY_LIMIT, container->limits.memory_bytes);
+    record_put_number(records, RECORD_CPU_WEIGHT, container->limits.cpu_weight);
+    record_put_number(records, RECORD_CPU_QUOTA, container->limits.cpu_quota_ns);
+    record_put_number(records, RECORD_CPU_PERIOD, container->limits.cpu_period_ns);
+    record_put_number(records, RECORD_THREADS_LIMIT, container->limits.threads);
     record_put_number(records, RECORD_MEMORY_USED, usage.bytes_total);
     record_end(records, place);
 }
@@ -120,6 +124,9 @@ static void usage_put(struct record_writer *records, const struct account_usage 
     counter_put(records, "memory.peak_bytes", usage->bytes_peak);
     counter_put(records, "memory.limit_bytes", usage->limit_bytes);
     counter_put(records, "cpu.ns", usage->cpu_ns);
+    counter_put(records, "cpu.application_ns", usage->application_ns);
+    counter_put(records, "cpu.personality_ns", usage->personality_ns);
+    counter_put(records, "cpu.throttled_ns", usage->throttled_ns);
 }
 
 static void container_statistics(struct record_writer *records, const struct container *container)
@@ -130,6 +137,9 @@ static void container_statistics(struct record_writer *records, const struct con
     usage_put(records, &usage);
     counter_put(records, "application.memory.bytes", application.bytes_total);
     counter_put(records, "application.threads", application.threads);
+    counter_put(records, "application.limit_threads", application.limit_threads);
+    counter_put(records, "machine.memory_bytes", objects_machine().memory_bytes);
+    counter_put(records, "machine.uptime_ns", objects_machine().now_ns);
     counter_put(records, "log.bytes", log->head - log->tail);
     counter_put(records, "log.dropped_bytes", log->dropped_bytes);
     counter_put(records, "processes", 1 + container->exec_count);

@@ -36,6 +36,10 @@ static const struct field fields[] = {
     {RECORD_TMPFS, FORM_TEXT, true},
     {RECORD_FILE, FORM_FILE, true},
     {RECORD_MEMORY_LIMIT, FORM_NUMBER, false},
+    {RECORD_CPU_WEIGHT, FORM_NUMBER, false},
+    {RECORD_CPU_QUOTA, FORM_NUMBER, false},
+    {RECORD_CPU_PERIOD, FORM_NUMBER, false},
+    {RECORD_THREADS_LIMIT, FORM_NUMBER, false},
     {RECORD_STOP_SIGNAL, FORM_NUMBER, false},
     {RECORD_LABEL, FORM_BYTES, false},
     {RECORD_AUTO_REMOVE, FORM_NUMBER, false},
@@ -200,9 +204,6 @@ static void record_look(const struct record *record, struct found *found,
     case RECORD_LABEL:
         found->label = *record;
         break;
-    case RECORD_MEMORY_LIMIT:
-        out->memory_limit_bytes = number;
-        break;
     case RECORD_TERMINAL:
         out->terminal = number != 0;
         break;
@@ -212,8 +213,8 @@ static void record_look(const struct record *record, struct found *found,
     case RECORD_AUTO_REMOVE:
         out->auto_remove = number != 0;
         break;
-    default:
-        break; /* the personality's */
+    default: /* a limit, or the personality's */
+        (void)limit_take(&out->limits, record->tag, number);
     }
 }
 
@@ -257,6 +258,10 @@ status_t specification_read(const void *bytes, uint32_t length_bytes,
     const char *problem = found_read(&found, &read);
     if (problem != NULL) {
         *why = problem;
+        return STATUS_INVALID_ARGUMENT;
+    }
+    *why = limits_problem(&read.limits);
+    if (*why != NULL) {
         return STATUS_INVALID_ARGUMENT;
     }
     *out = read;

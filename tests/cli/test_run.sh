@@ -34,7 +34,7 @@ expect "--entrypoint replaces the image's command too" 0 "a b"
 run_oak run --rm --hostname=forest tiny sh -c 'echo $HOSTNAME'
 expect "--hostname is in the environment" 0 "forest"
 
-for flag in -v=/a:/b -p=80:80 --network=host --privileged --cap-add=ALL --cpus=2 --init -P; do
+for flag in -v=/a:/b -p=80:80 --network=host --privileged --cap-add=ALL --cpuset-cpus=2 --init -P; do
     run_oak run $flag tiny true
     expect "$flag is refused in one line that names it" 125 "" "oak: run: ${flag%%=*} is not supported yet*"
 done

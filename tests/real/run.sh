@@ -78,7 +78,7 @@ expect "such a container can be removed" 0 "hungry"
 run_oak run --rm -m 5 busybox true
 expect "a senseless memory limit is refused" 125 "" "oak: run: --memory*"
 
-for flag in -v=/a:/b -p=80:80 --network=host --privileged --cap-add=ALL --cpus=2 --init -P; do
+for flag in -v=/a:/b -p=80:80 --network=host --privileged --cap-add=ALL --cpuset-cpus=2 --init -P; do
     run_oak run $flag busybox true
     expect "$flag is refused in one line that names it" 125 "" "oak: run: ${flag%%=*} is not supported yet*"
 done

@@ -379,6 +379,44 @@ static void test_report(void)
         "STATISTICS names missing calls, AUTHORITY every capability; what cannot be done says so");
 }
 
+/* UPDATE of "one" with one number. */
+static status_t update(struct client *client, uint16_t tag, uint64_t number)
+{
+    return asked_about(client, CONTROL_UPDATE, "one", tag, number)->status;
+}
+
+static void test_limits(void)
+{
+    harness_start();
+    struct client *client = client_new();
+    struct record_writer *records = specification("one", 0);
+    record_put_number(records, RECORD_CPU_QUOTA, 50000000);
+    record_put_number(records, RECORD_THREADS_LIMIT, 7);
+    CHECK(asked(client, CONTROL_CREATE, records)->status == STATUS_OK);
+    const struct container_limits *limits =
+        &simulated_domain(container_badge(found("one")))->limits;
+    CHECK(limits->cpu_quota_ns == 50000000 && limits->threads == 7 && limits->memory_bytes == 0);
+    proved("CREATE takes limits of CPU time and threads");
+    CHECK(update(client, RECORD_MEMORY_LIMIT, 64 << 20) == STATUS_OK);
+    CHECK(update(client, RECORD_CPU_WEIGHT, 2048) == STATUS_OK);
+    CHECK(update(client, RECORD_THREADS_LIMIT, 0) == STATUS_OK);
+    CHECK(limits->memory_bytes == 64 << 20 && limits->cpu_weight == 2048 && limits->threads == 0 &&
+          limits->cpu_quota_ns == 50000000);
+    proved("UPDATE changes what it names and nothing else");
+    CHECK(update(client, RECORD_MEMORY_LIMIT, 4096) == STATUS_INVALID_ARGUMENT);
+    CHECK(update(client, RECORD_CPU_WEIGHT, 1) == STATUS_INVALID_ARGUMENT);
+    CHECK(update(client, RECORD_CPU_WEIGHT, 262145) == STATUS_INVALID_ARGUMENT);
+    CHECK(update(client, RECORD_CPU_QUOTA, 999999) == STATUS_INVALID_ARGUMENT);
+    CHECK(update(client, RECORD_CPU_PERIOD, 999999) == STATUS_INVALID_ARGUMENT);
+    CHECK(update(client, RECORD_CPU_PERIOD, 1000000001) == STATUS_INVALID_ARGUMENT);
+    CHECK(limits->memory_bytes == 64 << 20 && limits->cpu_weight == 2048);
+    CHECK(asked_about(client, CONTROL_UPDATE, "two", 0, 0)->status == STATUS_NOT_FOUND);
+    proved("and refuses what no container can have");
+    CHECK(asked_about(client, CONTROL_REMOVE, "one", RECORD_FORCE, 1)->status == STATUS_OK);
+    client_close(client);
+    harness_end();
+}
+
 static void test_blobs(void)
 {
     harness_start();
@@ -422,6 +460,7 @@ int main(void)
     test_kill();
     test_remove();
     test_fault();
+    test_limits();
     test_blobs();
     test_report();
     harness_end();

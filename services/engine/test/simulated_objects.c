@@ -166,7 +166,7 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
         CHECK(i < SIMULATED_DOMAINS);
     }
     domains[i] = (struct simulated_domain){
-        .used = true, .badge = plan->badge, .watch_bits = plan->watch_bits};
+        .used = true, .badge = plan->badge, .watch_bits = plan->watch_bits, .limits = plan->limits};
     *out = (struct container_objects){i + 1, i + 1, i + 1, i + 1, i + 1, i + 1, i + 1, i + 1};
     simulated_live++;
     return STATUS_OK;
@@ -210,6 +210,13 @@ void objects_forget(struct container_objects *objects)
         simulated_live--;
     }
     *objects = (struct container_objects){0};
+}
+
+status_t objects_limit(const struct container_objects *objects,
+                       const struct container_limits *limits)
+{
+    domain_of(objects)->limits = *limits;
+    return STATUS_OK;
 }
 
 struct account_usage objects_usage(uint32_t account)

@@ -17,6 +17,7 @@ struct simulated_domain {
     uint64_t watch_bits;
     uint64_t events; /* raised and not looked at yet */
     uint32_t channel_memory;
+    struct container_limits limits;
     struct domain_report report;
 };
 
