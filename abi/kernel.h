@@ -204,12 +204,20 @@ struct domain_report {
     uint64_t return_address[DOMAIN_REPORT_FRAMES]; /* by frame pointers, innermost first */
 };
 
+#define LOCK(name, meaning) PLATFORM_LOCK_##name,
+enum platform_lock {
+#include "abi/locks.def"
+    PLATFORM_LOCKS,
+};
+#undef LOCK
+
 struct platform_state {
     uint64_t memory_bytes;      /* all that the kernel manages */
     uint64_t memory_free_bytes; /* frames nobody owns now */
     uint64_t objects;           /* kernel objects alive */
     uint64_t cpus;
     uint64_t now_ns;
+    uint64_t lock_contended[PLATFORM_LOCKS]; /* how often one was found held */
 };
 
 #define MEMORY_DMA   UINT64_MAX

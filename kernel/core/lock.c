@@ -21,8 +21,11 @@ void spin_order_note(const struct spinlock *lock, bool taken)
 }
 #endif
 
+uint64_t lock_contended[LOCK_CLASSES];
+
 void spin_wait(const struct spinlock *lock)
 {
+    __atomic_fetch_add(&lock_contended[lock->lock_class], 1, __ATOMIC_RELAXED);
     while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0) {
         cpu_serve_requests();
         __builtin_ia32_pause();

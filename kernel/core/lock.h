@@ -9,26 +9,12 @@
 
 #include "lib/base/types.h"
 
+#define LOCK(name, meaning) LOCK_##name,
 enum lock_class {
-    LOCK_DOMAIN,         /* a domain: its capability table, its lists of spaces and threads */
-    LOCK_ENDPOINT,       /* an endpoint: its queues */
-    LOCK_SIGNAL,         /* a signal: its bits and waiters */
-    LOCK_THREAD,         /* a thread: its state */
-    LOCK_RUN_QUEUE,      /* a CPU's run queue */
-    LOCK_TIMER,          /* a CPU's timers */
-    LOCK_MEMORY_PASS,    /* a memory: passes over all its mappings */
-    LOCK_REGIONS,        /* a region map: its regions and page tables */
-    LOCK_MEMORY,         /* a memory: its tree */
-    LOCK_MEMORY_REGIONS, /* a memory: its list of regions */
-    LOCK_PAYER,          /* a payer record */
-    LOCK_ACCOUNT,        /* an account: its books and lists; a child's before its parent's */
-    LOCK_OBJECT_TABLE,   /* free entries of the object table */
-    LOCK_KMEM,           /* the kernel's heap */
-    LOCK_FRAMES,         /* free page frames */
-    LOCK_PLATFORM,       /* interrupt routing */
-    LOCK_LOG,            /* the serial log */
+#include "abi/locks.def"
     LOCK_CLASSES,
 };
+#undef LOCK
 
 struct spinlock {
     uint32_t held;
@@ -46,7 +32,10 @@ static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
     lock->lock_class = lock_class;
 }
 
-/* Wait until it looks free, answering requests. */
+/* How often a lock of each class was found held; atomic. */
+extern uint64_t lock_contended[LOCK_CLASSES];
+
+/* Count that, and wait until it looks free, answering requests. */
 __attribute__((noinline, cold)) void spin_wait(const struct spinlock *lock);
 
 /* Debug builds check the order; a release build trusts it. */

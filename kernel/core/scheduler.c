@@ -483,8 +483,9 @@ static void place(struct thread *thread)
         if (current != NULL && band > current->band) {
             scheduler->reschedule = true;
         }
-    } else if (sleeps || scheduler->idle || band >= scheduler->current_band) {
-        /* It must wake; or preempt; or start to share the band by slices. */
+    } else if (sleeps || scheduler->idle || band > scheduler->current_band ||
+               (band == scheduler->current_band && scheduler->slice_end_tsc == 0)) {
+        /* It must wake; or preempt; or begin to share the band by slices. */
         cpu_kick(target);
     }
     if (!sleeps) {

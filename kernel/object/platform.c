@@ -8,6 +8,8 @@
 #include "kernel/x86_64/memory_map.h"
 #include "lib/base/string.h"
 
+_Static_assert(sizeof(struct platform_state) <= MESSAGE_BYTES, "fits into the frame's message");
+
 status_t call_platform_read(struct call *call)
 {
     struct platform_state state = {
@@ -17,6 +19,9 @@ status_t call_platform_read(struct call *call)
         .cpus = cpu_count,
         .now_ns = clock_now_ns(),
     };
+    for (uint32_t i = 0; i < LOCK_CLASSES; i++) {
+        state.lock_contended[i] = __atomic_load_n(&lock_contended[i], __ATOMIC_RELAXED);
+    }
     memcpy(call->thread->frame->message, &state, sizeof(state));
     return STATUS_OK;
 }

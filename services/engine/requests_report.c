@@ -7,7 +7,7 @@
 
 #define STATE_BYTES         704 /* of one container beside its label */
 #define COUNTER_BYTES       128
-#define COUNTERS_MAX        (32 + CONTAINER_MISSING_MAX)
+#define COUNTERS_MAX        (32 + MAX(CONTAINER_MISSING_MAX, PLATFORM_LOCKS))
 #define AUTHORITY_SLOTS     4096
 #define AUTHORITY_LINE      128
 #define AUTHORITY_LINES_MAX 4096
@@ -150,6 +150,12 @@ static void container_statistics(struct record_writer *records, const struct con
     }
 }
 
+#define LOCK(name, meaning) #name,
+static const char *const lock_names[PLATFORM_LOCKS] = {
+#include "abi/locks.def"
+};
+#undef LOCK
+
 static void machine_statistics(struct record_writer *records)
 {
     struct platform_state machine = objects_machine();
@@ -162,6 +168,11 @@ static void machine_statistics(struct record_writer *records)
     counter_put(records, "machine.cpus", machine.cpus);
     counter_put(records, "machine.uptime_ns", machine.now_ns);
     counter_put(records, "machine.tsc", objects_tsc());
+    for (uint32_t i = 0; i < PLATFORM_LOCKS; i++) {
+        char name[COUNTER_BYTES / 2];
+        format_text(name, sizeof(name), "machine.contended.%s", lock_names[i]);
+        counter_put(records, name, machine.lock_contended[i]);
+    }
     for (enum mark mark = 0; mark < MARKS; mark++) {
         counter_put(records, mark_name(mark), mark_get(mark));
     }
