@@ -19,6 +19,14 @@ static uint32_t slot_number(uint64_t page, uint32_t level)
     return (uint32_t)(page >> (NODE_BITS * level)) % NODE_SLOTS;
 }
 
+bool frame_is_exclusive(const struct frame *frame)
+{
+    uint32_t pins = frame->flags & FRAME_PINNED ? 1 : 0;
+    uint32_t references = __atomic_load_n(&frame->references, __ATOMIC_RELAXED);
+    /* References on the kernel image's frames are not counted down. */
+    return references == 1 + pins && !(frame->flags & FRAME_FOREIGN);
+}
+
 struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exclusive)
 {
     const struct node *node = tree->root;
@@ -29,10 +37,7 @@ struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exc
         if (level == 0) {
             struct frame *frame = slot;
             if (frame != NULL) {
-                uint32_t pins = frame->flags & FRAME_PINNED ? 1 : 0;
-                uint32_t references = __atomic_load_n(&frame->references, __ATOMIC_RELAXED);
-                /* References on the kernel image's frames are not counted down. */
-                *exclusive = alone && references == 1 + pins && !(frame->flags & FRAME_FOREIGN);
+                *exclusive = alone && frame_is_exclusive(frame);
             }
             return frame;
         }
@@ -41,9 +46,9 @@ struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exc
     return NULL;
 }
 
-const struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone)
+struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone)
 {
-    const struct node *node = tree->root;
+    struct node *node = tree->root;
     *alone = true;
     for (uint32_t level = tree->levels; node != NULL; node = node->slot[slot_number(page, level)]) {
         *alone = *alone && __atomic_load_n(&node->references, __ATOMIC_RELAXED) == 1;

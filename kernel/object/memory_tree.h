@@ -35,7 +35,19 @@ struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exc
 
 /* The leaf that holds the page's slot; NULL: it and all 64 pages of it are absent. alone: as
  * exclusive, for the nodes down to it. */
-const struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone);
+struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone);
+
+/* Is that frame, of a leaf that is the tree's alone, nobody else's? A pin does not count. */
+bool frame_is_exclusive(const struct frame *frame);
+
+/* Put a frame into a leaf that is the tree's alone; the frame that was there, or NULL. */
+static inline struct frame *leaf_put(struct node *leaf, uint64_t page, struct frame *frame)
+{
+    struct frame *old = leaf->slot[page % NODE_SLOTS];
+    leaf->slot[page % NODE_SLOTS] = frame;
+    leaf->present |= 1ull << page % NODE_SLOTS;
+    return old;
+}
 
 /* The leaf with that page's slot, made or copied so that this tree alone has it; NULL: no memory.
  */

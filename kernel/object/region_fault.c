@@ -140,32 +140,25 @@ static void around_install(const struct fault *fault, const struct memory *memor
 
 /* --- resolving -------------------------------------------------------------------------------- */
 
-/* A frame of the private memory that a clone shares is written: copy it. Under the memory's lock.
+/*
+ * Put a new frame where the private memory's page is absent or shared with a clone; it is released
+ * when there is no memory for that. `leaf` is the page's, or NULL, and `alone` whether nobody
+ * shares it. Under the memory's lock.
  */
-static status_t private_copy(struct fault *fault, struct memory *memory, struct frame **frame)
+static status_t private_put(struct fault *fault, struct memory *memory, struct node *leaf,
+                            bool alone, struct frame *frame)
 {
-    struct frame *copy = account_frame_take(memory->object.payer, false);
-    if (copy == NULL) {
+    uint64_t page = private_page(fault);
+    if (leaf == NULL || !alone) {
+        leaf = tree_leaf_own(&memory->tree, memory->object.payer, page);
+    }
+    if (leaf == NULL) {
+        frame_release(frame);
         return STATUS_NO_MEMORY;
     }
-    memcpy(frame_pointer(copy), frame_pointer(*frame), PAGE_SIZE);
-    status_t status =
-        tree_set(&memory->tree, memory->object.payer, private_page(fault), copy, &fault->replaced);
-    if (status != STATUS_OK) {
-        frame_release(copy);
-        return status;
-    }
-    fault->replaced_elsewhere = memory->several_places;
-    *frame = copy;
+    fault->replaced = leaf_put(leaf, page, frame);
+    fault->replaced_elsewhere = fault->replaced != NULL && memory->several_places;
     return STATUS_OK;
-}
-
-/* A new frame for an absent page of the private memory, filled by the caller. Under its lock. */
-static status_t private_insert(const struct fault *fault, struct memory *memory,
-                               struct frame *frame)
-{
-    struct frame *old;
-    return tree_set(&memory->tree, memory->object.payer, private_page(fault), frame, &old);
 }
 
 /*
@@ -174,27 +167,26 @@ static status_t private_insert(const struct fault *fault, struct memory *memory,
  */
 static status_t private_resolve(struct fault *fault, struct memory *memory)
 {
-    bool exclusive = false;
+    bool alone;
     status_t status = STATUS_OK;
     spin_lock(&memory->lock);
-    struct frame *frame = tree_find(&memory->tree, private_page(fault), &exclusive);
+    struct node *leaf = tree_leaf(&memory->tree, private_page(fault), &alone);
+    struct frame *frame = leaf == NULL ? NULL : leaf->slot[private_page(fault) % NODE_SLOTS];
     if (frame == NULL && fault->region->link[LINK_SOURCE].memory != NULL) {
         fault->private_around = around_present(fault, memory);
         spin_unlock(&memory->lock);
         return STATUS_WOULD_BLOCK;
     }
-    bool resident = frame != NULL;
-    if (frame == NULL) {
-        frame = account_frame_take(memory->object.payer, true);
-        status = frame == NULL ? STATUS_NO_MEMORY : private_insert(fault, memory, frame);
-        if (status != STATUS_OK && frame != NULL) {
-            frame_release(frame);
+    bool exclusive = frame != NULL && alone && frame_is_exclusive(frame);
+    bool resident = frame != NULL && (exclusive || fault->access != RIGHT_WRITE);
+    if (!resident) {
+        struct frame *fresh = account_frame_take(memory->object.payer, frame == NULL);
+        if (fresh != NULL && frame != NULL) {
+            memcpy(frame_pointer(fresh), frame_pointer(frame), PAGE_SIZE);
         }
+        status = fresh == NULL ? STATUS_NO_MEMORY : private_put(fault, memory, leaf, alone, fresh);
+        frame = fresh;
         exclusive = true;
-    } else if (!exclusive && fault->access == RIGHT_WRITE) {
-        resident = false;
-        status = private_copy(fault, memory, &frame);
-        exclusive = status == STATUS_OK;
     }
     if (status == STATUS_OK) {
         status = entry_install(fault, frame_physical(frame), exclusive, 0);
@@ -214,16 +206,16 @@ static status_t source_copy(struct fault *fault, struct memory *memory, struct f
         return STATUS_NO_MEMORY;
     }
     memcpy(frame_pointer(copy), frame_pointer(source), PAGE_SIZE);
-    bool exclusive = true;
+    bool alone;
     spin_lock(&memory->lock);
-    struct frame *frame = tree_find(&memory->tree, private_page(fault), &exclusive);
+    struct node *leaf = tree_leaf(&memory->tree, private_page(fault), &alone);
     status_t status = STATUS_OK;
-    if (frame == NULL) {
-        status = private_insert(fault, memory, copy);
+    if (leaf == NULL || leaf->slot[private_page(fault) % NODE_SLOTS] == NULL) {
+        status = private_put(fault, memory, leaf, alone, copy);
         if (status == STATUS_OK) {
             status = entry_install(fault, frame_physical(copy), true, 0);
-            copy = NULL;
         }
+        copy = NULL;
     }
     spin_unlock(&memory->lock);
     if (copy != NULL) {
