@@ -20,7 +20,7 @@
 #include "linux/core/users.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 #include "linux/tty/tty.h"
 
 #define MESSAGE_BYTES_MAX 240
@@ -231,11 +231,8 @@ static long become_user(struct task *task, struct specification *specification)
         credentials_put(credentials);
         return result;
     }
-    struct credentials *old = task->credentials;
-    mutex_lock(&tasks_lock); /* who looks into /proc meanwhile finds the one or the other */
-    task->credentials = credentials;
-    mutex_unlock(&tasks_lock);
-    credentials_put(old);
+    capabilities_users_changed(credentials, task->credentials);
+    credentials_set(task, credentials);
     if (environment_find(&specification->environment, "HOME") == NULL) {
         char line[PATH_MAX / 4];
         size_t length = format_text(line, sizeof(line), "HOME=%s", home == NULL ? "/" : home);

@@ -11,7 +11,7 @@
 #include "linux/event/wait.h"
 #include "linux/file/file.h"
 #include "linux/mm/area.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 
 #define FUTEX_WAIT               0
 #define FUTEX_WAKE               1
@@ -520,7 +520,7 @@ long linux_get_robust_list(uint64_t tid, uint64_t user_head, uint64_t user_lengt
     mutex_lock(&tasks_lock);
     const struct task *task = tid == 0 ? self : task_find((int)tid);
     long result = task == NULL                                                 ? -ESRCH
-                  : task->group == self->group || self->credentials->euid == 0 ? 0
+                  : task->group == self->group || task_capable(CAP_SYS_PTRACE) ? 0
                                                                                : -EPERM;
     uint64_t head = result == 0 ? task->robust_list : 0;
     mutex_unlock(&tasks_lock);

@@ -6,7 +6,7 @@
 #include "linux/file/file.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 
 #define NS_PER_S    1000000000ll
 #define NS_PER_US   1000ll
@@ -48,10 +48,10 @@ static long mode_change(const struct path *path, const void *request)
 {
     struct inode *inode = path->inode;
     struct attributes attributes = {.mode = *(const uint32_t *)request & 07777};
-    if (!inode_owner_or_root(inode)) {
+    if (!inode_owner_or_capable(inode)) {
         return -EPERM;
     }
-    if (!task_is_root() && !task_in_group(inode->gid)) {
+    if (!task_capable(CAP_FSETID) && !task_in_group(inode->gid)) {
         attributes.mode &= ~S_ISGID;
     }
     if (inode_is(inode, S_IFLNK)) {
@@ -101,17 +101,17 @@ static long owner_change(const struct path *path, const void *context)
     struct inode *inode = path->inode;
     struct attributes attributes = {.uid = request->uid, .gid = request->gid};
     uint32_t mask = 0;
-    bool owner = inode_owner_or_root(inode);
+    bool owner = inode_is_own(inode);
+    bool capable = task_capable(CAP_CHOWN);
     if (request->uid != ID_KEEP) {
         mask |= ATTRIBUTE_UID;
-        if (!task_is_root() && (!owner || request->uid != inode->uid)) {
+        if (!capable && (!owner || request->uid != inode->uid)) {
             return -EPERM;
         }
     }
     if (request->gid != ID_KEEP) {
         mask |= ATTRIBUTE_GID;
-        if (!task_is_root() &&
-            (!owner || (request->gid != inode->gid && !task_in_group(request->gid)))) {
+        if (!capable && (!owner || (request->gid != inode->gid && !task_in_group(request->gid)))) {
             return -EPERM;
         }
     }
@@ -187,6 +187,9 @@ long linux_truncate(uint64_t user_path, uint64_t size_bytes, uint64_t c, uint64_
     } else {
         result = inode_permission(path.inode, 2);
     }
+    if (result == 0 && __atomic_load_n(&path.inode->writers, __ATOMIC_ACQUIRE) < 0) {
+        result = -ETXTBSY;
+    }
     if (result == 0) {
         result = size_change(path.inode, size_bytes);
     }
@@ -223,7 +226,7 @@ static long times_change(const struct path *path, const void *context)
 {
     const struct times_request *request = context;
     struct inode *inode = path->inode;
-    if (!inode_owner_or_root(inode)) {
+    if (!inode_owner_or_capable(inode)) {
         if (!request->now) {
             return -EPERM;
         }

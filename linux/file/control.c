@@ -75,7 +75,7 @@ long linux_dup3(uint64_t from, uint64_t to, uint64_t flags, uint64_t d, uint64_t
 static long flags_set(struct file *file, uint32_t flags)
 {
     if ((flags & O_NOATIME) && !(file->flags & O_NOATIME) &&
-        !inode_owner_or_root(file->path.inode)) {
+        !inode_owner_or_capable(file->path.inode)) {
         return -EPERM;
     }
     uint32_t before = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);

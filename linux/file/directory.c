@@ -11,7 +11,7 @@
 #include "linux/file/file.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 
 #define RENAME_NOREPLACE 1u
 #define RENAME_EXCHANGE  2u
@@ -111,7 +111,7 @@ long linux_mknodat(uint64_t directory_fd, uint64_t path, uint64_t mode, uint64_t
         break;
     case S_IFCHR:
     case S_IFBLK:
-        if (!task_is_root()) {
+        if (!task_capable(CAP_MKNOD)) {
             return -EPERM;
         }
         creation.device = (uint32_t)device;
@@ -163,7 +163,7 @@ long linux_symlink(uint64_t target, uint64_t path, uint64_t c, uint64_t d, uint6
  * with fs.protected_hardlinks, as distributions set it). */
 static bool link_source_allowed(const struct inode *inode)
 {
-    if (inode_owner_or_root(inode)) {
+    if (inode_owner_or_capable(inode)) {
         return true;
     }
     bool runs_as_group = (inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010);
@@ -205,14 +205,18 @@ long linux_linkat(uint64_t from_fd, uint64_t from, uint64_t to_fd, uint64_t to, 
     if (at_flags & ~(uint64_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) {
         return -EINVAL;
     }
-    if ((at_flags & AT_EMPTY_PATH) && !task_is_root()) {
-        return -ENOENT;
-    }
     uint32_t walk_flags = at_flags & AT_SYMLINK_FOLLOW ? 0 : WALK_NO_FOLLOW;
     struct path target;
     long result = user_path_find((int)from_fd, from, at_flags & AT_EMPTY_PATH, walk_flags, &target);
     if (result != 0) {
         return result;
+    }
+    /* By a descriptor alone: what one owns, whatever the way it was come by (open(2), O_TMPFILE).
+     */
+    if ((at_flags & AT_EMPTY_PATH) && !inode_is_own(target.inode) &&
+        !task_capable(CAP_DAC_READ_SEARCH)) {
+        path_put(&target);
+        return -ENOENT;
     }
     struct entry entry;
     result = entry_find((int)to_fd, to, &entry);
@@ -280,8 +284,8 @@ static long entry_removable(const struct entry *entry, bool as_directory)
     if (result != 0) {
         return result;
     }
-    if ((directory->mode & S_ISVTX) && !inode_owner_or_root(inode) &&
-        !inode_owner_or_root(directory)) {
+    if ((directory->mode & S_ISVTX) && !inode_owner_or_capable(inode) &&
+        !inode_owner_or_capable(directory)) {
         return -EPERM;
     }
     if (inode_is(inode, S_IFDIR) != as_directory) {

@@ -66,6 +66,7 @@ void file_put(struct file *file)
         return;
     }
     record_locks_released(file);
+    file_claim_drop(file);
     if (file->operations->release != NULL) {
         file->operations->release(file);
     }
@@ -129,6 +130,41 @@ long file_page_in(struct file *file, uint64_t offset)
         return -EIO;
     }
     return mapping.slot == CONTAINER_SLOT_IMAGE ? image_page_in(mapping.offset) : 0;
+}
+
+/* --- writing or executing ----------------------------------------------------------------------
+ */
+
+static long claim(struct file *file, int32_t change)
+{
+    struct inode *inode = file->path.inode;
+    int32_t writers = __atomic_load_n(&inode->writers, __ATOMIC_RELAXED);
+    do {
+        if (writers != 0 && (writers > 0) != (change > 0)) {
+            return -ETXTBSY;
+        }
+    } while (!__atomic_compare_exchange_n(&inode->writers, &writers, writers + change, false,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    file->claim = change;
+    return 0;
+}
+
+long file_claim_write(struct file *file)
+{
+    return claim(file, 1);
+}
+
+long file_claim_execute(struct file *file)
+{
+    return claim(file, -1);
+}
+
+void file_claim_drop(struct file *file)
+{
+    if (file->claim != 0) {
+        __atomic_fetch_sub(&file->path.inode->writers, file->claim, __ATOMIC_ACQ_REL);
+        file->claim = 0;
+    }
 }
 
 long file_may_execute(struct file *file)

@@ -67,6 +67,7 @@ struct file {
     void *data;       /* of the operations */
     struct mutex position_lock;
     uint64_t position;
+    int32_t claim; /* on inode->writers, which ends with the file: 1 writing, -1 executing, or 0 */
     struct inode *directory; /* where it was opened, and as what: for /proc/self/fd; or NULL */
     char *name;
 };
@@ -111,6 +112,14 @@ long file_mapping(struct file *file, uint64_t offset, uint64_t length_bytes, boo
 
 /* How a mapped page's absence is mended; 0, or -EIO: beyond the end of the file, or unreadable. */
 long file_page_in(struct file *file, uint64_t offset);
+
+/*
+ * Who writes to a regular file keeps others from executing it, and the other way round: -ETXTBSY.
+ * The claim lasts as long as the file is open (mappings keep it open), or until it is dropped.
+ */
+long file_claim_write(struct file *file);
+long file_claim_execute(struct file *file);
+void file_claim_drop(struct file *file);
 
 /* 0 when the current task may execute the file: regular, with x permission. */
 long file_may_execute(struct file *file);

@@ -128,8 +128,10 @@ struct inode {
     int64_t change_ns;
     struct mutex lock;
     const struct inode_operations *operations;
-    uint32_t mounts;   /* how many mounts stand on it (path.c) */
-    struct pipe *fifo; /* S_IFIFO: while it is open (pipe.c) */
+    uint32_t mounts;      /* how many mounts stand on it (path.c) */
+    struct pipe *fifo;    /* S_IFIFO: while it is open (pipe.c) */
+    int32_t writers;      /* > 0: open for writing, < 0: being executed, so many times; atomic */
+    bool file_capability; /* it may have the attribute security.capability */
 };
 
 static inline void inode_get(struct inode *inode)

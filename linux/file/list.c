@@ -13,7 +13,7 @@
 #include "linux/file/file.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 
 #define LIST_BYTES    8192u
 #define CURSOR_PARENT 1
@@ -220,7 +220,7 @@ long linux_chroot(uint64_t user_path, uint64_t b, uint64_t c, uint64_t d, uint64
     if (result != 0) {
         return result;
     }
-    if (!task_is_root()) {
+    if (!task_capable(CAP_SYS_CHROOT)) {
         path_put(&path);
         return -EPERM;
     }

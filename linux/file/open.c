@@ -8,7 +8,7 @@
 #include "linux/file/file.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 
 #define O_ONLY_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | OPEN_EXECUTE)
 #define O_WITH_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
@@ -42,7 +42,7 @@ static void creation_owner(const struct inode *directory, struct creation *creat
     if ((creation->mode & S_IFMT) == S_IFDIR) {
         creation->mode |= S_ISGID;
     } else if ((creation->mode & (S_ISGID | 0010)) == (S_ISGID | 0010) &&
-               !task_in_group(creation->gid) && !task_is_root()) {
+               !task_in_group(creation->gid) && !task_capable(CAP_FSETID)) {
         creation->mode &= ~S_ISGID;
     }
 }
@@ -213,7 +213,7 @@ static long open_allowed(const struct opened *opened, uint32_t flags)
         break;
     }
     long result = inode_permission(inode, wanted);
-    if (result == 0 && (flags & O_NOATIME) && !inode_owner_or_root(inode)) {
+    if (result == 0 && (flags & O_NOATIME) && !inode_owner_or_capable(inode)) {
         result = -EPERM;
     }
     return result;
@@ -257,6 +257,9 @@ static long open_found(const struct opened *opened, uint32_t flags, struct file 
     long result = 0;
     if (!(flags & O_PATH)) {
         result = open_allowed(opened, flags);
+        if (result == 0 && inode_is(opened->path.inode, S_IFREG) && file_writable(file)) {
+            result = file_claim_write(file);
+        }
         if (result == 0) {
             result = open_operations(file, opened);
         }

@@ -104,7 +104,7 @@ long inode_permission(const struct inode *inode, uint32_t wanted);
 long inode_permission_real(const struct inode *inode, uint32_t wanted);
 /* The current task is in that group (fsgid or a supplementary one). */
 bool task_in_group(uint32_t gid);
-/* The current task may do what only root may. */
-bool task_is_root(void);
-/* The current task owns the inode, or is root. */
-bool inode_owner_or_root(const struct inode *inode);
+/* The current task owns the inode. */
+bool inode_is_own(const struct inode *inode);
+/* It owns it, or has CAP_FOWNER. */
+bool inode_owner_or_capable(const struct inode *inode);

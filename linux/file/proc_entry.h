@@ -71,6 +71,8 @@ struct fs_context *proc_fs(const struct proc_target *target);
 bool proc_alive(const struct proc_target *target);
 /* The owner of its files; false: gone. */
 bool proc_owner(const struct proc_target *target, uint32_t *uid, uint32_t *gid);
+/* What a process has open and mapped is its owner's to know: 0, -EACCES, -ENOENT. */
+long proc_may_look(const struct proc_target *target);
 
 long proc_make_maps(const struct proc_target *target, struct proc_text *text);
 long proc_make_command_line(const struct proc_target *target, struct proc_text *text);

@@ -76,14 +76,9 @@ static void put_area(struct proc_text *text, const struct vm_area *area)
 
 long proc_make_maps(const struct proc_target *target, struct proc_text *text)
 {
-    const struct credentials *own = task_current()->credentials;
-    uint32_t uid;
-    uint32_t gid;
-    if (!proc_owner(target, &uid, &gid)) {
-        return -ESRCH;
-    }
-    if (own->fsuid != 0 && own->fsuid != uid) {
-        return -EACCES;
+    long result = proc_may_look(target);
+    if (result != 0) {
+        return result == -ENOENT ? -ESRCH : result;
     }
     struct mm *mm = proc_mm(target);
     if (mm == NULL) {

@@ -12,16 +12,15 @@
 #include "linux/file/file.h"
 #include "linux/file/proc_entry.h"
 #include "linux/mm/mm.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 #include "linux/tty/tty.h"
 
-#define NS_PER_TICK  10000000ul  /* of USER_HZ, 100 a second */
+#define NS_PER_TICK  10000000ul /* of USER_HZ, 100 a second */
 #define PAGES(bytes) ((uint64_t)((bytes) / PAGE_SIZE))
 #define KIB(bytes)   ((bytes) / 1024)
 #define O_LARGEFILE  0100000u
 
-#define ALL_CAPABILITIES   0x1ffffffffffull /* up to CAP_CHECKPOINT_RESTORE, 40 */
-#define SIGNALS_QUEUED_MAX 128u             /* in each queue */
+#define SIGNALS_QUEUED_MAX 128u /* in each queue */
 
 /* --- who ------------------------------------------------------------------------------------- */
 
@@ -228,8 +227,8 @@ static long make_stat(const struct proc_target *target, struct proc_text *text)
         return -ESRCH;
     }
     proc_memory_read(target, &memory);
-    proc_put(text, "%d (%s) %c %d %d %d %lu %d 0 0 0 0 0 ", now.tid, now.name, now.state, now.parent,
-             now.process_group, now.session, now.terminal, now.foreground);
+    proc_put(text, "%d (%s) %c %d %d %d %lu %d 0 0 0 0 0 ", now.tid, now.name, now.state,
+             now.parent, now.process_group, now.session, now.terminal, now.foreground);
     proc_put(text, "%lu 0 %lu 0 20 0 %u 0 %lu ", now.cpu_ns / NS_PER_TICK,
              now.children_cpu_ns / NS_PER_TICK, now.threads, now.start_ns / NS_PER_TICK);
     proc_put(text, "%lu %lu %lu 1 1 %lu 0 0 ", memory.total_bytes, PAGES(memory.resident_bytes),
@@ -295,16 +294,17 @@ static void status_mask(const struct proc_target *target, struct proc_text *text
     }
 }
 
-/* Root may do everything that root may, nobody else anything more; threads run on all CPUs. */
+/* Threads run on all CPUs. */
 static void status_authority(struct proc_text *text, const struct credentials *credentials)
 {
-    uint64_t all = ALL_CAPABILITIES;
-    uint64_t has = credentials->euid == 0 ? all : 0;
     uint32_t cpus = MIN(cpu_count(), 64u);
     uint64_t mask = cpus == 64 ? UINT64_MAX : (1ull << cpus) - 1;
-    proc_put(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", 0ul, has, has);
-    proc_put(text, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", all, 0ul);
-    proc_put(text, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t%lx\n", mask);
+    proc_put(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", credentials->inheritable,
+             credentials->permitted, credentials->effective);
+    proc_put(text, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", credentials->bounding,
+             credentials->ambient);
+    proc_put(text, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%lx\n",
+             credentials->no_new_privileges, mask);
     if (cpus == 1) {
         proc_put(text, "Cpus_allowed_list:\t0\n");
     } else {
@@ -392,16 +392,18 @@ static long make_limits(const struct proc_target *target, struct proc_text *text
 
 /* --- links ----------------------------------------------------------------------------------- */
 
-/* Where a process works is its owner's and root's to know. */
-static long may_look(const struct proc_target *target)
+long proc_may_look(const struct proc_target *target)
 {
-    const struct credentials *own = task_current()->credentials;
+    const struct task *self = task_current();
     uint32_t uid;
     uint32_t gid;
     if (!proc_owner(target, &uid, &gid)) {
         return -ENOENT;
     }
-    return own->fsuid == 0 || own->fsuid == uid ? 0 : -EACCES;
+    return target->pid == self->group->pid || self->credentials->fsuid == uid ||
+                   task_capable(CAP_SYS_PTRACE)
+               ? 0
+               : -EACCES;
 }
 
 static long text_out(const char *from, char *out, uint32_t capacity_bytes)
@@ -414,7 +416,7 @@ static long text_out(const char *from, char *out, uint32_t capacity_bytes)
 static long exe_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
 {
     struct snapshot now;
-    long result = may_look(target);
+    long result = proc_may_look(target);
     if (result == 0 && (!snapshot_take(target, &now) || now.exe[0] == '\0')) {
         result = -ENOENT;
     }
@@ -428,7 +430,7 @@ enum place {
 
 static long place_follow(const struct proc_target *target, struct path *out, enum place place)
 {
-    long result = may_look(target);
+    long result = proc_may_look(target);
     struct fs_context *fs = result == 0 ? proc_fs(target) : NULL;
     if (fs == NULL) {
         return result != 0 ? result : -ENOENT;
@@ -476,7 +478,7 @@ static long root_follow(const struct proc_target *target, struct path *out)
 
 static long descriptor_file(const struct proc_target *target, struct file **out)
 {
-    long result = may_look(target);
+    long result = proc_may_look(target);
     struct file_table *files = result == 0 ? proc_files(target) : NULL;
     if (files == NULL) {
         return result != 0 ? result : -ENOENT;

@@ -147,6 +147,7 @@ long node_of_image(struct tree_fs *tree, uint64_t image_number, struct node **ou
     }
     node->image = image;
     node->from_image = true;
+    node->inode.file_capability = image.xattr_bytes != 0;
     attributes_from_image(node);
     if (inode_is(&node->inode, S_IFDIR)) {
         directory_init(&node->directory, false);

@@ -171,6 +171,9 @@ static long xattr_put(struct node *node, struct xattr *xattr, uint32_t flags)
     if (old != NULL) {
         xattr_free(old);
     }
+    if (strcmp(xattr->name, "security.capability") == 0) {
+        node->inode.file_capability = true;
+    }
     node->inode.change_ns = tree_now();
     return 0;
 }

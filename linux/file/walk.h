@@ -57,8 +57,10 @@ static inline bool path_read_only(const struct path *path)
     return path->mount != NULL && path->mount->read_only;
 }
 
-/* inode.c: what a change of content by other than root does to the set-id bits of a file: 0, or
- * ATTRIBUTE_MODE with the mode that is left. */
-uint32_t set_id_drop(const struct inode *inode, struct attributes *attributes);
+/* inode.c: what a change of content does to the authority that a file gives: its capabilities go;
+ * its set-id bits go unless the task has CAP_FSETID: 0, or ATTRIBUTE_MODE with the mode that is
+ * left.
+ */
+uint32_t set_id_drop(struct inode *inode, struct attributes *attributes);
 /* set_attributes; -EPERM where there is none. */
 long inode_change(struct inode *inode, uint32_t mask, const struct attributes *attributes);

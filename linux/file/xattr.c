@@ -15,6 +15,7 @@
 #include "linux/file/file.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
+#include "linux/proc/capability.h"
 
 #define USER       "user."
 #define TRUSTED    "trusted."
@@ -45,7 +46,7 @@ static long user_permission(const struct inode *inode, bool write)
         return write ? -EPERM : -ENODATA;
     }
     if (write && inode_is(inode, S_IFDIR) && (inode->mode & S_ISVTX) &&
-        !inode_owner_or_root(inode)) {
+        !inode_owner_or_capable(inode)) {
         return -EPERM;
     }
     return inode_permission(inode, write ? 2 : 4);
@@ -64,7 +65,7 @@ static long xattr_permission(const struct path *path, const char *name, bool wri
         return write ? -EPERM : -ENODATA;
     }
     if (starts_with(name, SECURITY)) {
-        bool settable = strcmp(name, CAPABILITY) == 0 && task_is_root();
+        bool settable = strcmp(name, CAPABILITY) == 0 && task_capable(CAP_SETFCAP);
         return write && !settable ? -EPERM : 0;
     }
     return -EOPNOTSUPP;

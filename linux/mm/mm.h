@@ -53,6 +53,7 @@ struct mm {
     uint64_t argument_start, argument_end;
     uint64_t environment_start, environment_end;
     uint64_t pages_mapped;
+    bool undumpable; /* prctl's PR_SET_DUMPABLE; as data */
 };
 
 /* A fresh, empty one with one reference; NULL: no memory. */

@@ -10,7 +10,7 @@
 #include "linux/core/user.h"
 #include "linux/file/io.h"
 #include "linux/mm/mm.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 
 #define VECTORS_MAX 1024u
 #define PIECE_BYTES PAGE_SIZE
@@ -46,7 +46,7 @@ long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes)
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
-/* One of the same user, or anybody's for root (ptrace(2)'s rule). With a reference. */
+/* One of the same user, or anybody's with CAP_SYS_PTRACE (ptrace(2)'s rule). With a reference. */
 static long mm_of(int pid, struct mm **out)
 {
     const struct task *self = task_current();
@@ -54,7 +54,7 @@ static long mm_of(int pid, struct mm **out)
     mutex_lock(&tasks_lock);
     const struct task *task = task_find(pid);
     long result = task == NULL || task->mm == NULL ? -ESRCH : 0;
-    if (result == 0 && task->group != self->group && own->euid != 0) {
+    if (result == 0 && task->group != self->group && !task_capable(CAP_SYS_PTRACE)) {
         const struct credentials *of = task->credentials;
         bool same = own->uid == of->uid && own->uid == of->euid && own->uid == of->suid &&
                     own->gid == of->gid && own->gid == of->egid && own->gid == of->sgid;

@@ -18,8 +18,8 @@
 #include "linux/file/user_path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
+#include "linux/proc/capability.h"
 #include "linux/proc/program.h"
-#include "linux/proc/task.h"
 #include "linux/vdso/vdso.h"
 
 #define STRING_MAX       131072u  /* bytes of one argument or variable, with its NUL */
@@ -174,7 +174,7 @@ static void auxv_fill(struct auxv *auxv, const struct task *task, const struct p
     auxv_add(auxv, AT_EUID, credentials->euid);
     auxv_add(auxv, AT_GID, credentials->gid);
     auxv_add(auxv, AT_EGID, credentials->egid);
-    auxv_add(auxv, AT_SECURE, 0);
+    auxv_add(auxv, AT_SECURE, program->secure);
     auxv_add(auxv, AT_RANDOM, random);
     auxv_add(auxv, AT_EXECFN, name);
     auxv_add(auxv, AT_PLATFORM, platform);
@@ -254,6 +254,27 @@ static void name_set(struct thread_group *group, const char *path, const char *e
     memcpy(group->exe, executable, EXE_BYTES);
 }
 
+/* The user that the program runs as: most run as their caller does. */
+static bool credentials_renew(struct task *task, const struct program *program)
+{
+    const struct credentials *now = &program->credentials;
+    bool gains = (now->permitted & ~task->credentials->permitted) != 0;
+    bool same = memcmp(&now->uid, &task->credentials->uid,
+                       sizeof(struct credentials) - offsetof(struct credentials, uid)) == 0;
+    if (!same) {
+        struct credentials *changed = credentials_copy(now);
+        if (changed == NULL) {
+            return false;
+        }
+        credentials_set(task, changed);
+    }
+    if (program->secure) {
+        task->group->parent_death_signal = 0;
+    }
+    task->mm->undumpable = gains || now->euid != now->uid || now->egid != now->gid;
+    return true;
+}
+
 /* Everything that belonged to the old program goes; from here on there is no way back. False: no
  * memory. */
 static bool task_renew(struct task *task, struct mm *mm)
@@ -322,7 +343,10 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
     if (length < 2 || line[0] != '#' || line[1] != '!') {
         length = file_path_text(file, program->path, sizeof(program->path) - 1);
         program->path[MAX(length, 0)] = '\0';
-        return program_load(file, mm, program);
+        program->credentials = *task_current()->credentials;
+        long allowed =
+            capabilities_execute(&program->credentials, file->path.inode, &program->secure);
+        return allowed != 0 ? allowed : program_load(file, mm, program);
     }
     line[length] = '\0';
     char *interpreter;
@@ -367,15 +391,21 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
 
 static long file_open_at(int directory_fd, const char *path, uint32_t flags, struct file **out)
 {
-    long result = path_open_at(directory_fd, path, OPEN_EXECUTE | flags, 0, out);
+    struct file *file;
+    long result = path_open_at(directory_fd, path, OPEN_EXECUTE | flags, 0, &file);
     if (result != 0) {
         return result;
     }
-    result = file_may_execute(*out);
-    if (result != 0) {
-        file_put(*out);
+    result = file_may_execute(file);
+    if (result == 0) {
+        result = file_claim_execute(file);
     }
-    return result;
+    if (result != 0) {
+        file_put(file);
+        return result;
+    }
+    *out = file;
+    return 0;
 }
 
 long exec_file_open(const char *path, struct file **out)
@@ -408,7 +438,7 @@ static long file_execute(struct task *task, struct file *file, const char *path,
         mm_put(mm);
         return result;
     }
-    bool good = task_renew(task, mm) && tails_clear(&program);
+    bool good = task_renew(task, mm) && credentials_renew(task, &program) && tails_clear(&program);
     long rsp = good ? stack_build(task, mm, &program, arguments, environment, path) : -EFAULT;
     if (rsp < 0) {
         group_doom(task, SIGKILL); /* the caller frees what it holds before */

@@ -4,6 +4,7 @@
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/proc/capability.h"
 #include "linux/proc/table.h"
 
 #define UNUSED_FROM_B (void)b, (void)c, (void)d, (void)e, (void)f
@@ -36,15 +37,6 @@ static long ids_change(struct id_set *ids, uint32_t real, uint32_t effective, ui
     return 0;
 }
 
-static void credentials_set(struct task *task, struct credentials *changed)
-{
-    struct credentials *old = task->credentials;
-    mutex_lock(&tasks_lock);
-    task->credentials = changed;
-    mutex_unlock(&tasks_lock);
-    credentials_put(old);
-}
-
 static long users_set(uint32_t real, uint32_t effective, uint32_t saved)
 {
     struct task *task = task_current();
@@ -53,7 +45,8 @@ static long users_set(uint32_t real, uint32_t effective, uint32_t saved)
         return -ENOMEM;
     }
     struct id_set ids = {changed->uid, changed->euid, changed->suid};
-    long result = ids_change(&ids, real, effective, saved, changed->euid == 0);
+    long result =
+        ids_change(&ids, real, effective, saved, credentials_capable(changed, CAP_SETUID));
     if (result != 0) {
         credentials_put(changed);
         return result;
@@ -61,6 +54,7 @@ static long users_set(uint32_t real, uint32_t effective, uint32_t saved)
     changed->uid = ids.real;
     changed->euid = changed->fsuid = ids.effective;
     changed->suid = ids.saved;
+    capabilities_users_changed(changed, task->credentials);
     credentials_set(task, changed);
     return 0;
 }
@@ -73,7 +67,8 @@ static long groups_set(uint32_t real, uint32_t effective, uint32_t saved)
         return -ENOMEM;
     }
     struct id_set ids = {changed->gid, changed->egid, changed->sgid};
-    long result = ids_change(&ids, real, effective, saved, changed->euid == 0);
+    long result =
+        ids_change(&ids, real, effective, saved, credentials_capable(changed, CAP_SETGID));
     if (result != 0) {
         credentials_put(changed);
         return result;
@@ -112,16 +107,14 @@ long linux_getegid(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, u
 long linux_setuid(uint64_t id, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     UNUSED_FROM_B;
-    bool privileged = task_current()->credentials->euid == 0;
-    uint32_t others = privileged ? (uint32_t)id : KEEP;
+    uint32_t others = task_capable(CAP_SETUID) ? (uint32_t)id : KEEP;
     return (uint32_t)id == KEEP ? -EINVAL : users_set(others, (uint32_t)id, others);
 }
 
 long linux_setgid(uint64_t id, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     UNUSED_FROM_B;
-    bool privileged = task_current()->credentials->euid == 0;
-    uint32_t others = privileged ? (uint32_t)id : KEEP;
+    uint32_t others = task_capable(CAP_SETGID) ? (uint32_t)id : KEEP;
     return (uint32_t)id == KEEP ? -EINVAL : groups_set(others, (uint32_t)id, others);
 }
 
@@ -188,12 +181,13 @@ long linux_setfsuid(uint64_t id, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
     uint32_t old = task->credentials->fsuid;
     const struct id_set ids = {task->credentials->uid, task->credentials->euid,
                                task->credentials->suid};
-    if ((uint32_t)id == KEEP || !may_become(&ids, (uint32_t)id, ids.effective == 0)) {
+    if ((uint32_t)id == KEEP || !may_become(&ids, (uint32_t)id, task_capable(CAP_SETUID))) {
         return old;
     }
     struct credentials *changed = credentials_copy(task->credentials);
     if (changed != NULL) {
         changed->fsuid = (uint32_t)id;
+        capabilities_fsuid_changed(changed, old);
         credentials_set(task, changed);
     }
     return old;
@@ -206,7 +200,7 @@ long linux_setfsgid(uint64_t id, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
     uint32_t old = task->credentials->fsgid;
     const struct id_set ids = {task->credentials->gid, task->credentials->egid,
                                task->credentials->sgid};
-    if ((uint32_t)id == KEEP || !may_become(&ids, (uint32_t)id, task->credentials->euid == 0)) {
+    if ((uint32_t)id == KEEP || !may_become(&ids, (uint32_t)id, task_capable(CAP_SETGID))) {
         return old;
     }
     struct credentials *changed = credentials_copy(task->credentials);
@@ -249,7 +243,7 @@ long linux_setgroups(uint64_t size, uint64_t user_list, uint64_t c, uint64_t d, 
 {
     (void)c, (void)d, (void)e, (void)f;
     struct task *task = task_current();
-    if (task->credentials->euid != 0) {
+    if (!task_capable(CAP_SETGID)) {
         return -EPERM;
     }
     if (size > GROUPS_MAX) {

@@ -4,7 +4,7 @@
  */
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
-#include "linux/proc/task.h"
+#include "linux/proc/capability.h"
 
 static void info_of_caller(struct signal_info *info, const struct task *task, int number, int code)
 {
@@ -22,8 +22,8 @@ static bool may_send(const struct task *sender, const struct thread_group *group
         real = group->tasks->credentials->uid;
         saved = group->tasks->credentials->suid;
     }
-    return group == sender->group || from->euid == 0 || from->euid == saved || from->euid == real ||
-           from->uid == saved || from->uid == real ||
+    return group == sender->group || task_capable(CAP_KILL) || from->euid == saved ||
+           from->euid == real || from->uid == saved || from->uid == real ||
            (number == SIGCONT && group->session == sender->group->session);
 }
 

@@ -1,4 +1,5 @@
 /* Calls that tell programs about the system and themselves, one small answer each. */
+#include "linux/proc/capability.h"
 #include "linux/proc/table.h"
 
 #include "abi/container.h"
@@ -10,6 +11,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/event/wait.h"
+#include "linux/mm/mm.h"
 
 #define NS_PER_SECOND 1000000000ull
 #define NS_PER_TICK   10000000ull /* CLK_TCK is 100 */
@@ -44,7 +46,7 @@ long linux_sethostname(uint64_t user_name, uint64_t length, uint64_t c, uint64_t
 {
     (void)c, (void)d, (void)e, (void)f;
     char name[64];
-    if (task_current()->credentials->euid != 0) {
+    if (!task_capable(CAP_SYS_ADMIN)) {
         return -EPERM;
     }
     if (length > sizeof(name)) {
@@ -63,7 +65,7 @@ long linux_sethostname(uint64_t user_name, uint64_t length, uint64_t c, uint64_t
 static bool may_limit(const struct thread_group *group)
 {
     const struct task *self = task_current();
-    if (group == self->group || self->credentials->euid == 0) {
+    if (group == self->group || task_capable(CAP_SYS_RESOURCE)) {
         return true;
     }
     const struct credentials *of = group->tasks == NULL ? NULL : group->tasks->credentials;
@@ -84,7 +86,7 @@ static long limit_change(uint64_t pid, uint64_t resource, uint64_t user_new, uin
         return -EFAULT;
     }
     long result = 0;
-    bool privileged = task_current()->credentials->euid == 0;
+    bool privileged = task_capable(CAP_SYS_RESOURCE);
     mutex_lock(&tasks_lock);
     struct thread_group *group = pid == 0 ? task_current()->group : group_find((int)pid);
     if (group == NULL || !may_limit(group)) {
@@ -286,24 +288,20 @@ long linux_setpriority(uint64_t which, uint64_t who, uint64_t nice, uint64_t d, 
     if (which > 2) {
         return -EINVAL;
     }
-    return (int)nice < 0 && task_current()->credentials->euid != 0 ? -EACCES : 0;
+    return (int)nice < 0 && !task_capable(CAP_SYS_NICE) ? -EACCES : 0;
 }
 
 /* --- prctl and its like ---------------------------------------------------------------------- */
 
-#define PR_SET_PDEATHSIG    1
-#define PR_GET_PDEATHSIG    2
-#define PR_GET_DUMPABLE     3
-#define PR_SET_DUMPABLE     4
-#define PR_GET_KEEPCAPS     7
-#define PR_SET_NAME         15
-#define PR_GET_NAME         16
-#define PR_CAPBSET_READ     23
-#define PR_SET_SUBREAPER    36
-#define PR_GET_SUBREAPER    37
-#define PR_SET_NO_NEW_PRIVS 38
-#define PR_GET_NO_NEW_PRIVS 39
-#define CAPABILITY_LAST     40
+#define PR_SET_PDEATHSIG 1
+#define PR_GET_PDEATHSIG 2
+#define PR_GET_DUMPABLE  3
+#define PR_SET_DUMPABLE  4
+#define PR_SET_NAME      15
+#define PR_GET_SECCOMP   21
+#define PR_GET_NAME      16
+#define PR_SET_SUBREAPER 36
+#define PR_GET_SUBREAPER 37
 
 static long name_change(uint64_t user_name)
 {
@@ -323,25 +321,27 @@ static long name_change(uint64_t user_name)
 
 long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
-    (void)c, (void)d, (void)e, (void)f;
+    (void)f;
     struct thread_group *group = task_current()->group;
+    long result = capabilities_prctl(option, argument, c, d, e);
+    if (result != -ENOSYS) {
+        return result;
+    }
     switch (option) {
     case PR_SET_NAME:
         return name_change(argument);
     case PR_GET_NAME:
         return copy_to_user(argument, group->name, NAME_BYTES);
     case PR_SET_DUMPABLE:
-        return argument <= 1 ? 0 : -EINVAL;
-    case PR_GET_DUMPABLE:
-        return 1;
-    case PR_GET_KEEPCAPS:
+        if (argument > 1) {
+            return -EINVAL;
+        }
+        task_current()->mm->undumpable = argument == 0;
         return 0;
-    case PR_CAPBSET_READ:
-        return argument <= CAPABILITY_LAST ? 1 : -EINVAL;
-    case PR_SET_NO_NEW_PRIVS:
-        return argument == 1 ? 0 : -EINVAL; /* set-user-ID bits are never honoured */
-    case PR_GET_NO_NEW_PRIVS:
-        return 1;
+    case PR_GET_DUMPABLE:
+        return !task_current()->mm->undumpable;
+    case PR_GET_SECCOMP: /* no filter can be set */
+        return 0;
     case PR_SET_PDEATHSIG:
         if (argument > SIGNALS) {
             return -EINVAL;

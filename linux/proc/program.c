@@ -213,6 +213,8 @@ static __attribute__((noinline)) long interpreter_load(const char *path, struct 
         out->interpreter_base = bias;
         out->start = elf.header.entry + bias;
     }
+    file_claim_drop(
+        file); /* as on Linux: only the program itself cannot be written while it runs */
     file_put(file);
     return result;
 }

@@ -25,7 +25,9 @@ struct program {
     uint64_t vdso;
     uint32_t tail_count;
     struct program_tail tail[PROGRAM_TAILS];
-    char path[EXE_BYTES]; /* of the file, without links */
+    char path[EXE_BYTES];           /* of the file, without links */
+    struct credentials credentials; /* that it runs with */
+    bool secure;                    /* it has more authority than its caller */
 };
 
 /* Map an ELF file, and its interpreter, into an empty mm. -ENOEXEC and the errors of mapping. */

@@ -10,6 +10,7 @@
 #include "linux/file/descriptor.h"
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
+#include "linux/proc/capability.h"
 #include "linux/proc/table.h"
 
 struct mutex tasks_lock;
@@ -111,6 +112,15 @@ void credentials_put(struct credentials *credentials)
         __atomic_sub_fetch(&credentials->references, 1, __ATOMIC_ACQ_REL) == 0) {
         heap_free(credentials);
     }
+}
+
+void credentials_set(struct task *task, struct credentials *changed)
+{
+    struct credentials *old = task->credentials;
+    mutex_lock(&tasks_lock); /* who looks at the task meanwhile finds the one or the other */
+    task->credentials = changed;
+    mutex_unlock(&tasks_lock);
+    credentials_put(old);
 }
 
 /* --- the first task -------------------------------------------------------------------------- */
@@ -228,6 +238,7 @@ struct task *task_create_first(struct console *console, long *error)
     task->credentials = heap_alloc(sizeof(*task->credentials));
     if (task->credentials != NULL) {
         task->credentials->references = 1;
+        capabilities_init(task->credentials);
     }
     bool good = task->files != NULL && task->fs != NULL && task->handlers != NULL &&
                 task->credentials != NULL;

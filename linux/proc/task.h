@@ -29,6 +29,9 @@ struct credentials {
     uint32_t references; /* atomic */
     uint32_t uid, euid, suid, fsuid;
     uint32_t gid, egid, sgid, fsgid;
+    uint32_t securebits; /* capability.h */
+    bool no_new_privileges;
+    uint64_t permitted, effective, inheritable, bounding, ambient; /* capabilities, a bit each */
     uint32_t group_count;
     uint32_t groups[GROUPS_MAX];
 };
@@ -184,3 +187,5 @@ uint64_t process_cpu_ns(const struct thread_group *group);
 
 struct credentials *credentials_copy(const struct credentials *credentials);
 void credentials_put(struct credentials *credentials);
+/* Give the current task the changed copy, whose reference is taken over. */
+void credentials_set(struct task *task, struct credentials *changed);

@@ -248,6 +248,8 @@ static void become(uint32_t uid, uint32_t gid)
 {
     credentials.uid = credentials.euid = credentials.fsuid = uid;
     credentials.gid = credentials.egid = credentials.fsgid = gid;
+    credentials.permitted = CAPABILITIES_CONTAINER;
+    credentials.effective = uid == 0 ? credentials.permitted : 0;
 }
 
 /* --- tests ------------------------------------------------------------------------------------ */
@@ -731,6 +733,7 @@ static void test_exhaustion(void)
 int main(void)
 {
     task = (struct task){.group = &group, .credentials = &credentials};
+    become(0, 0);
     group.limits[RLIMIT_NOFILE].soft = 1024;
     group.pid = 1;
     root = test_root(0755);
