@@ -13,7 +13,7 @@
 #include "linux/event/wait.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
-#include "linux/proc/task.h"
+#include "linux/proc/limit.h"
 
 #define POLLRDNORM 0x040u
 #define POLLRDBAND 0x080u
@@ -21,7 +21,6 @@
 #define POLLWRBAND 0x200u
 #define ALWAYS     (WAIT_POLLERR | WAIT_POLLHUP)
 
-#define RLIMIT_NOFILE 7
 #define NS_PER_SECOND 1000000000ull
 
 #define WAITERS_INLINE 16
@@ -328,7 +327,7 @@ static long results_write(const struct poll_call *call, uint64_t user_descriptor
 static long poll_with(uint64_t user_descriptors, uint64_t count, uint64_t deadline_ns)
 {
     struct poll_entry few[ENTRIES_INLINE];
-    uint64_t limit = task_current()->group->limits[RLIMIT_NOFILE].soft;
+    uint64_t limit = limit_now(RLIMIT_NOFILE);
     if (count > limit || count > DESCRIPTORS_MAX) {
         return -EINVAL;
     }

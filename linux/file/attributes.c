@@ -7,6 +7,7 @@
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
+#include "linux/proc/limit.h"
 
 #define NS_PER_S    1000000000ll
 #define NS_PER_US   1000ll
@@ -164,6 +165,9 @@ static long size_change(struct inode *inode, uint64_t size_bytes)
         .size_bytes = size_bytes,
         .modify_ns = (int64_t)clock_wall_ns(),
     };
+    if (size_bytes > inode->size_bytes && size_bytes > limit_now(RLIMIT_FSIZE)) {
+        return limit_file_exceeded();
+    }
     uint32_t mask = ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME | set_id_drop(inode, &attributes);
     return inode_change(inode, mask, &attributes);
 }

@@ -12,9 +12,8 @@
 #include "linux/core/heap.h"
 #include "linux/file/file.h"
 #include "linux/file/record_lock.h"
-#include "linux/proc/task.h"
+#include "linux/proc/limit.h"
 
-#define RLIMIT_NOFILE  7
 #define CAPACITY_FIRST 64
 #define WORD_BITS      64
 
@@ -106,9 +105,7 @@ static void file_close(struct file_table *table, struct file *file)
 
 static uint32_t descriptor_limit(void)
 {
-    const struct task *task = task_current();
-    uint64_t limit = task->group->limits[RLIMIT_NOFILE].soft;
-    return (uint32_t)MIN(limit, DESCRIPTORS_MAX);
+    return (uint32_t)MIN(limit_now(RLIMIT_NOFILE), (uint64_t)DESCRIPTORS_MAX);
 }
 
 /* --- tables ---------------------------------------------------------------------------------- */

@@ -118,12 +118,17 @@ long file_mapping(struct file *file, uint64_t offset, uint64_t length_bytes, boo
     return result;
 }
 
-long file_page_in(struct file *file, uint64_t offset)
+bool file_beyond(struct file *file, uint64_t offset)
 {
     const struct inode *inode = file->path.inode;
+    return inode_is(inode, S_IFREG) &&
+           offset >= __atomic_load_n(&inode->size_bytes, __ATOMIC_RELAXED);
+}
+
+long file_page_in(struct file *file, uint64_t offset)
+{
     struct file_mapping mapping;
-    if (inode_is(inode, S_IFREG) &&
-        offset >= __atomic_load_n(&inode->size_bytes, __ATOMIC_RELAXED)) {
+    if (file_beyond(file, offset)) {
         return -EIO;
     }
     if (file_mapping(file, ALIGN_DOWN(offset, PAGE_SIZE), PAGE_SIZE, false, &mapping) != 0) {

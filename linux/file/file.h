@@ -110,6 +110,9 @@ long file_mapping(struct file *file, uint64_t offset, uint64_t length_bytes, boo
 #define SEEK_DATA 3
 #define SEEK_HOLE 4
 
+/* A page at that offset lies behind the end of the file. */
+bool file_beyond(struct file *file, uint64_t offset);
+
 /* How a mapped page's absence is mended; 0, or -EIO: beyond the end of the file, or unreadable. */
 long file_page_in(struct file *file, uint64_t offset);
 

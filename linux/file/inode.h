@@ -131,6 +131,7 @@ struct inode {
     uint32_t mounts;      /* how many mounts stand on it (path.c) */
     struct pipe *fifo;    /* S_IFIFO: while it is open (pipe.c) */
     int32_t writers;      /* > 0: open for writing, < 0: being executed, so many times; atomic */
+    bool mapped;          /* a mapping of it was made once; atomic */
     bool file_capability; /* it may have the attribute security.capability */
 };
 

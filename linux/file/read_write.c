@@ -12,7 +12,7 @@
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
 #include "linux/file/walk.h"
-#include "linux/proc/task.h"
+#include "linux/proc/limit.h"
 
 #define TRANSFER_MAX     0x7ffff000u /* MAX_RW_COUNT of Linux */
 #define VECTORS_ON_STACK 8
@@ -69,7 +69,17 @@ static long transfer_at(struct file *file, struct io *io, enum direction directi
     if ((file->flags & O_APPEND) && !is_stream(file)) {
         *position = __atomic_load_n(&inode->size_bytes, __ATOMIC_RELAXED);
     }
+    uint64_t beyond = 0;
+    if (inode_is(inode, S_IFREG) && limit_now(RLIMIT_FSIZE) != LIMIT_NONE) {
+        uint64_t limit = limit_now(RLIMIT_FSIZE);
+        if (io->left_bytes > 0 && *position >= limit) {
+            return limit_file_exceeded();
+        }
+        beyond = io->left_bytes > limit - *position ? io->left_bytes - (limit - *position) : 0;
+    }
+    io->left_bytes -= beyond;
     long result = operations->write(file, io, position);
+    io->left_bytes += beyond;
     if (result > 0) {
         written(file);
     }
@@ -507,7 +517,9 @@ static long allocate(struct file *file, uint32_t mode, int64_t offset, int64_t l
     if ((mode & FALLOC_KEEP_SIZE) || attributes.size_bytes <= inode->size_bytes) {
         return 0;
     }
-    return inode_change(inode, ATTRIBUTE_SIZE, &attributes);
+    return attributes.size_bytes > limit_now(RLIMIT_FSIZE)
+               ? limit_file_exceeded()
+               : inode_change(inode, ATTRIBUTE_SIZE, &attributes);
 }
 
 long linux_fallocate(uint64_t fd, uint64_t mode, uint64_t offset, uint64_t length_bytes, uint64_t e,

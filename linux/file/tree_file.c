@@ -295,7 +295,8 @@ static long map_own(struct node *node, uint64_t offset, uint64_t length_bytes, b
     if (result == 0) {
         out->slot = node->content.view->backing->slot;
         out->offset = offset;
-        out->length_bytes = CONTENT_BYTES_MAX - offset;
+        uint64_t end = ALIGN_UP(node->inode.size_bytes, (uint64_t)PAGE_SIZE);
+        out->length_bytes = offset < end ? end - offset : 0;
         out->writable = stores;
     }
     return result == -ENOSPC ? -ENOMEM : result;
@@ -316,6 +317,7 @@ static long tree_file_mapping(struct file *file, uint64_t offset, uint64_t lengt
     } else {
         result = map_own(node, offset, length_bytes, stores, out);
     }
+    __atomic_store_n(&node->inode.mapped, true, __ATOMIC_RELAXED);
     mutex_unlock(&node->inode.lock);
     if (result == 0 && also_image) {
         /* The fault may be of a mapping that was made before the copy-up. */

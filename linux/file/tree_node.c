@@ -3,7 +3,7 @@
  *
  * Who holds references: every entry holds one on its node; the table of image inodes holds one
  * while the node has links, so that all names of one image inode find one node. Directories do not
- * hold their parents: a parent is not empty, so it cannot go.
+ * hold their parents: a parent is not empty, so it cannot go. A removed directory does.
  */
 #include "linux/file/tree_node.h"
 
@@ -11,6 +11,7 @@
 #include "lib/oak/clock.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
+#include "linux/mm/mm.h"
 
 #define DIRECTORY_BYTES 4096
 #define SECTOR_BYTES    512
@@ -169,8 +170,10 @@ struct node *node_unlinked(struct node *node, int64_t now)
     node->inode.change_ns = now;
     if (inode_is(&node->inode, S_IFDIR)) {
         node->inode.links = 0;
-        node->directory.removed = true;
-        node->directory.parent = NULL;
+        node->directory.removed = true; /* ".." still leads where it led */
+        if (node->directory.parent != NULL) {
+            inode_get(&node->directory.parent->inode);
+        }
         node->directory.entry = NULL;
     } else if (node->inode.links > 0) {
         node->inode.links--;
@@ -183,9 +186,9 @@ struct node *node_unlinked(struct node *node, int64_t now)
     return NULL;
 }
 
-void node_release(struct inode *inode)
+static void node_free(struct node *node)
 {
-    struct node *node = inode_node(inode);
+    struct inode *inode = &node->inode;
     node_xattrs_free(node);
     switch (inode->mode & S_IFMT) {
     case S_IFDIR:
@@ -203,6 +206,20 @@ void node_release(struct inode *inode)
     node_dispose(node);
 }
 
+void node_release(struct inode *inode)
+{
+    struct node *node = inode_node(inode);
+    while (node !=
+           NULL) { /* a removed directory may be the last that holds its parent, and so on */
+        bool holds = inode_is(&node->inode, S_IFDIR) && node->directory.removed;
+        struct node *parent = holds ? node->directory.parent : NULL;
+        node_free(node);
+        bool last = parent != NULL &&
+                    __atomic_sub_fetch(&parent->inode.references, 1, __ATOMIC_ACQ_REL) == 0;
+        node = last ? parent : NULL;
+    }
+}
+
 /* --- attributes ------------------------------------------------------------------------------ */
 
 static long size_set(struct node *node, uint64_t size_bytes)
@@ -212,12 +229,16 @@ static long size_set(struct node *node, uint64_t size_bytes)
     }
     mutex_lock(&node->content.write_lock);
     mutex_lock(&node->inode.lock);
+    bool shrinks = size_bytes < node->inode.size_bytes;
     long result = content_resize(node, size_bytes);
     if (result == 0) {
         node_touch(node, tree_now());
     }
     mutex_unlock(&node->inode.lock);
     mutex_unlock(&node->content.write_lock);
+    if (result == 0 && shrinks && __atomic_load_n(&node->inode.mapped, __ATOMIC_RELAXED)) {
+        mm_file_shrunk(&node->inode, size_bytes);
+    }
     return result;
 }
 

@@ -91,7 +91,7 @@ struct directory {
     uint64_t count; /* names that are no whiteouts */
     bool complete;  /* the image has no further names */
     bool removed;
-    struct node *parent; /* NULL: the root, or removed; no reference */
+    struct node *parent; /* NULL: the root; a reference only when this one is removed */
     struct entry *entry; /* its name there */
 };
 

@@ -1,9 +1,9 @@
 /* Page faults that the kernel forwards: pages to be had from storage, or signals. */
-#include "linux/mm/mm.h"
-
+#include "lib/oak/kernel.h"
 #include "linux/core/errno.h"
 #include "linux/core/trap.h"
 #include "linux/file/file.h"
+#include "linux/mm/area.h"
 #include "linux/proc/signal.h"
 #include "linux/proc/task.h"
 
@@ -47,6 +47,23 @@ static enum fault_kind area_look(struct mm *mm, uint64_t address, uint64_t error
     return kind;
 }
 
+/* The file ended before this page when the area was mapped, and does no more. */
+static enum fault_kind area_map_again(struct mm *mm, uint64_t address)
+{
+    enum fault_kind kind = FAULT_RETRY;
+    mutex_lock(&mm->lock);
+    struct vm_area *area = mm_area_from(mm, address);
+    if (area != NULL && area->start <= address && area->file != NULL) {
+        long result = -ENOMEM;
+        if (kernel_region_unmap(mm->space, area->start, area->end - area->start) == STATUS_OK) {
+            result = region_make(mm, area);
+        }
+        kind = result == 0 ? FAULT_RETRY : result == -ENOMEM ? FAULT_NO_MEMORY : FAULT_BUS;
+    }
+    mutex_unlock(&mm->lock);
+    return kind;
+}
+
 static enum fault_kind fault_handle(struct mm *mm, uint64_t address, uint64_t error)
 {
     struct file *file;
@@ -57,9 +74,10 @@ static enum fault_kind fault_handle(struct mm *mm, uint64_t address, uint64_t er
     }
     if (FAULT_STATUS(error) == STATUS_NO_MEMORY) {
         kind = FAULT_NO_MEMORY;
-    } else if (file != NULL &&
-               (FAULT_STATUS(error) == STATUS_NOT_FOUND || file_page_in(file, offset) != 0)) {
-        kind = FAULT_BUS; /* not found: the file ended before this page when it was mapped */
+    } else if (file != NULL && FAULT_STATUS(error) == STATUS_NOT_FOUND) {
+        kind = file_beyond(file, offset) ? FAULT_BUS : area_map_again(mm, address);
+    } else if (file != NULL && file_page_in(file, offset) != 0) {
+        kind = FAULT_BUS;
     }
     if (file != NULL) {
         file_put(file);

@@ -12,6 +12,7 @@
 
 struct task;
 struct file;
+struct inode;
 struct thread_frame;
 
 #define PROT_READ  1
@@ -85,6 +86,10 @@ bool mm_page_in(struct mm *mm, uint64_t address, uint64_t error);
 /* The area at or after the address; under the lock. */
 struct vm_area *mm_area_from(const struct mm *mm, uint64_t address);
 struct vm_area *mm_area_next(const struct vm_area *area);
+
+/* A file that is mapped somewhere has become that short. No lock of files or address spaces is
+ * held. */
+void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes);
 
 /* Copy out of an address space that the caller has a reference to; 0 or -EFAULT. */
 long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes);

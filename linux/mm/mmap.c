@@ -11,7 +11,7 @@
 #include "linux/core/window.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
-#include "linux/proc/task.h"
+#include "linux/proc/limit.h"
 
 #define MAP_BOTTOM 0x10000ull
 
@@ -107,6 +107,41 @@ long mm_unmap(struct mm *mm, uint64_t address, uint64_t length)
     return result;
 }
 
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static bool is_data(const struct vm_area *area, uint32_t protection)
+{
+    return (protection & PROT_WRITE) && !(area->flags & MAP_SHARED);
+}
+
+/* The bytes of areas in the range; only of those that count as data. Under the lock. */
+static uint64_t bytes_in(const struct mm *mm, uint64_t start, uint64_t end, bool data_only)
+{
+    uint64_t bytes = 0;
+    for (const struct vm_area *area = mm_area_from(mm, start); area != NULL && area->start < end;
+         area = mm_area_next(area)) {
+        if (!data_only || is_data(area, area->protection)) {
+            bytes += MIN(area->end, end) - MAX(area->start, start);
+        }
+    }
+    return bytes;
+}
+
+static bool data_allowed(const struct mm *mm, uint64_t more_bytes)
+{
+    uint64_t limit = limit_now(RLIMIT_DATA);
+    return limit == LIMIT_NONE ||
+           (more_bytes <= limit && bytes_in(mm, 0, APPLICATION_END, true) <= limit - more_bytes);
+}
+
+bool mm_may_grow(const struct mm *mm, const struct vm_area *area, uint64_t length)
+{
+    uint64_t limit = limit_now(RLIMIT_AS);
+    uint64_t mapped = mm->pages_mapped << PAGE_SHIFT;
+    bool fits = limit == LIMIT_NONE || (length <= limit && mapped <= limit - length);
+    return fits && (!is_data(area, area->protection) || data_allowed(mm, length));
+}
+
 /* --- mapping --------------------------------------------------------------------------------- */
 
 uint64_t region_rights(uint32_t protection)
@@ -141,6 +176,13 @@ static long shared_make(struct vm_area *area, uint64_t length)
     area->shared = shared;
     area->offset = 0;
     return 0;
+}
+
+/* Stores reach a file only through a mapping of one that is open for writing. */
+static bool is_protectable(const struct vm_area *area, uint32_t protection)
+{
+    return !(protection & PROT_WRITE) || !(area->flags & MAP_SHARED) || area->file == NULL ||
+           file_writable(area->file);
 }
 
 long region_make(struct mm *mm, struct vm_area *area)
@@ -191,6 +233,12 @@ long region_make(struct mm *mm, struct vm_area *area)
 static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags)
 {
     uint64_t length = area->end;
+    uint64_t replaced = flags & MAP_FIXED && limit_now(RLIMIT_AS) != LIMIT_NONE
+                            ? bytes_in(mm, address, address + length, false)
+                            : 0;
+    if (!mm_may_grow(mm, area, length - replaced)) {
+        return -ENOMEM;
+    }
     if (flags & MAP_FIXED) {
         long result = unmap_locked(mm, address, length);
         if (result != 0) {
@@ -212,6 +260,9 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
     if ((area->flags & MAP_SHARED) && area->file == NULL && area->special == 0 &&
         area->shared == NULL) {
         result = shared_make(area, length);
+    }
+    if (!is_protectable(area, area->protection)) {
+        result = -EACCES;
     }
     if (result == 0) {
         result = region_make(mm, area);
@@ -328,6 +379,19 @@ uint64_t range_covered_end(const struct mm *mm, uint64_t start, uint64_t end)
     return MIN(start, end);
 }
 
+/* What of the range would become data. */
+static uint64_t data_gained(const struct mm *mm, uint64_t start, uint64_t end)
+{
+    uint64_t bytes = 0;
+    for (const struct vm_area *area = mm_area_from(mm, start); area != NULL && area->start < end;
+         area = mm_area_next(area)) {
+        if (is_data(area, PROT_WRITE) && !is_data(area, area->protection)) {
+            bytes += MIN(area->end, end) - MAX(area->start, start);
+        }
+    }
+    return bytes;
+}
+
 /* Up to the first hole. */
 static long protect_locked(struct mm *mm, uint64_t start, uint64_t wanted, uint32_t protection)
 {
@@ -335,11 +399,17 @@ static long protect_locked(struct mm *mm, uint64_t start, uint64_t wanted, uint3
     if (end == start) {
         return -ENOMEM;
     }
-    long result = range_cut(mm, start, end);
+    long result = protection & PROT_WRITE && limit_now(RLIMIT_DATA) != LIMIT_NONE &&
+                          !data_allowed(mm, data_gained(mm, start, end))
+                      ? -ENOMEM
+                      : range_cut(mm, start, end);
     for (struct vm_area *area = mm_area_from(mm, start);
          result == 0 && area != NULL && area->start < end; area = mm_area_next(area)) {
-        status_t status = kernel_region_protect(mm->space, area->start, area->end - area->start,
-                                                region_rights(protection));
+        status_t status = STATUS_NO_RIGHT;
+        if (is_protectable(area, protection)) {
+            status = kernel_region_protect(mm->space, area->start, area->end - area->start,
+                                           region_rights(protection));
+        }
         if (status != STATUS_OK) {
             result = status == STATUS_NO_MEMORY ? -ENOMEM : -EACCES;
         } else {

@@ -58,7 +58,7 @@ static long grow_in_place(const struct remap *remap, struct vm_area *last)
     struct mm *mm = remap->mm;
     uint64_t more = remap->new_length - remap->old_length;
     if (last->end != remap->from + remap->old_length || !range_free(mm, last->end, more) ||
-        last->special != 0 || last->shared != NULL) {
+        last->special != 0 || last->shared != NULL || !mm_may_grow(mm, last, more)) {
         return -ENOMEM;
     }
     struct vm_area tail = *last;

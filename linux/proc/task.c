@@ -11,6 +11,7 @@
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/capability.h"
+#include "linux/proc/limit.h"
 #include "linux/proc/table.h"
 
 struct mutex tasks_lock;
@@ -124,13 +125,6 @@ void credentials_set(struct task *task, struct credentials *changed)
 }
 
 /* --- the first task -------------------------------------------------------------------------- */
-
-#define RLIMIT_DATA    2
-#define RLIMIT_STACK   3
-#define RLIMIT_CORE    4
-#define RLIMIT_NPROC   6
-#define RLIMIT_NOFILE  7
-#define RLIMIT_MEMLOCK 8
 
 static void limits_default(struct resource_limit *limits)
 {

@@ -12,6 +12,7 @@
 #include "linux/core/lock.h"
 #include "linux/core/window.h"
 #include "linux/file/test/simulated_kernel.h"
+#include "linux/mm/mm.h"
 
 #define FAULT (-14)
 #define IO    (-5)
@@ -347,4 +348,10 @@ long clear_user(uint64_t to, uint64_t length_bytes)
     }
     memset((void *)(uintptr_t)to, 0, length_bytes);
     return 0;
+}
+
+/* No process maps anything here. */
+void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes)
+{
+    (void)inode, (void)size_bytes;
 }

@@ -114,6 +114,11 @@ struct container_memory container_memory_read(void)
     return (struct container_memory){0, 0};
 }
 
+long limit_file_exceeded(void)
+{
+    return -EFBIG;
+}
+
 uint64_t clock_wall_ns(void)
 {
     return 1000000007;
@@ -734,6 +739,7 @@ int main(void)
 {
     task = (struct task){.group = &group, .credentials = &credentials};
     become(0, 0);
+    group.limits[RLIMIT_FSIZE].soft = LIMIT_NONE;
     group.limits[RLIMIT_NOFILE].soft = 1024;
     group.pid = 1;
     root = test_root(0755);
