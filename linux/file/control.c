@@ -23,11 +23,11 @@
 #define F_DUPFD_CLOEXEC 1030
 #define F_SETPIPE_SZ    1031
 #define F_GETPIPE_SZ    1032
+#define F_ADD_SEALS     1033
+#define F_GET_SEALS     1034
 #define FD_CLOEXEC      1
 
-#define O_DIRECT    040000u
-#define O_LARGEFILE 0100000u
-#define O_SETTABLE  (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+#define O_SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 #define FIOCLEX  0x5451
 #define FIONCLEX 0x5450
@@ -135,6 +135,21 @@ static long pipe_size(const struct file *file, uint32_t command, uint64_t argume
     return PIPE_BYTES;
 }
 
+static long seals_control(struct file *file, uint32_t command, uint64_t argument)
+{
+    struct inode *inode = file->path.inode;
+    bool sealable = inode->operations->seal != NULL && inode->seals != 0;
+    if (command == F_GET_SEALS) {
+        return sealable ? (long)(inode->seals & ~SEAL_NONE) : -EINVAL;
+    }
+    if (!file_writable(file)) {
+        return -EPERM;
+    }
+    return (argument & ~(uint64_t)SEALS_ALL) != 0 || !sealable
+               ? -EINVAL
+               : inode->operations->seal(inode, (uint32_t)argument);
+}
+
 static long control(struct file *file, int fd, uint32_t command, uint64_t argument)
 {
     long result = control_any(file, fd, command, argument);
@@ -156,6 +171,9 @@ static long control(struct file *file, int fd, uint32_t command, uint64_t argume
         return locks_control(file, command, argument);
     case F_GETOWN:
         return 0;
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+        return seals_control(file, command, argument);
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ:
         return pipe_size(file, command, argument);

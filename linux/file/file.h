@@ -21,11 +21,16 @@ struct file;
 #define O_TRUNC     00001000u
 #define O_APPEND    00002000u
 #define O_NONBLOCK  00004000u
+#define O_DSYNC     00010000u
+#define O_ASYNC     00020000u
+#define O_DIRECT    00040000u
+#define O_LARGEFILE 00100000u
 #define O_DIRECTORY 00200000u
 #define O_NOFOLLOW  00400000u
 #define O_CLOEXEC   02000000u
 #define O_NOATIME   01000000u
 #define O_PATH      010000000u
+#define O_SYNC      04000000u  /* the bit alone, without O_DSYNC */
 #define O_TMPFILE   020000000u /* the bit alone */
 /* Of path_open only: to execute, for which a file need not be readable. */
 #define OPEN_EXECUTE 0x80000000u

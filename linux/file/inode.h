@@ -28,6 +28,16 @@ struct path;
 #define S_ISGID  0002000u
 #define S_ISVTX  0001000u
 
+/* What can no longer be done to a file of memory (fcntl(2), F_ADD_SEALS). */
+#define SEAL_SEAL         0x01u
+#define SEAL_SHRINK       0x02u
+#define SEAL_GROW         0x04u
+#define SEAL_WRITE        0x08u
+#define SEAL_FUTURE_WRITE 0x10u
+#define SEAL_EXEC         0x20u
+#define SEALS_ALL         0x3fu
+#define SEAL_NONE         0x80000000u /* ours: it may be sealed; not shown */
+
 /* makedev of the system calls for small numbers. */
 #define DEVICE(major, minor) ((uint64_t)(major) << 8 | (uint64_t)(minor))
 
@@ -56,6 +66,8 @@ struct creation {
     uint32_t gid;
     uint64_t device;    /* S_IFCHR, S_IFBLK */
     const char *target; /* S_IFLNK */
+    bool nameless;      /* S_IFREG: no name leads to it */
+    bool linkable;      /* it may get one later */
 };
 
 /* Gets one entry of a directory; false: no more room, this one comes again. */
@@ -69,6 +81,10 @@ struct inode_operations {
     /* -EEXIST when the name is there. */
     long (*create)(struct inode *directory, const char *name, uint32_t length_bytes,
                    const struct creation *creation, struct inode **out);
+    /* A regular file of the directory's file system that no name leads to (O_TMPFILE). NULL:
+     * -EOPNOTSUPP. */
+    long (*create_nameless)(struct inode *directory, const struct creation *creation,
+                            struct inode **out);
     long (*link)(struct inode *directory, const char *name, uint32_t length_bytes,
                  struct inode *target);
     /* Removes anything but a directory, or (directory_only) an empty directory. */
@@ -107,6 +123,9 @@ struct inode_operations {
                       uint32_t value_bytes, uint32_t flags);
     long (*xattr_remove)(struct inode *inode, const char *name);
     long (*xattr_list)(struct inode *inode, char *out, uint32_t capacity_bytes);
+    /* Add seals: -EPERM when that is sealed, -EBUSY while it is mapped writable. NULL: the file
+     * system has none (-EINVAL). */
+    long (*seal)(struct inode *inode, uint32_t seals);
     /* Bring size and the like up to date before they are read; may be NULL. */
     void (*refresh)(struct inode *inode);
     /* The last reference is gone. */
@@ -131,6 +150,7 @@ struct inode {
     uint32_t mounts;      /* how many mounts stand on it (path.c) */
     struct pipe *fifo;    /* S_IFIFO: while it is open (pipe.c) */
     int32_t writers;      /* > 0: open for writing, < 0: being executed, so many times; atomic */
+    uint32_t seals;       /* F_SEAL_* of fcntl; atomic */
     bool mapped;          /* a mapping of it was made once; atomic */
     bool file_capability; /* it may have the attribute security.capability */
 };

@@ -1,4 +1,5 @@
 /* Opening and creating files (open(2)). */
+#include "lib/base/format.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
@@ -12,6 +13,14 @@
 
 #define O_ONLY_OPEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | OPEN_EXECUTE)
 #define O_WITH_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
+/* All that open knows; only openat2 refuses others. */
+#define O_KNOWN                                                                                    \
+    (O_ACCMODE | O_ONLY_OPEN | O_WITH_PATH | O_APPEND | O_NONBLOCK | O_NOATIME | O_TMPFILE |       \
+     O_ASYNC | O_DIRECT | O_LARGEFILE | O_DSYNC | O_SYNC)
+
+#define RESOLVE_KNOWN                                                                              \
+    (RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH |             \
+     RESOLVE_IN_ROOT | RESOLVE_CACHED)
 
 /* What was found or made: its path, and where and as what it lies (directory.inode NULL: unknown).
  */
@@ -172,6 +181,42 @@ static long open_walk(struct walk *walk, uint32_t flags, uint32_t mode, struct o
     return directory && !inode_is(opened->path.inode, S_IFDIR) ? -ENOTDIR : 0;
 }
 
+/* O_TMPFILE: a file without a name in the directory that was found. */
+static long open_nameless(struct opened *opened, uint32_t flags, uint32_t mode)
+{
+    struct inode *directory = opened->path.inode;
+    struct creation creation = {
+        .mode = S_IFREG | mode_masked(mode & 07777),
+        .nameless = true,
+        .linkable = !(flags & O_EXCL),
+    };
+    if (!inode_is(directory, S_IFDIR)) {
+        return -ENOTDIR;
+    }
+    if (path_read_only(&opened->path)) {
+        return -EROFS;
+    }
+    long result = inode_permission(directory, 3);
+    if (result == 0 && directory->operations->create_nameless == NULL) {
+        result = -EOPNOTSUPP;
+    }
+    struct inode *made;
+    if (result == 0) {
+        creation_owner(directory, &creation);
+        result = directory->operations->create_nameless(directory, &creation, &made);
+    }
+    if (result != 0) {
+        return result;
+    }
+    path_put(&opened->directory);
+    opened->last.length_bytes = (uint32_t)format_text(opened->last.name, sizeof(opened->last.name),
+                                                      "#%lu", (unsigned long)made->number);
+    opened->directory = opened->path; /* its reference moves */
+    opened->path.inode = made;
+    opened->created = true;
+    return 0;
+}
+
 /* --- opening what was found ------------------------------------------------------------------ */
 
 static long open_allowed(const struct opened *opened, uint32_t flags)
@@ -280,7 +325,8 @@ static long open_flags_check(uint32_t *flags)
         return 0;
     }
     if (*flags & O_TMPFILE) {
-        return -EOPNOTSUPP;
+        bool writes = (*flags & O_ACCMODE) == O_WRONLY || (*flags & O_ACCMODE) == O_RDWR;
+        return (*flags & O_DIRECTORY) && !(*flags & O_CREAT) && writes ? 0 : -EINVAL;
     }
     return (*flags & (O_DIRECTORY | O_CREAT)) == (O_DIRECTORY | O_CREAT) ||
                    (*flags & O_ACCMODE) == O_ACCMODE
@@ -288,8 +334,8 @@ static long open_flags_check(uint32_t *flags)
                : 0;
 }
 
-long path_open_at(int directory_fd, const char *path, uint32_t flags, uint32_t mode,
-                  struct file **out)
+static long open_narrow(int directory_fd, const char *path, uint32_t flags, uint32_t mode,
+                        uint32_t resolve, struct file **out)
 {
     struct walk walk;
     struct opened opened;
@@ -300,17 +346,26 @@ long path_open_at(int directory_fd, const char *path, uint32_t flags, uint32_t m
     opened.path.inode = NULL;
     opened.directory.inode = NULL;
     opened.created = false;
-    result = walk_start(&walk, directory_fd, path, 0);
+    result = walk_start_narrow(&walk, directory_fd, path, resolve);
     if (result == 0) {
         result = open_walk(&walk, flags, mode, &opened);
     }
     walk_end(&walk);
+    if (result == 0 && (flags & O_TMPFILE)) {
+        result = open_nameless(&opened, flags, mode);
+    }
     if (result == 0) {
         result = open_found(&opened, flags, out);
     }
     path_put(&opened.path);
     path_put(&opened.directory);
     return result;
+}
+
+long path_open_at(int directory_fd, const char *path, uint32_t flags, uint32_t mode,
+                  struct file **out)
+{
+    return open_narrow(directory_fd, path, flags, mode, 0, out);
 }
 
 long path_open(const char *path, uint32_t flags, uint32_t mode, struct file **out)
@@ -320,7 +375,8 @@ long path_open(const char *path, uint32_t flags, uint32_t mode, struct file **ou
 
 /* --- system calls ---------------------------------------------------------------------------- */
 
-static long open_user(int directory_fd, uint64_t user_path, uint32_t flags, uint32_t mode)
+static long open_user(int directory_fd, uint64_t user_path, uint32_t flags, uint32_t mode,
+                      uint32_t resolve)
 {
     char path[PATH_MAX];
     long result = user_path_copy(path, user_path);
@@ -328,29 +384,90 @@ static long open_user(int directory_fd, uint64_t user_path, uint32_t flags, uint
         return result;
     }
     /* What makes or empties a file comes after the limit was looked at. */
-    if ((flags & (O_CREAT | O_TRUNC)) && !descriptor_room()) {
+    if ((flags & (O_CREAT | O_TRUNC | O_TMPFILE)) && !descriptor_room()) {
         return -EMFILE;
     }
     struct file *file;
-    result = path_open_at(directory_fd, path, flags & ~OPEN_EXECUTE, mode, &file);
+    result = open_narrow(directory_fd, path, flags & ~OPEN_EXECUTE, mode, resolve, &file);
     return result == 0 ? descriptor_add(file, flags & O_CLOEXEC) : result;
 }
 
 long linux_open(uint64_t path, uint64_t flags, uint64_t mode, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)d, (void)e, (void)f;
-    return open_user(AT_FDCWD, path, (uint32_t)flags, (uint32_t)mode);
+    return open_user(AT_FDCWD, path, (uint32_t)flags, (uint32_t)mode, 0);
 }
 
 long linux_openat(uint64_t directory_fd, uint64_t path, uint64_t flags, uint64_t mode, uint64_t e,
                   uint64_t f)
 {
     (void)e, (void)f;
-    return open_user((int)directory_fd, path, (uint32_t)flags, (uint32_t)mode);
+    return open_user((int)directory_fd, path, (uint32_t)flags, (uint32_t)mode, 0);
 }
 
 long linux_creat(uint64_t path, uint64_t mode, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)c, (void)d, (void)e, (void)f;
-    return open_user(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)mode);
+    return open_user(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)mode, 0);
+}
+
+struct open_how { /* of openat2; may grow */
+    uint64_t flags;
+    uint64_t mode;
+    uint64_t resolve;
+};
+
+/* What a later version of the structure has must be 0: -E2BIG. */
+static long how_read(struct open_how *how, uint64_t user_how, uint64_t size_bytes)
+{
+    uint8_t later[64];
+    if (size_bytes < sizeof(*how)) {
+        return -EINVAL;
+    }
+    if (size_bytes > PAGE_SIZE) {
+        return -E2BIG;
+    }
+    if (copy_from_user(how, user_how, sizeof(*how)) != 0) {
+        return -EFAULT;
+    }
+    for (uint64_t at = sizeof(*how); at < size_bytes;) {
+        uint64_t piece = MIN(size_bytes - at, sizeof(later));
+        if (copy_from_user(later, user_how + at, piece) != 0) {
+            return -EFAULT;
+        }
+        for (uint64_t i = 0; i < piece; i++) {
+            if (later[i] != 0) {
+                return -E2BIG;
+            }
+        }
+        at += piece;
+    }
+    return 0;
+}
+
+static long how_check(const struct open_how *how)
+{
+    bool creates = how->flags & (O_CREAT | O_TMPFILE);
+    bool scoped_twice = (how->resolve & RESOLVE_BENEATH) && (how->resolve & RESOLVE_IN_ROOT);
+    if ((how->flags & ~(uint64_t)(O_KNOWN & ~OPEN_EXECUTE)) != 0 ||
+        (how->resolve & ~(uint64_t)RESOLVE_KNOWN) != 0 || scoped_twice ||
+        (creates ? how->mode & ~07777ull : how->mode) != 0 ||
+        ((how->flags & O_PATH) && (how->flags & ~(uint64_t)O_WITH_PATH) != 0)) {
+        return -EINVAL;
+    }
+    return (how->resolve & RESOLVE_CACHED) && (creates || (how->flags & O_TRUNC)) ? -EAGAIN : 0;
+}
+
+long linux_openat2(uint64_t directory_fd, uint64_t path, uint64_t user_how, uint64_t size_bytes,
+                   uint64_t e, uint64_t f)
+{
+    (void)e, (void)f;
+    struct open_how how;
+    long result = how_read(&how, user_how, size_bytes);
+    if (result == 0) {
+        result = how_check(&how);
+    }
+    return result != 0 ? result
+                       : open_user((int)directory_fd, path, (uint32_t)how.flags, (uint32_t)how.mode,
+                                   (uint32_t)how.resolve);
 }

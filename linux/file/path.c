@@ -137,6 +137,26 @@ long walk_start(struct walk *walk, int directory_fd, const char *path, uint32_t 
     return start_at_descriptor(walk, directory_fd, path[0] == '\0');
 }
 
+long walk_start_narrow(struct walk *walk, int directory_fd, const char *path, uint32_t resolve)
+{
+    if (!(resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))) {
+        long result = walk_start(walk, directory_fd, path, 0);
+        walk->resolve = resolve;
+        return result;
+    }
+    /* From the directory, also for a path that begins with '/'. */
+    long result = walk_start(walk, directory_fd, path[0] == '\0' ? "" : ".", 0);
+    walk->rest = path;
+    walk->resolve = resolve;
+    if (result == 0) {
+        path_put(&walk->root);
+        walk->root = walk->at;
+        path_get(&walk->root);
+        result = path[0] == '/' && (resolve & RESOLVE_BENEATH) ? -EXDEV : 0;
+    }
+    return result;
+}
+
 void walk_end(struct walk *walk)
 {
     path_put(&walk->root);
@@ -160,13 +180,16 @@ long walk_up(struct walk *walk)
     struct path *at = &walk->at;
     for (;;) {
         if (path_same(at, &walk->root)) {
-            return 0;
+            return walk->resolve & RESOLVE_BENEATH ? -EXDEV : 0;
         }
         if (at->mount == NULL || at->inode != at->mount->root) {
             break;
         }
         if (at->mount->parent == NULL) {
             return 0;
+        }
+        if (walk->resolve & RESOLVE_NO_XDEV) {
+            return -EXDEV;
         }
         struct path place = {at->mount->parent, at->mount->place};
         path_get(&place);
@@ -194,6 +217,10 @@ long walk_lookup(struct walk *walk, const char *name, uint32_t length_bytes, str
     if (result == 0) {
         *out = (struct path){walk->at.mount, found};
         mount_cross(out);
+        if ((walk->resolve & RESOLVE_NO_XDEV) && out->mount != walk->at.mount) {
+            path_put(out);
+            result = -EXDEV;
+        }
     }
     return result;
 }
@@ -234,26 +261,46 @@ static long link_expand(struct walk *walk, struct inode *link)
     return 0;
 }
 
+/* To the object that the link stands for, wherever it is. */
+static long link_jump(struct walk *walk, struct inode *link)
+{
+    struct path target;
+    long result = link->operations->follow(link, &target);
+    if (result != 0) {
+        return result;
+    }
+    bool elsewhere = (walk->resolve & RESOLVE_NO_XDEV) && target.mount != walk->at.mount;
+    if (elsewhere || (walk->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))) {
+        path_put(&target);
+        return -EXDEV;
+    }
+    path_put(&walk->at);
+    walk->at = target;
+    return 0;
+}
+
 static long link_follow(struct walk *walk, struct inode *link, bool *jumped)
 {
     if (++walk->links > LINKS_MAX) {
         return -ELOOP;
     }
     *jumped = link->operations->follow != NULL;
+    if ((walk->resolve & RESOLVE_NO_SYMLINKS) ||
+        (*jumped && (walk->resolve & RESOLVE_NO_MAGICLINKS))) {
+        return -ELOOP;
+    }
     if (*jumped) {
-        struct path target;
-        long result = link->operations->follow(link, &target);
-        if (result == 0) {
-            path_put(&walk->at);
-            walk->at = target;
-        }
-        return result;
+        return link_jump(walk, link);
     }
     if (link->operations->readlink == NULL) {
         return -EINVAL;
     }
     long result = link_expand(walk, link);
     if (result == 0 && walk->rest[0] == '/') {
+        if ((walk->resolve & RESOLVE_BENEATH) ||
+            ((walk->resolve & RESOLVE_NO_XDEV) && walk->at.mount != walk->root.mount)) {
+            return -EXDEV;
+        }
         path_put(&walk->at);
         walk->at = walk->root;
         path_get(&walk->at);

@@ -18,7 +18,6 @@
 #define NS_PER_TICK  10000000ul /* of USER_HZ, 100 a second */
 #define PAGES(bytes) ((uint64_t)((bytes) / PAGE_SIZE))
 #define KIB(bytes)   ((bytes) / 1024)
-#define O_LARGEFILE  0100000u
 
 #define SIGNALS_QUEUED_MAX 128u /* in each queue */
 

@@ -15,6 +15,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
 #include "linux/file/tree_node.h"
+#include "linux/mm/mm.h"
 
 #define WRITE_PIECE_BYTES (256ull << 10)
 #define READ_PIECE_BYTES  (1ull << 20)
@@ -220,9 +221,27 @@ static long write_locked(struct file *file, struct io *io, uint64_t *position)
     if (start >= CONTENT_BYTES_MAX) {
         return -EFBIG;
     }
-    if (wanted > CONTENT_BYTES_MAX - start) {
-        beyond = wanted - (CONTENT_BYTES_MAX - start);
+    uint32_t seals = node->inode.seals;
+    if (seals & (SEAL_WRITE | SEAL_FUTURE_WRITE)) {
+        return -EPERM;
+    }
+    if ((seals & SEAL_GROW) && wanted > CONTENT_BYTES_MAX - start) {
+        return -EPERM;
+    }
+    if ((seals & SEAL_GROW) && start + wanted > node->inode.size_bytes) {
+        /* As Linux, which writes page by page: the whole pages before the end. */
+        uint64_t end = ALIGN_DOWN(node->inode.size_bytes, (uint64_t)PAGE_SIZE);
+        if (start >= end) {
+            return -EPERM;
+        }
+        beyond = start + wanted - end;
         io->left_bytes -= beyond;
+        wanted -= beyond;
+    }
+    if (wanted > CONTENT_BYTES_MAX - start) {
+        uint64_t more = wanted - (CONTENT_BYTES_MAX - start);
+        io->left_bytes -= more;
+        beyond += more;
     }
     uint64_t first_left = io->left_bytes;
     long result = 0;
@@ -306,8 +325,8 @@ static long tree_file_mapping(struct file *file, uint64_t offset, uint64_t lengt
                               bool shared, struct file_mapping *out)
 {
     struct node *node = file_node(file);
-    bool stores = shared && file_writable(file);
     mutex_lock(&node->inode.lock);
+    bool stores = shared && file_writable(file) && !(node->inode.seals & SEAL_WRITE);
     bool of_image = node->content.kind == CONTENT_IMAGE && erofs_mappable(&node->image) && !stores;
     bool also_image = !of_image && node->content.image_mapped && length_bytes <= PAGE_SIZE &&
                       offset < node->image.plain_bytes;
@@ -351,9 +370,38 @@ long tree_file_punch(struct inode *inode, uint64_t offset, uint64_t length_bytes
     struct node *node = inode_node(inode);
     mutex_lock(&node->content.write_lock);
     mutex_lock(&inode->lock);
-    long result = content_punch(node, offset, length_bytes);
+    bool sealed = inode->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE);
+    long result = sealed ? -EPERM : content_punch(node, offset, length_bytes);
     if (result == 0) {
         node_touch(node, tree_now());
+    }
+    mutex_unlock(&inode->lock);
+    mutex_unlock(&node->content.write_lock);
+    return result;
+}
+
+/* --- sealing ---------------------------------------------------------------------------------- */
+
+long tree_file_seal(struct inode *inode, uint32_t seals)
+{
+    struct node *node = inode_node(inode);
+    if (!inode_is(inode, S_IFREG) || node->tree->over_image) {
+        return -EINVAL;
+    }
+    if (inode->seals & SEAL_SEAL) {
+        return -EPERM;
+    }
+    if ((seals & SEAL_WRITE) && inode->mapped && mm_file_is_stored(inode)) {
+        return -EBUSY;
+    }
+    mutex_lock(&node->content.write_lock);
+    mutex_lock(&inode->lock);
+    long result = inode->seals & SEAL_SEAL ? -EPERM : 0;
+    if (result == 0) {
+        /* What cannot be executed any more cannot be changed either. */
+        bool executable = (seals & SEAL_EXEC) && (inode->mode & 0111);
+        seals |= executable ? SEAL_SHRINK | SEAL_GROW | SEAL_WRITE | SEAL_FUTURE_WRITE : 0;
+        __atomic_fetch_or(&inode->seals, seals, __ATOMIC_RELEASE);
     }
     mutex_unlock(&inode->lock);
     mutex_unlock(&node->content.write_lock);

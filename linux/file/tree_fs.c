@@ -84,6 +84,24 @@ static long tree_create(struct inode *inode, const char *name, uint32_t length_b
     return result;
 }
 
+static long tree_create_nameless(struct inode *inode, const struct creation *creation,
+                                 struct inode **out)
+{
+    struct tree_fs *tree = inode_node(inode)->tree;
+    if (tree->read_only) {
+        return -EROFS;
+    }
+    mutex_lock(&tree->lock);
+    struct node *node = node_new(tree, creation, tree->next_number);
+    tree->next_number += node != NULL;
+    mutex_unlock(&tree->lock);
+    if (node == NULL) {
+        return -ENOMEM;
+    }
+    *out = &node->inode;
+    return 0;
+}
+
 static long tree_link(struct inode *inode, const char *name, uint32_t length_bytes,
                       struct inode *target_inode)
 {
@@ -97,7 +115,7 @@ static long tree_link(struct inode *inode, const char *name, uint32_t length_byt
         return -EPERM;
     }
     mutex_lock(&parent->tree->lock);
-    long result = target_inode->links == 0 ? -ENOENT
+    long result = target_inode->links == 0 && !target->linkable ? -ENOENT
                   : target_inode->links >= LINKS_MAX
                       ? -EMLINK
                       : place_find(parent, name, length_bytes, &entry);
@@ -105,6 +123,7 @@ static long tree_link(struct inode *inode, const char *name, uint32_t length_byt
         int64_t now = tree_now();
         inode_get(target_inode);
         target_inode->links++;
+        target->linkable = false;
         target_inode->change_ns = now;
         entry_fill(parent, entry, target);
         node_touch(parent, now);
@@ -219,6 +238,7 @@ static long tree_open(struct inode *inode, struct file *file)
 const struct inode_operations tree_operations = {
     .lookup = tree_lookup,
     .create = tree_create,
+    .create_nameless = tree_create_nameless,
     .link = tree_link,
     .unlink = tree_unlink,
     .rename = tree_rename,
@@ -229,6 +249,7 @@ const struct inode_operations tree_operations = {
     .open = tree_open,
     .set_attributes = node_set_attributes,
     .punch = tree_file_punch,
+    .seal = tree_file_seal,
     .xattr_get = node_xattr_get,
     .xattr_set = node_xattr_set,
     .xattr_remove = node_xattr_remove,

@@ -60,7 +60,11 @@ struct node *node_new(struct tree_fs *tree, const struct creation *creation, uin
     inode->uid = creation->uid;
     inode->gid = creation->gid;
     inode->number = number;
-    inode->links = 1;
+    inode->links = creation->nameless ? 0 : 1;
+    node->linkable = creation->linkable;
+    if (inode_is(inode, S_IFREG) && !tree->over_image) {
+        inode->seals = SEAL_SEAL; /* memfd.c takes it away */
+    }
     inode->access_ns = tree_now();
     node_touch(node, inode->access_ns);
     switch (creation->mode & S_IFMT) {
@@ -230,7 +234,8 @@ static long size_set(struct node *node, uint64_t size_bytes)
     mutex_lock(&node->content.write_lock);
     mutex_lock(&node->inode.lock);
     bool shrinks = size_bytes < node->inode.size_bytes;
-    long result = content_resize(node, size_bytes);
+    uint32_t seal = shrinks ? SEAL_SHRINK : size_bytes > node->inode.size_bytes ? SEAL_GROW : 0;
+    long result = node->inode.seals & seal ? -EPERM : content_resize(node, size_bytes);
     if (result == 0) {
         node_touch(node, tree_now());
     }
@@ -253,6 +258,10 @@ long node_set_attributes(struct inode *inode, uint32_t mask, const struct attrib
         if (result != 0) {
             return result;
         }
+    }
+    if ((mask & ATTRIBUTE_MODE) && (inode->seals & SEAL_EXEC) &&
+        ((inode->mode ^ attributes->mode) & 0111) != 0) {
+        return -EPERM;
     }
     mutex_lock(&inode->lock);
     if (mask & ATTRIBUTE_MODE) {

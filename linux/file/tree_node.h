@@ -101,6 +101,7 @@ struct node {
     bool from_image;
     bool in_table;
     bool xattrs_read; /* from the image */
+    bool linkable;    /* without a name, but it may get one */
     struct xattr *xattrs;
     struct tree_node by_image;
     struct erofs_inode image;
@@ -198,3 +199,4 @@ void view_put(struct view *view);
 /* --- tree_file.c: open regular files */
 long tree_file_open(struct inode *inode, struct file *file);
 long tree_file_punch(struct inode *inode, uint64_t offset, uint64_t length_bytes);
+long tree_file_seal(struct inode *inode, uint32_t seals);

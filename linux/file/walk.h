@@ -6,18 +6,29 @@
 
 #include "linux/file/path.h"
 
+/* How openat2 narrows a walk (RESOLVE_*). */
+#define RESOLVE_NO_XDEV       0x01u
+#define RESOLVE_NO_MAGICLINKS 0x02u
+#define RESOLVE_NO_SYMLINKS   0x04u
+#define RESOLVE_BENEATH       0x08u
+#define RESOLVE_IN_ROOT       0x10u
+#define RESOLVE_CACHED        0x20u
+
 struct walk {
-    struct path root; /* of the task */
+    struct path root; /* of the task; RESOLVE_BENEATH, RESOLVE_IN_ROOT: where the walk began */
     struct path at;   /* where the walk is */
     const char *rest; /* what is still to walk */
     char *buffer;     /* holds `rest` after the first symbolic link */
     uint32_t links;   /* followed */
     bool real;        /* permissions of the real user */
+    uint32_t resolve; /* RESOLVE_* */
 };
 
 /* "" is the start itself when WALK_EMPTY is set, otherwise -ENOENT. Whatever it returns, walk_end
  * comes at the end. */
 long walk_start(struct walk *walk, int directory_fd, const char *path, uint32_t walk_flags);
+/* The same, narrowed. */
+long walk_start_narrow(struct walk *walk, int directory_fd, const char *path, uint32_t resolve);
 void walk_end(struct walk *walk);
 
 /* Up to the directory of the last component, which goes to *last: an empty name at the end of the

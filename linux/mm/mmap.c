@@ -179,10 +179,15 @@ static long shared_make(struct vm_area *area, uint64_t length)
 }
 
 /* Stores reach a file only through a mapping of one that is open for writing. */
-static bool is_protectable(const struct vm_area *area, uint32_t protection)
+static long protection_check(const struct vm_area *area, uint32_t protection)
 {
-    return !(protection & PROT_WRITE) || !(area->flags & MAP_SHARED) || area->file == NULL ||
-           file_writable(area->file);
+    if (!(protection & PROT_WRITE) || !(area->flags & MAP_SHARED) || area->file == NULL) {
+        return 0;
+    }
+    uint32_t seals = __atomic_load_n(&area->file->path.inode->seals, __ATOMIC_ACQUIRE);
+    return !file_writable(area->file)                 ? -EACCES
+           : seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) ? -EPERM
+                                                      : 0;
 }
 
 long region_make(struct mm *mm, struct vm_area *area)
@@ -261,8 +266,8 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
         area->shared == NULL) {
         result = shared_make(area, length);
     }
-    if (!is_protectable(area, area->protection)) {
-        result = -EACCES;
+    if (result == 0) {
+        result = protection_check(area, area->protection);
     }
     if (result == 0) {
         result = region_make(mm, area);
@@ -406,7 +411,7 @@ static long protect_locked(struct mm *mm, uint64_t start, uint64_t wanted, uint3
     for (struct vm_area *area = mm_area_from(mm, start);
          result == 0 && area != NULL && area->start < end; area = mm_area_next(area)) {
         status_t status = STATUS_NO_RIGHT;
-        if (is_protectable(area, protection)) {
+        if (protection_check(area, protection) == 0) {
             status = kernel_region_protect(mm->space, area->start, area->end - area->start,
                                            region_rights(protection));
         }

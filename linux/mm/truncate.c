@@ -1,8 +1,10 @@
 /*
+ * Who maps a file: there is no list of a file's mappings. A question that is rare looks through all
+ * processes of the container.
+ *
  * A mapped file became shorter: in every address space that maps it, what lies behind its end is
  * mapped no more, private copies included, and touching it is SIGBUS. When the file grows again the
- * fault maps it again (fault.c). There is no list of a file's mappings: a file that was ever mapped
- * and shrinks, which is rare, is looked for in all processes of the container.
+ * fault maps it again (fault.c).
  */
 #include "linux/mm/area.h"
 
@@ -54,4 +56,22 @@ void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes)
         mutex_unlock(&mm->lock);
         mm_put(mm);
     }
+}
+
+bool mm_file_is_stored(const struct inode *inode)
+{
+    int pid = 1;
+    bool found = false;
+    struct mm *mm;
+    while (!found && (mm = mm_next(&pid)) != NULL) {
+        mutex_lock(&mm->lock);
+        for (const struct vm_area *area = mm_area_from(mm, 0); area != NULL && !found;
+             area = mm_area_next(area)) {
+            found = area->file != NULL && area->file->path.inode == inode &&
+                    (area->flags & MAP_SHARED) && file_writable(area->file);
+        }
+        mutex_unlock(&mm->lock);
+        mm_put(mm);
+    }
+    return found;
 }

@@ -1,0 +1,319 @@
+/* Ways to open: openat2 and what it refuses, files without a name, memfd and seals, O_PATH. */
+#include <sys/ioctl.h>
+#include <sys/statfs.h>
+
+#include "tests/linux/programs/program.h"
+
+struct how {
+    uint64_t flags;
+    uint64_t mode;
+    uint64_t resolve;
+    uint64_t more;
+};
+
+enum {
+    NO_XDEV = 1,
+    NO_MAGICLINKS = 2,
+    NO_SYMLINKS = 4,
+    BENEATH = 8,
+    IN_ROOT = 16,
+    CACHED = 32,
+};
+
+static int open2(int directory, const char *path, uint64_t flags, uint64_t resolve)
+{
+    struct how how = {.flags = flags, .resolve = resolve};
+    return (int)syscall(437, directory, path, &how, 24);
+}
+
+static void open_say(const char *what, int file)
+{
+    say("%s: %s", what, file >= 0 ? "done" : error_name(errno));
+    if (file >= 0) {
+        close(file);
+    }
+}
+
+static void resolve_check(void)
+{
+    must(mkdir("top", 0755) == 0 && mkdir("top/in", 0755) == 0, "mkdir");
+    file_write("top/in/file", "inside");
+    file_write("outside", "outside");
+    must(symlink("file", "top/in/link") == 0 && symlink("../../outside", "top/in/up") == 0 &&
+             symlink("/outside", "top/in/absolute") == 0 && symlink("in", "top/way") == 0,
+         "symlink");
+    int top = open("top", O_PATH | O_DIRECTORY);
+    must(top >= 0, "top");
+    static const struct {
+        const char *path;
+        uint64_t resolve;
+    } tries[] = {
+        {"in/file", 0},
+        {"in/file", BENEATH},
+        {"in/link", BENEATH},
+        {"in/../in/file", BENEATH},
+        {"../outside", 0},
+        {"../outside", BENEATH},
+        {"../outside", IN_ROOT},
+        {"../in/file", IN_ROOT},
+        {"/in/file", IN_ROOT},
+        {"/in/file", BENEATH},
+        {"in/up", 0},
+        {"in/up", BENEATH},
+        {"in/up", IN_ROOT},
+        {"in/absolute", BENEATH},
+        {"in/absolute", IN_ROOT},
+        {"in/link", NO_SYMLINKS},
+        {"way/file", NO_SYMLINKS},
+        {"in/file", NO_SYMLINKS},
+        {"in/link", NO_MAGICLINKS},
+        {"", 0},
+        {"", BENEATH},
+        {".", BENEATH},
+        {"..", BENEATH},
+        {"..", IN_ROOT},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(tries); i++) {
+        char what[100];
+        snprintf(what, sizeof(what), "'%s' with %#x", tries[i].path, (unsigned)tries[i].resolve);
+        open_say(what, open2(top, tries[i].path, O_RDONLY, tries[i].resolve));
+    }
+    open_say("a magic link", open2(AT_FDCWD, "/proc/self/fd/0", O_RDONLY, 0));
+    open_say("a magic link with NO_MAGICLINKS",
+             open2(AT_FDCWD, "/proc/self/fd/0", O_RDONLY, NO_MAGICLINKS));
+    open_say("a magic link with NO_SYMLINKS",
+             open2(AT_FDCWD, "/proc/self/exe", O_RDONLY, NO_SYMLINKS));
+    int root = open("/", O_PATH | O_DIRECTORY);
+    open_say("another mount", open2(root, "proc/version", O_RDONLY, 0));
+    open_say("another mount with NO_XDEV", open2(root, "proc/version", O_RDONLY, NO_XDEV));
+    open_say("the same with NO_XDEV", open2(root, "proc", O_PATH | O_NOFOLLOW, NO_XDEV));
+    open_say("a link that is not followed",
+             open2(top, "in/link", O_PATH | O_NOFOLLOW, NO_SYMLINKS));
+    open_say("create beneath", open2(top, "in/new", O_CREAT | O_RDWR, BENEATH));
+    open_say("create above", open2(top, "../new", O_CREAT | O_RDWR, BENEATH));
+}
+
+static void how_check(void)
+{
+    struct how how = {.flags = O_RDONLY};
+    open_say("a short structure", (int)syscall(437, AT_FDCWD, "outside", &how, 23));
+    open_say("a longer one of zeros", (int)syscall(437, AT_FDCWD, "outside", &how, 32));
+    how.more = 1;
+    open_say("a longer one with more", (int)syscall(437, AT_FDCWD, "outside", &how, 32));
+    open_say("a very long one", (int)syscall(437, AT_FDCWD, "outside", &how, 5000));
+    open_say("a wild one", (int)syscall(437, AT_FDCWD, "outside", (void *)16, 24));
+    how = (struct how){.flags = 1ull << 40};
+    open_say("an unknown flag", (int)syscall(437, AT_FDCWD, "outside", &how, 24));
+    how = (struct how){.resolve = 1ull << 40};
+    open_say("an unknown way", (int)syscall(437, AT_FDCWD, "outside", &how, 24));
+    how = (struct how){.mode = 0644};
+    open_say("a mode for nothing", (int)syscall(437, AT_FDCWD, "outside", &how, 24));
+    how = (struct how){.flags = O_CREAT, .mode = 010000};
+    open_say("a wrong mode", (int)syscall(437, AT_FDCWD, "outside", &how, 24));
+    how = (struct how){.resolve = BENEATH | IN_ROOT};
+    open_say("two roots", (int)syscall(437, AT_FDCWD, "outside", &how, 24));
+    how = (struct how){.flags = O_PATH | O_RDWR};
+    open_say("O_PATH and more", (int)syscall(437, AT_FDCWD, "outside", &how, 24));
+    how = (struct how){.flags = O_CREAT, .mode = 0644, .resolve = CACHED};
+    open_say("to make from the cache", (int)syscall(437, AT_FDCWD, "outside", &how, 24));
+}
+
+static void nameless_check(void)
+{
+    char path[64], text[200];
+    struct stat about;
+    umask(027);
+    int file = open("top", O_TMPFILE | O_RDWR, 0666);
+    must(file >= 0, "O_TMPFILE");
+    must(write(file, "hidden", 6) == 6 && fstat(file, &about) == 0, "write");
+    say("O_TMPFILE: mode %o, links %d, size %d", about.st_mode, (int)about.st_nlink,
+        (int)about.st_size);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    ssize_t length = readlink(path, text, sizeof(text) - 1);
+    must(length > 0, "readlink");
+    text[length] = '\0';
+    say("its path ends with (deleted): %d", strstr(text, " (deleted)") != NULL);
+    say_result("linkat", linkat(AT_FDCWD, path, AT_FDCWD, "top/named", AT_SYMLINK_FOLLOW));
+    must(fstat(file, &about) == 0, "fstat");
+    say("links %d, content %s", (int)about.st_nlink, file_read("top/named"));
+    say_result("linkat again", linkat(file, "", AT_FDCWD, "top/other", AT_EMPTY_PATH));
+    must(unlink("top/named") == 0 && unlink("top/other") == 0, "unlink");
+    say_result("linkat after its names are gone",
+               linkat(AT_FDCWD, path, AT_FDCWD, "top/again", AT_SYMLINK_FOLLOW));
+    close(file);
+    file = open("top", O_TMPFILE | O_RDWR | O_EXCL, 0666);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    say_result("linkat of one with O_EXCL",
+               linkat(AT_FDCWD, path, AT_FDCWD, "top/named", AT_SYMLINK_FOLLOW));
+    close(file);
+    open_say("O_TMPFILE to read", open("top", O_TMPFILE | O_RDONLY, 0666));
+    open_say("O_TMPFILE and O_CREAT", open("top", O_TMPFILE | O_CREAT | O_RDWR, 0666));
+    open_say("O_TMPFILE without O_DIRECTORY",
+             open("top", (O_TMPFILE & ~O_DIRECTORY) | O_RDWR, 0666));
+    open_say("O_TMPFILE in a file", open("outside", O_TMPFILE | O_RDWR, 0666));
+    open_say("O_TMPFILE nowhere", open("nowhere", O_TMPFILE | O_RDWR, 0666));
+    umask(022);
+}
+
+/* --- memfd ------------------------------------------------------------------------------------ */
+
+enum {
+    ADD_SEALS = 1033,
+    GET_SEALS = 1034,
+    SEAL = 1,
+    SHRINK = 2,
+    GROW = 4,
+    WRITE = 8,
+    FUTURE_WRITE = 16,
+};
+
+static int memfd(const char *name, unsigned flags)
+{
+    return (int)syscall(SYS_memfd_create, name, flags);
+}
+
+static void memfd_check(void)
+{
+    char path[64], text[200];
+    struct stat about;
+    int file = memfd("a name", 1);
+    must(file >= 0, "memfd_create");
+    must(fstat(file, &about) == 0, "fstat");
+    say("memfd: mode %o, links %d, close on exec %d", about.st_mode, (int)about.st_nlink,
+        fcntl(file, F_GETFD));
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    ssize_t length = readlink(path, text, sizeof(text) - 1);
+    say("its path: %.*s", (int)length, text);
+    say_result("its seals", fcntl(file, GET_SEALS));
+    say_result("seal it", fcntl(file, ADD_SEALS, GROW));
+    must(ftruncate(file, 8192) == 0, "ftruncate");
+    char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    strcpy(map, "mapped");
+    must(pread(file, text, 7, 0) == 7, "pread");
+    say("a store is read: %s", text);
+    int again = open(path, O_RDONLY);
+    must(again >= 0 && read(again, text, 7) == 7, "open again");
+    say("opened again: %s", text);
+    say_result("linkat", linkat(AT_FDCWD, path, AT_FDCWD, "linked", AT_SYMLINK_FOLLOW));
+    close(again);
+    close(file);
+    say("after it was closed: %s", map);
+    munmap(map, 8192);
+    open_say("wrong flags", memfd("x", 0x1000));
+    memset(text, 'n', sizeof(text));
+    char name[300];
+    memset(name, 'n', sizeof(name));
+    name[250] = '\0';
+    open_say("a name of 250 bytes", memfd(name, 0));
+    name[250] = 'n';
+    name[249] = '\0';
+    open_say("a name of 249 bytes", memfd(name, 0));
+    open_say("a wild name", memfd((void *)16, 0));
+    say_result("seals of another file", fcntl(0, GET_SEALS));
+}
+
+static void seals_check(void)
+{
+    int file = memfd("sealed", 2);
+    must(file >= 0 && ftruncate(file, 8192) == 0, "memfd_create");
+    say_result("seals at first", fcntl(file, GET_SEALS));
+    say_result("an unknown seal", fcntl(file, ADD_SEALS, 0x1000));
+    say_result("F_SEAL_SHRINK", fcntl(file, ADD_SEALS, SHRINK));
+    say_result("  shrink", ftruncate(file, 4096));
+    say_result("  grow", ftruncate(file, 16384));
+    say_result("F_SEAL_GROW", fcntl(file, ADD_SEALS, GROW));
+    say_result("  grow", ftruncate(file, 20000));
+    say_result("  write beyond", pwrite(file, "x", 1, 16384));
+    say_result("  write across", pwrite(file, "xy", 2, 16383));
+    say_result("  write inside", pwrite(file, "x", 1, 100));
+    say_result("  fallocate", fallocate(file, 0, 0, 20000));
+    char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    say_result("F_SEAL_WRITE while it is mapped", fcntl(file, ADD_SEALS, WRITE));
+    munmap(map, 4096);
+    map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0);
+    say_result("F_SEAL_WRITE", fcntl(file, ADD_SEALS, WRITE));
+    say_result("  write", pwrite(file, "x", 1, 100));
+    say_result("  a hole", fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+    void *writable = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    say("  map to write: %s", writable == MAP_FAILED ? error_name(errno) : "done");
+    void *readable = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
+    say("  map to read: %s", readable == MAP_FAILED ? error_name(errno) : "done");
+    say_result("  mprotect", mprotect(readable, 4096, PROT_READ | PROT_WRITE));
+    void *private = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    say("  map private: %s", private == MAP_FAILED ? error_name(errno) : "done");
+    ((char *)private)[0] = 1;
+    say_result("F_SEAL_SEAL", fcntl(file, ADD_SEALS, SEAL));
+    say_result("  another", fcntl(file, ADD_SEALS, FUTURE_WRITE));
+    say_result("  seals", fcntl(file, GET_SEALS));
+    close(file);
+    file = memfd("future", 2);
+    must(file >= 0 && ftruncate(file, 4096) == 0, "memfd_create");
+    char *before = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    say_result("F_SEAL_FUTURE_WRITE", fcntl(file, ADD_SEALS, FUTURE_WRITE));
+    before[0] = 7;
+    char byte = 0;
+    must(pread(file, &byte, 1, 0) == 1, "pread");
+    say("  a store through the mapping that was there: %d", byte);
+    say_result("  write", pwrite(file, "x", 1, 0));
+    writable = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    say("  map to write: %s", writable == MAP_FAILED ? error_name(errno) : "done");
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    int reader = open(path, O_RDONLY);
+    say_result("seal through a reader", fcntl(reader, ADD_SEALS, SHRINK));
+}
+
+/* --- O_PATH ----------------------------------------------------------------------------------- */
+
+static void path_check(void)
+{
+    struct stat about;
+    struct statfs system;
+    char text[100];
+    int file = open("outside", O_PATH | O_RDWR | O_TRUNC);
+    must(file >= 0, "O_PATH");
+    say("flags %o", fcntl(file, F_GETFL) & ~0100000);
+    say_result("fstat", fstat(file, &about));
+    say_result("  size", about.st_size);
+    say_result("fstatfs", fstatfs(file, &system));
+    say_result("read", read(file, text, 1));
+    say_result("write", write(file, text, 1));
+    say_result("lseek", lseek(file, 0, SEEK_SET));
+    say_result("fchmod", fchmod(file, 0600));
+    say_result("fchown", fchown(file, 0, 0));
+    say_result("ftruncate", ftruncate(file, 0));
+    say_result("fsync", fsync(file));
+    say_result("ioctl", ioctl(file, FIONREAD, &about));
+    void *map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0);
+    say("mmap: %s", map == MAP_FAILED ? error_name(errno) : "done");
+    int twice = dup(file);
+    say("dup: %d", twice >= 0);
+    say_result("F_SETFL", fcntl(file, F_SETFL, O_NONBLOCK));
+    say_result("F_SETFD", fcntl(file, F_SETFD, FD_CLOEXEC));
+    snprintf(text, sizeof(text), "/proc/self/fd/%d", file);
+    open_say("opened through /proc", open(text, O_RDONLY));
+    say_result("faccessat by it", faccessat(file, "", R_OK, 0x1000));
+    say_result("fchmodat by /proc", chmod(text, 0640));
+    int link = open("top/in/link", O_PATH | O_NOFOLLOW);
+    must(link >= 0 && fstat(link, &about) == 0, "a link");
+    say("a link: %d", S_ISLNK(about.st_mode));
+    ssize_t length = readlinkat(link, "", text, sizeof(text));
+    say("readlinkat: %.*s", (int)length, text);
+    say_result("fchdir to a file", fchdir(file));
+    int folder = open("top", O_PATH | O_DIRECTORY);
+    say_result("fchdir", fchdir(folder));
+    open_say("relative to it", openat(folder, "in/file", O_RDONLY));
+    say_result("getdents", syscall(SYS_getdents64, folder, text, sizeof(text)));
+}
+
+int main(void)
+{
+    umask(022);
+    resolve_check();
+    how_check();
+    nameless_check();
+    memfd_check();
+    seals_check();
+    path_check();
+    return 0;
+}
