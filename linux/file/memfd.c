@@ -2,6 +2,8 @@
  * memfd_create(2): files of memory without a name, and with seals. They are nodes of one tree that
  * is mounted nowhere, made when the first is asked for.
  */
+#include "linux/file/memfd.h"
+
 #include "lib/base/format.h"
 #include "lib/base/string.h"
 #include "linux/core/errno.h"
@@ -45,6 +47,45 @@ static long mount_wanted(void)
     }
     mutex_unlock(&memory.lock);
     return result;
+}
+
+long memfd_pair(const char *name, uint64_t size_bytes, uint32_t mode, struct file *out[2])
+{
+    static const uint32_t flags[2] = {O_RDWR, O_RDONLY};
+    const struct credentials *credentials = task_current()->credentials;
+    const struct creation creation = {
+        .mode = S_IFREG | (mode & 0777),
+        .uid = credentials->fsuid,
+        .gid = credentials->fsgid,
+        .nameless = true,
+    };
+    const struct attributes size = {.size_bytes = size_bytes};
+    struct path path = {.mount = &memory.mount};
+    struct last_name last = {.slash = false};
+    last.length_bytes = (uint32_t)format_text(last.name, sizeof(last.name), "%s", name);
+    long result = mount_wanted();
+    struct inode *root = memory.mount.root;
+    if (result == 0) {
+        result = root->operations->create_nameless(root, &creation, &path.inode);
+    }
+    if (result != 0) {
+        return result;
+    }
+    result = path.inode->operations->set_attributes(path.inode, ATTRIBUTE_SIZE, &size);
+    struct file *file[2] = {NULL, NULL};
+    for (int i = 0; i < 2 && result == 0; i++) {
+        file[i] = file_new_at(&path, root, &last, flags[i]);
+        result = file[i] == NULL ? -ENOMEM : 0;
+    }
+    path_put(&path);
+    if (result != 0) {
+        if (file[0] != NULL) {
+            file_put(file[0]);
+        }
+        return result;
+    }
+    memcpy(out, file, sizeof(file));
+    return 0;
 }
 
 /* Opened as /memfd:NAME; `last` holds that name. */

@@ -13,6 +13,7 @@
 #include "linux/file/path.h"
 #include "linux/file/pipe.h"
 #include "linux/file/proc_entry.h"
+#include "linux/ipc/ipc.h"
 #include "linux/proc/task.h"
 
 #include "abi/container.h"
@@ -503,13 +504,40 @@ static const struct proc_entry sys_entries[] = {
     PROC_DIRECTORY("fs", fs_entries),
 };
 
+static long make_shm(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    shm_list(text);
+    return 0;
+}
+
+static long make_semaphores(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    semaphores_list(text);
+    return 0;
+}
+
+static long make_queues(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    queues_list(text);
+    return 0;
+}
+
+static const struct proc_entry ipc_entries[] = {
+    PROC_FILE("msg", make_queues),
+    PROC_FILE("sem", make_semaphores),
+    PROC_FILE("shm", make_shm),
+};
+
 const struct proc_entry proc_system_entries[] = {
     PROC_LINK("self", self_read),       PROC_LINK("thread-self", thread_self_read),
     PROC_LINK("mounts", mounts_read),   PROC_FILE("meminfo", make_meminfo),
     PROC_FILE("cpuinfo", make_cpuinfo), PROC_FILE("uptime", make_uptime),
     PROC_FILE("loadavg", make_loadavg), PROC_FILE("stat", make_stat),
     PROC_FILE("version", make_version), PROC_FILE("filesystems", make_filesystems),
-    PROC_DIRECTORY("sys", sys_entries),
+    PROC_DIRECTORY("sys", sys_entries), PROC_DIRECTORY("sysvipc", ipc_entries),
 };
 
 const uint32_t proc_system_entry_count = ARRAY_LENGTH(proc_system_entries);

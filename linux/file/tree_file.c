@@ -14,6 +14,7 @@
 #include "lib/base/string.h"
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
+#include "linux/file/tree_fs.h"
 #include "linux/file/tree_node.h"
 #include "linux/mm/mm.h"
 
@@ -321,8 +322,8 @@ static long map_own(struct node *node, uint64_t offset, uint64_t length_bytes, b
     return result == -ENOSPC ? -ENOMEM : result;
 }
 
-static long tree_file_mapping(struct file *file, uint64_t offset, uint64_t length_bytes,
-                              bool shared, struct file_mapping *out)
+long tree_file_mapping(struct file *file, uint64_t offset, uint64_t length_bytes, bool shared,
+                       struct file_mapping *out)
 {
     struct node *node = file_node(file);
     mutex_lock(&node->inode.lock);

@@ -8,6 +8,8 @@
 
 #include "linux/file/inode.h"
 
+struct file_mapping;
+
 /* A tree over the image (linux/core/image.h; -EUCLEAN when it is no EROFS image). */
 long tree_fs_over_image(bool read_only, struct inode **out_root);
 /* An empty tree; limit_bytes of content, 0: only the account's. */
@@ -20,6 +22,9 @@ struct tree_usage {
     uint64_t files;
 };
 void tree_fs_usage(const struct inode *inode, struct tree_usage *out);
+/* file_operations.mapping of its regular files. */
+long tree_file_mapping(struct file *file, uint64_t offset, uint64_t length_bytes, bool shared,
+                       struct file_mapping *out);
 /* The inode belongs to a tree_fs. */
 bool tree_fs_is(const struct inode *inode);
 

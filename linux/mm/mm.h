@@ -94,6 +94,8 @@ void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes);
 /* Some area may store into the file (shared, of a file that is open for writing). The same locks.
  */
 bool mm_file_is_stored(const struct inode *inode);
+/* How many areas map that open file. The same locks. */
+uint64_t mm_file_attached(const struct file *file);
 
 /* Copy out of an address space that the caller has a reference to; 0 or -EFAULT. */
 long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes);

@@ -8,6 +8,7 @@
 #include "linux/core/user.h"
 #include "linux/event/futex.h"
 #include "linux/mm/mm.h"
+#include "linux/ipc/ipc.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/table.h"
 #include "linux/tty/tty.h"
@@ -137,6 +138,7 @@ static void children_give_away(struct thread_group *group)
 static void group_end(struct thread_group *group)
 {
     group->state = GROUP_ZOMBIE;
+    semaphores_undo(group->pid);
     children_give_away(group);
     if (group->pid == 1) {
         task_for_each_group(kill_visit, group);

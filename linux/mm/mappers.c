@@ -75,3 +75,20 @@ bool mm_file_is_stored(const struct inode *inode)
     }
     return found;
 }
+
+uint64_t mm_file_attached(const struct file *file)
+{
+    int pid = 1;
+    uint64_t count = 0;
+    struct mm *mm;
+    while ((mm = mm_next(&pid)) != NULL) {
+        mutex_lock(&mm->lock);
+        for (const struct vm_area *area = mm_area_from(mm, 0); area != NULL;
+             area = mm_area_next(area)) {
+            count += area->file == file;
+        }
+        mutex_unlock(&mm->lock);
+        mm_put(mm);
+    }
+    return count;
+}
