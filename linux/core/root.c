@@ -12,6 +12,7 @@
 #include "linux/file/device.h"
 #include "linux/file/file.h"
 #include "linux/file/proc.h"
+#include "linux/file/sys.h"
 #include "linux/file/tree_fs.h"
 #include "linux/tty/pty.h"
 
@@ -254,6 +255,13 @@ long root_furnish(const struct specification *specification, const char **what)
     if (result == 0) {
         *what = "/dev/pts";
         result = pts_mount();
+    }
+    if (result == 0) {
+        *what = "/sys";
+        result = directory_make("/sys");
+    }
+    if (result == 0) {
+        result = sys_mount();
     }
     if (result == 0) {
         *what = "a file of the container's";

@@ -1,10 +1,11 @@
 /*
- * /proc: directories, lookups, and files whose content is made when they are read from the start,
- * so that a program may keep one open and read it again.
+ * /proc and /sys: directories, lookups, and files whose content is made when they are read from the
+ * start, so that a program may keep one open and read it again. What there is say tables of entries
+ * (proc_entry.h).
  *
- * Owns: struct proc_inode (an entry, and whose it is), struct proc_file (content). The root is the
- * one inode that lives for ever; every other is made by each lookup, with a number that follows
- * from what it shows.
+ * Owns: struct proc_inode (an entry, and whose it is), struct proc_file (content). Roots, and what
+ * something is mounted on, are inodes that live for ever; every other is made by each lookup, with
+ * a number that follows from what it shows.
  *
  * Locks: tasks_lock, taken for each question about processes, with an open file's position lock
  * held: nothing that holds tasks_lock ever takes a lock of a file. proc_file.lock guards the
@@ -28,11 +29,14 @@
 #define NUMBER_CURSOR 4096 /* cursors of numbered entries begin here */
 #define NUMBER_DIGITS 10
 #define TEXT_FIRST    1024
+#define WRITE_MAX     256 /* of what a setting may be */
 
 struct proc_inode {
     struct inode inode;
     const struct proc_entry *entry;
     struct proc_target target;
+    enum proc_tree tree;
+    bool stays; /* it is in no heap */
 };
 
 static const struct inode_operations directory_operations;
@@ -46,7 +50,8 @@ static const struct proc_entry root_entry = {
     .kind = PROC_ROOT,
 };
 
-static struct proc_inode root;
+static struct proc_inode roots[PROC_TREES];
+struct proc_inode cgroup_place;
 
 static struct proc_inode *proc_of(struct inode *inode)
 {
@@ -74,36 +79,48 @@ static const struct inode_operations *operations_of(const struct proc_entry *ent
     }
 }
 
-static long inode_make(const struct proc_entry *entry, const struct proc_target *target,
-                       struct inode **out)
+static void inode_fill(struct proc_inode *made, enum proc_tree tree, const struct proc_entry *entry,
+                       const struct proc_target *target)
+{
+    made->entry = entry;
+    made->target = *target;
+    made->tree = tree;
+    struct inode *inode = &made->inode;
+    inode->references = 1;
+    inode->mode = entry->mode;
+    inode->links = (entry->mode & S_IFMT) == S_IFDIR ? 2 : 1;
+    inode->number = number_of(entry, target);
+    inode->access_ns = inode->modify_ns = inode->change_ns = (int64_t)clock_wall_ns();
+    inode->operations = operations_of(entry);
+}
+
+static long inode_make(enum proc_tree tree, const struct proc_entry *entry,
+                       const struct proc_target *target, struct inode **out)
 {
     uint32_t uid = 0;
     uint32_t gid = 0;
     if (target->pid != 0 && !proc_owner(target, &uid, &gid)) {
         return -ENOENT;
     }
+    if (entry->place != NULL) {
+        inode_get(&entry->place->inode);
+        *out = &entry->place->inode;
+        return 0;
+    }
     struct proc_inode *made = heap_alloc(sizeof(*made));
     if (made == NULL) {
         return -ENOMEM;
     }
-    made->entry = entry;
-    made->target = *target;
-    struct inode *inode = &made->inode;
-    inode->references = 1;
-    inode->mode = entry->mode;
-    inode->uid = uid;
-    inode->gid = gid;
-    inode->links = (entry->mode & S_IFMT) == S_IFDIR ? 2 : 1;
-    inode->number = number_of(entry, target);
-    inode->access_ns = inode->modify_ns = inode->change_ns = (int64_t)clock_wall_ns();
-    inode->operations = operations_of(entry);
-    *out = inode;
+    inode_fill(made, tree, entry, target);
+    made->inode.uid = uid;
+    made->inode.gid = gid;
+    *out = &made->inode;
     return 0;
 }
 
 static void release(struct inode *inode)
 {
-    if (inode != &root.inode) {
+    if (!proc_of(inode)->stays) {
         heap_free(proc_of(inode));
     }
 }
@@ -159,6 +176,9 @@ static int next_task(const struct proc_inode *directory, int from)
 
 static int next_number(const struct proc_inode *directory, int from)
 {
+    if (directory->entry->kind == PROC_CPUS) {
+        return from < (int)cpu_count() ? from : -1;
+    }
     if (directory->entry->kind != PROC_FILES && directory->entry->kind != PROC_FILES_INFO) {
         return next_task(directory, from);
     }
@@ -188,6 +208,9 @@ static const struct proc_entry *numbered(const struct proc_inode *directory, int
     case PROC_FILES_INFO:
         target->fd = number;
         return descriptor_exists(target, number) ? &proc_descriptor_info_entry : NULL;
+    case PROC_CPUS:
+        target->fd = number;
+        return (uint32_t)number < cpu_count() ? directory->entry->cpu_entry : NULL;
     case PROC_STATIC:
         break;
     }
@@ -206,6 +229,12 @@ static const struct proc_entry *children_of(const struct proc_inode *directory, 
     return directory->entry->children;
 }
 
+/* What stands before the number in the names of numbered entries. */
+static const char *number_prefix(const struct proc_inode *directory)
+{
+    return directory->entry->kind == PROC_CPUS ? "cpu" : "";
+}
+
 static long lookup(struct inode *inode, const char *name, uint32_t length_bytes, struct inode **out)
 {
     const struct proc_inode *directory = proc_of(inode);
@@ -214,13 +243,15 @@ static long lookup(struct inode *inode, const char *name, uint32_t length_bytes,
     for (uint32_t i = 0; i < count; i++) {
         if (strlen(children[i].name) == length_bytes &&
             memcmp(children[i].name, name, length_bytes) == 0) {
-            return inode_make(&children[i], &directory->target, out);
+            return inode_make(directory->tree, &children[i], &directory->target, out);
         }
     }
     struct proc_target target;
-    int number = number_parse(name, length_bytes);
+    uint32_t prefix = (uint32_t)strlen(number_prefix(directory));
+    bool prefixed = length_bytes > prefix && memcmp(name, number_prefix(directory), prefix) == 0;
+    int number = prefixed ? number_parse(name + prefix, length_bytes - prefix) : -1;
     const struct proc_entry *entry = number < 0 ? NULL : numbered(directory, number, &target);
-    return entry == NULL ? -ENOENT : inode_make(entry, &target, out);
+    return entry == NULL ? -ENOENT : inode_make(directory->tree, entry, &target, out);
 }
 
 static uint32_t numbered_type(const struct proc_inode *directory)
@@ -246,6 +277,9 @@ static uint64_t numbered_number(const struct proc_inode *directory, int number)
     case PROC_FILES_INFO:
         target.fd = number;
         return number_of(&proc_descriptor_info_entry, &target);
+    case PROC_CPUS:
+        target.fd = number;
+        return number_of(directory->entry->cpu_entry, &target);
     case PROC_STATIC:
         break;
     }
@@ -274,8 +308,9 @@ static long list(struct inode *inode, uint64_t cursor, list_emit emit, void *con
                  : cursor - NUMBER_CURSOR > INT32_MAX - 1 ? -1
                                                           : (int)(cursor - NUMBER_CURSOR);
     while (number >= 0 && (number = next_number(directory, number)) >= 0) {
-        char name[NUMBER_DIGITS + 2];
-        uint32_t length = (uint32_t)format_text(name, sizeof(name), "%d", number);
+        char name[NUMBER_DIGITS + 8];
+        uint32_t length =
+            (uint32_t)format_text(name, sizeof(name), "%s%d", number_prefix(directory), number);
         if (!emit(context, name, length, numbered_number(directory, number),
                   numbered_type(directory), NUMBER_CURSOR + (uint64_t)number + 1)) {
             return 0;
@@ -285,40 +320,54 @@ static long list(struct inode *inode, uint64_t cursor, list_emit emit, void *con
     return 0;
 }
 
-static const struct proc_entry *find_child(const struct proc_entry *entries, uint32_t count,
-                                           const struct proc_entry *wanted)
+static bool has_child(const struct proc_entry *directory, const struct proc_entry *wanted)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (&entries[i] == wanted) {
-            return wanted;
+    for (uint32_t i = 0; i < directory->child_count; i++) {
+        if (&directory->children[i] == wanted) {
+            return true;
         }
     }
-    return NULL;
+    return directory->cpu_entry == wanted && wanted != NULL;
 }
 
-static long root_get(struct inode **out)
+/* The directory of the tables that holds the entry; they are a few deep. NULL: not below this. */
+static const struct proc_entry *above_find(const struct proc_entry *directory,
+                                           const struct proc_entry *wanted)
 {
-    inode_get(&root.inode);
-    *out = &root.inode;
+    if (has_child(directory, wanted)) {
+        return directory;
+    }
+    const struct proc_entry *found = NULL;
+    for (uint32_t i = 0; i < directory->child_count && found == NULL; i++) {
+        found = above_find(&directory->children[i], wanted);
+    }
+    return found == NULL && directory->cpu_entry != NULL ? above_find(directory->cpu_entry, wanted)
+                                                         : found;
+}
+
+static long root_get(enum proc_tree tree, struct inode **out)
+{
+    inode_get(&roots[tree].inode);
+    *out = &roots[tree].inode;
     return 0;
 }
 
-/* The directory within the system's tables that holds the entry; the tables are two deep. */
-static const struct proc_entry *system_parent(const struct proc_entry *wanted)
+/* Within the tables of a tree. */
+static long static_parent(const struct proc_inode *directory, struct inode **out)
 {
-    for (uint32_t i = 0; i < proc_system_entry_count; i++) {
-        const struct proc_entry *top = &proc_system_entries[i];
-        if (find_child(top->children, top->child_count, wanted) != NULL) {
-            return top;
-        }
-        for (uint32_t j = 0; j < top->child_count; j++) {
-            const struct proc_entry *middle = &top->children[j];
-            if (find_child(middle->children, middle->child_count, wanted) != NULL) {
-                return middle;
-            }
-        }
+    const struct proc_entry *root = roots[directory->tree].entry;
+    const struct proc_entry *above = NULL;
+    struct proc_target target = directory->target;
+    uint32_t count;
+    const struct proc_entry *top = children_of(&roots[directory->tree], &count);
+    for (uint32_t i = 0; i < count && above == NULL; i++) {
+        above = &top[i] == directory->entry ? root : above_find(&top[i], directory->entry);
     }
-    return NULL;
+    if (above != NULL && (above->cpu_entry == directory->entry)) {
+        target.fd = -1;
+    }
+    return above == NULL || above == root ? root_get(directory->tree, out)
+                                          : inode_make(directory->tree, above, &target, out);
 }
 
 static const struct proc_entry *task_directory_entry(void)
@@ -337,19 +386,20 @@ static long parent(struct inode *inode, struct inode **out)
     const struct proc_entry *entry = directory->entry;
     struct proc_target target = directory->target;
     if (target.pid == 0) {
-        const struct proc_entry *above = system_parent(entry);
-        return above == NULL ? root_get(out) : inode_make(above, &target, out);
+        return static_parent(directory, out);
     }
     if (entry == &proc_process_entry) {
-        return root_get(out);
+        return root_get(PROC_TREE, out);
     }
     if (entry == &proc_thread_entry) {
         target.tid = target.pid;
-        return inode_make(task_directory_entry(), &target, out);
+        return inode_make(PROC_TREE, task_directory_entry(), &target, out);
     }
-    bool of_process =
-        find_child(proc_process_entry.children, proc_process_entry.child_count, entry) != NULL;
-    return inode_make(of_process ? &proc_process_entry : &proc_thread_entry, &target, out);
+    const struct proc_entry *above = above_find(&proc_process_entry, entry);
+    if (above == NULL) {
+        above = above_find(&proc_thread_entry, entry);
+    }
+    return above == NULL ? -ENOENT : inode_make(PROC_TREE, above, &target, out);
 }
 
 static long name_of(struct inode *inode, char *out, uint32_t capacity_bytes)
@@ -363,6 +413,8 @@ static long name_of(struct inode *inode, char *out, uint32_t capacity_bytes)
     }
     if (entry == &proc_process_entry || entry == &proc_thread_entry) {
         length = (uint32_t)format_text(name, sizeof(name), "%d", directory->target.tid);
+    } else if (entry->name == NULL) {
+        length = (uint32_t)format_text(name, sizeof(name), "cpu%d", directory->target.fd);
     } else {
         length = (uint32_t)format_text(name, sizeof(name), "%s", entry->name);
     }
@@ -405,6 +457,11 @@ static const struct inode_operations directory_operations = {
 static long link_read(struct inode *inode, char *out, uint32_t capacity_bytes)
 {
     const struct proc_inode *link = proc_of(inode);
+    if (link->entry->text != NULL) {
+        uint32_t length = (uint32_t)MIN(strlen(link->entry->text), (size_t)capacity_bytes);
+        memcpy(out, link->entry->text, length);
+        return length;
+    }
     return link->entry->readlink(&link->target, out, capacity_bytes);
 }
 
@@ -480,8 +537,14 @@ struct proc_file {
 
 static long content_make(const struct proc_inode *inode, struct proc_text *text)
 {
+    const struct proc_entry *entry = inode->entry;
     *text = (struct proc_text){.bytes = NULL};
-    long result = inode->entry->make(&inode->target, text);
+    long result = 0;
+    if (entry->text != NULL) {
+        proc_put_bytes(text, entry->text, (uint32_t)strlen(entry->text));
+    } else if (entry->make != NULL) {
+        result = entry->make(&inode->target, text);
+    }
     if (result == 0 && text->failed) {
         result = -ENOMEM;
     }
@@ -542,16 +605,32 @@ static void file_release(struct file *file)
     heap_free(content);
 }
 
+/* One write is one setting. */
+static long file_write(struct file *file, struct io *io, uint64_t *position)
+{
+    const struct proc_inode *inode = proc_of(file->path.inode);
+    char bytes[WRITE_MAX + 1];
+    uint64_t length = MIN(io->left_bytes, (uint64_t)WRITE_MAX);
+    (void)position;
+    long result = io_take(io, bytes, length);
+    if (result != 0) {
+        return result;
+    }
+    bytes[length] = '\0';
+    result = inode->entry->write(&inode->target, bytes, (uint32_t)length);
+    return result != 0 ? result : (long)length;
+}
+
 static const struct file_operations content_operations = {
     .read = file_read,
+    .write = file_write,
     .seek = file_seek_plain,
     .release = file_release,
 };
 
 static long file_open(struct inode *inode, struct file *file)
 {
-    (void)inode;
-    if (file_writable(file)) {
+    if (file_writable(file) && proc_of(inode)->entry->write == NULL) {
         return -EACCES;
     }
     struct proc_file *content = heap_alloc(sizeof(*content));
@@ -563,22 +642,42 @@ static long file_open(struct inode *inode, struct file *file)
     return 0;
 }
 
+/* What a shell's redirection does to a file before it writes means nothing here. */
+static long file_set_attributes(struct inode *inode, uint32_t mask,
+                                const struct attributes *attributes)
+{
+    (void)attributes;
+    bool cut = (mask & ~(uint32_t)(ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME)) == 0;
+    return cut && proc_of(inode)->entry->write != NULL ? 0 : -EPERM;
+}
+
 static const struct inode_operations file_operations_of_inode = {
     .open = file_open,
+    .set_attributes = file_set_attributes,
     .release = release,
 };
 
 /* --- mount ----------------------------------------------------------------------------------- */
 
+long proc_tree_mount(enum proc_tree tree, const struct proc_entry *entry, const char *where,
+                     const char *type, uint32_t magic, bool read_only)
+{
+    const struct proc_target nobody = {.fd = -1};
+    struct proc_inode *root = &roots[tree];
+    inode_fill(root, tree, entry, &nobody);
+    root->inode.number = ROOT_NUMBER;
+    root->stays = true;
+    return mount_at(where, &root->inode, type, type, magic, read_only);
+}
+
 long proc_mount(void)
 {
-    root.entry = &root_entry;
-    root.target = (struct proc_target){.fd = -1};
-    root.inode.references = 1;
-    root.inode.mode = root_entry.mode;
-    root.inode.links = 2;
-    root.inode.number = ROOT_NUMBER;
-    root.inode.modify_ns = root.inode.change_ns = (int64_t)clock_wall_ns();
-    root.inode.operations = &directory_operations;
-    return mount_at("/proc", &root.inode, "proc", "proc", PROC_MAGIC, false);
+    return proc_tree_mount(PROC_TREE, &root_entry, "/proc", "proc", PROC_MAGIC, false);
+}
+
+void proc_place_init(struct proc_inode *place, enum proc_tree tree, const struct proc_entry *entry)
+{
+    const struct proc_target nobody = {.fd = -1};
+    inode_fill(place, tree, entry, &nobody);
+    place->stays = true;
 }

@@ -1,6 +1,6 @@
 /*
- * What the files of /proc share: entries (the tables that say what there is), targets (whose file
- * it is) and texts (content being made).
+ * What the files of /proc and /sys share: entries (the tables that say what there is), targets
+ * (whose file it is) and texts (content being made).
  */
 #pragma once
 
@@ -38,7 +38,10 @@ enum proc_directory {
     PROC_TASKS,      /* threads of the process */
     PROC_FILES,      /* its descriptors */
     PROC_FILES_INFO, /* a text for each */
+    PROC_CPUS,       /* by its table, and cpu0, cpu1, ... */
 };
+
+struct proc_inode;
 
 struct proc_entry {
     const char *name;
@@ -47,8 +50,16 @@ struct proc_entry {
     enum proc_directory kind;
     const struct proc_entry *children;
     uint32_t child_count;
+    /* The entries of the directory of each CPU, whose number is the target's fd. */
+    const struct proc_entry *cpu_entry;
+    /* A directory that something is mounted on: its one inode. */
+    struct proc_inode *place;
+    /* Regular files and links whose content never changes. */
+    const char *text;
     /* Regular files: 0, or -ESRCH when the process is gone. */
     long (*make)(const struct proc_target *target, struct proc_text *text);
+    /* Take what a write gave, ended by a NUL. NULL: -EACCES to open it for writing. */
+    long (*write)(const struct proc_target *target, const char *bytes, uint32_t length_bytes);
     /* Links: as inode_operations. follow may be NULL. */
     long (*readlink)(const struct proc_target *target, char *out, uint32_t capacity_bytes);
     long (*follow)(const struct proc_target *target, struct path *out);
@@ -59,6 +70,41 @@ extern const struct proc_entry proc_process_entry;
 extern const struct proc_entry proc_thread_entry;
 extern const struct proc_entry proc_descriptor_entry;
 extern const struct proc_entry proc_descriptor_info_entry;
+#define PROC_FILE(file_name, function)                                                             \
+    {                                                                                              \
+        .name = (file_name), .mode = S_IFREG | 0444, .make = (function)                            \
+    }
+#define PROC_TEXT(file_name, content)                                                              \
+    {                                                                                              \
+        .name = (file_name), .mode = S_IFREG | 0444, .text = (content)                             \
+    }
+#define PROC_DIRECTORY(directory_name, entries)                                                    \
+    {                                                                                              \
+        .name = (directory_name), .mode = S_IFDIR | 0555, .children = (entries),                   \
+        .child_count = ARRAY_LENGTH(entries)                                                       \
+    }
+#define PROC_LINK(link_name, function)                                                             \
+    {                                                                                              \
+        .name = (link_name), .mode = S_IFLNK | 0777, .readlink = (function)                        \
+    }
+
+/* Trees of entries that are mounted: /proc, /sys, /sys/fs/cgroup. */
+enum proc_tree {
+    PROC_TREE,
+    SYS_TREE,
+    CGROUP_TREE,
+    PROC_TREES,
+};
+long proc_tree_mount(enum proc_tree tree, const struct proc_entry *entry, const char *where,
+                     const char *type, uint32_t magic, bool read_only);
+
+/* Where /sys/fs/cgroup is mounted, and the making of such an inode. */
+extern struct proc_inode cgroup_place;
+void proc_place_init(struct proc_inode *place, enum proc_tree tree, const struct proc_entry *entry);
+
+/* The directories of /proc/sys. */
+#define PROC_SETTINGS 4
+extern const struct proc_entry proc_settings[PROC_SETTINGS];
 /* What stands beside the processes. */
 extern const struct proc_entry proc_system_entries[];
 extern const uint32_t proc_system_entry_count;
@@ -75,13 +121,15 @@ bool proc_owner(const struct proc_target *target, uint32_t *uid, uint32_t *gid);
 long proc_may_look(const struct proc_target *target);
 
 long proc_make_maps(const struct proc_target *target, struct proc_text *text);
+long proc_make_smaps(const struct proc_target *target, struct proc_text *text);
+long proc_make_smaps_rollup(const struct proc_target *target, struct proc_text *text);
 long proc_make_command_line(const struct proc_target *target, struct proc_text *text);
 long proc_make_environment(const struct proc_target *target, struct proc_text *text);
 long proc_make_mounts(const struct proc_target *target, struct proc_text *text);
 long proc_make_mountinfo(const struct proc_target *target, struct proc_text *text);
 
-/* Sizes of a process's memory. What is resident is not counted by process: it is what could be, and
- * never more than the container uses. */
+/* Sizes of a process's memory. What is resident is its private pages, as estimated (mm_resident);
+ * pages of files that it shares with others count for nobody. */
 struct proc_memory {
     uint64_t total_bytes;
     uint64_t resident_bytes;

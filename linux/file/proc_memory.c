@@ -32,6 +32,7 @@ void proc_memory_read(const struct proc_target *target, struct proc_memory *out)
     for (struct vm_area *area = mm_area_from(mm, 0); area != NULL; area = mm_area_next(area)) {
         uint64_t length = area->end - area->start;
         out->total_bytes += length;
+        out->resident_bytes += mm_area_resident(mm, area) << PAGE_SHIFT;
         if (area->name != NULL && strcmp(area->name, "[stack]") == 0) {
             out->stack_bytes += length;
             out->stack_start = area->end;
@@ -43,8 +44,6 @@ void proc_memory_read(const struct proc_target *target, struct proc_memory *out)
     }
     mutex_unlock(&mm->lock);
     mm_put(mm);
-    uint64_t used = container_memory_read().used_bytes;
-    out->resident_bytes = MIN(out->code_bytes + out->data_bytes, used);
 }
 
 static void put_area(struct proc_text *text, const struct vm_area *area)
@@ -72,6 +71,91 @@ static void put_area(struct proc_text *text, const struct vm_area *area)
     }
     line[used] = '\0';
     proc_put(text, "%s%s\n", line, name);
+}
+
+/* --- what is resident ------------------------------------------------------------------------- */
+
+struct resident {
+    uint64_t size_kib;
+    uint64_t private_kib;
+    uint64_t anonymous_kib;
+};
+
+static void resident_add(struct resident *sum, const struct mm *mm, const struct vm_area *area)
+{
+    uint64_t kib = mm_area_resident(mm, area) * (PAGE_SIZE / 1024);
+    sum->size_kib += (area->end - area->start) / 1024;
+    sum->private_kib += kib;
+    sum->anonymous_kib += area->file == NULL ? kib : 0;
+}
+
+static void put_resident(struct proc_text *text, const struct resident *sum)
+{
+    proc_put(text, "Rss:            %8lu kB\nPss:            %8lu kB\n", sum->private_kib,
+             sum->private_kib);
+    proc_put(text,
+             "Shared_Clean:          0 kB\nShared_Dirty:          0 kB\n"
+             "Private_Clean:         0 kB\nPrivate_Dirty:  %8lu kB\n",
+             sum->private_kib);
+    proc_put(text,
+             "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nLazyFree:              0 kB\n",
+             sum->private_kib, sum->anonymous_kib);
+    proc_put(text, "AnonHugePages:         0 kB\nShmemPmdMapped:        0 kB\n"
+                   "FilePmdMapped:         0 kB\nShared_Hugetlb:        0 kB\n"
+                   "Private_Hugetlb:       0 kB\nSwap:                  0 kB\n"
+                   "SwapPss:               0 kB\nLocked:                0 kB\n");
+}
+
+static long smaps(const struct proc_target *target, struct proc_text *text, bool rollup)
+{
+    struct resident sum = {0};
+    uint64_t start = 0;
+    uint64_t end = 0;
+    long result = proc_may_look(target);
+    struct mm *mm = result == 0 ? proc_mm(target) : NULL;
+    if (mm == NULL) {
+        return result == -ENOENT ? -ESRCH : result;
+    }
+    mutex_lock(&mm->lock);
+    for (struct vm_area *area = mm_area_from(mm, 0); area != NULL && !text->failed;
+         area = mm_area_next(area)) {
+        start = end == 0 ? area->start : start;
+        end = area->end;
+        if (!rollup) {
+            sum = (struct resident){0};
+            put_area(text, area);
+        }
+        resident_add(&sum, mm, area);
+        if (!rollup) {
+            proc_put(text,
+                     "Size:           %8lu kB\nKernelPageSize:        4 kB\n"
+                     "MMUPageSize:           4 kB\n",
+                     sum.size_kib);
+            put_resident(text, &sum);
+            proc_put(text, "THPeligible:    0\nVmFlags: %s%s%smr mw me\n",
+                     area->protection & PROT_READ ? "rd " : "",
+                     area->protection & PROT_WRITE ? "wr " : "",
+                     area->protection & PROT_EXEC ? "ex " : "");
+        }
+    }
+    mutex_unlock(&mm->lock);
+    mm_put(mm);
+    if (rollup) {
+        proc_put(text, "%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n",
+                 start, end);
+        put_resident(text, &sum);
+    }
+    return 0;
+}
+
+long proc_make_smaps(const struct proc_target *target, struct proc_text *text)
+{
+    return smaps(target, text, false);
+}
+
+long proc_make_smaps_rollup(const struct proc_target *target, struct proc_text *text)
+{
+    return smaps(target, text, true);
 }
 
 long proc_make_maps(const struct proc_target *target, struct proc_text *text)

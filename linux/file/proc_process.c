@@ -145,6 +145,7 @@ static bool snapshot_take(const struct proc_target *target, struct snapshot *out
     }
     if (task != NULL) {
         signals_snapshot(task, out);
+        memcpy(out->name, task->name, sizeof(out->name));
         if (task->credentials != NULL) {
             out->credentials = *task->credentials;
         }
@@ -312,6 +313,18 @@ static void status_authority(struct proc_text *text, const struct credentials *c
     proc_put(text, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
 }
 
+static void status_memory(struct proc_text *text, const struct proc_memory *memory)
+{
+    uint64_t total = KIB(memory->total_bytes);
+    uint64_t resident = KIB(memory->resident_bytes);
+    proc_put(text, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t       0 kB\n", total, total);
+    proc_put(text, "VmPin:\t       0 kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", resident, resident);
+    proc_put(text, "RssAnon:\t%8lu kB\nRssFile:\t       0 kB\nRssShmem:\t       0 kB\n", resident);
+    proc_put(text, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t       0 kB\n",
+             KIB(memory->data_bytes), KIB(memory->stack_bytes), KIB(memory->code_bytes));
+    proc_put(text, "VmPTE:\t       0 kB\nVmSwap:\t       0 kB\nHugetlbPages:\t       0 kB\n");
+}
+
 static long make_status(const struct proc_target *target, struct proc_text *text)
 {
     struct snapshot now;
@@ -330,10 +343,12 @@ static long make_status(const struct proc_target *target, struct proc_text *text
     for (uint32_t i = 0; i < MIN(now.credentials.group_count, (uint32_t)GROUPS_MAX); i++) {
         proc_put(text, "%u ", now.credentials.groups[i]);
     }
-    proc_put(text, "\nVmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n",
-             KIB(memory.total_bytes), KIB(memory.total_bytes), KIB(memory.resident_bytes));
-    proc_put(text, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nThreads:\t%u\n",
-             KIB(memory.data_bytes), KIB(memory.stack_bytes), KIB(memory.code_bytes), now.threads);
+    proc_put(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", now.pid, now.tid,
+             now.process_group, now.session);
+    if (memory.total_bytes != 0) {
+        status_memory(text, &memory);
+    }
+    proc_put(text, "CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t%u\n", now.threads);
     proc_put(text, "SigQ:\t%u/%u\n", now.queued, SIGNALS_QUEUED_MAX);
     proc_put(text, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\n",
              now.pending, now.shared_pending, now.blocked, now.ignored);
@@ -351,6 +366,74 @@ static long make_comm(const struct proc_target *target, struct proc_text *text)
     }
     proc_put(text, "%s\n", now.name);
     return 0;
+}
+
+/* Only one's own threads, as pthread_setname_np does. */
+static long write_comm(const struct proc_target *target, const char *bytes, uint32_t length_bytes)
+{
+    struct thread_group *group;
+    char name[NAME_BYTES] = {0};
+    memcpy(name, bytes, MIN((size_t)length_bytes, sizeof(name) - 1));
+    mutex_lock(&tasks_lock);
+    struct task *task = task_of(target, &group);
+    long result = task == NULL ? -ESRCH : group != task_current()->group ? -EINVAL : 0;
+    if (result == 0) {
+        task_name_set(task, name);
+    }
+    mutex_unlock(&tasks_lock);
+    return result;
+}
+
+/* --- when memory runs out --------------------------------------------------------------------- */
+
+#define OOM_ADJUST_MAX 1000
+
+static long make_oom_adjust(const struct proc_target *target, struct proc_text *text)
+{
+    struct thread_group *group;
+    mutex_lock(&tasks_lock);
+    (void)task_of(target, &group);
+    int adjust = group == NULL ? 0 : group->oom_adjust;
+    mutex_unlock(&tasks_lock);
+    proc_put(text, "%d\n", adjust);
+    return group == NULL ? -ESRCH : 0;
+}
+
+static bool number_read(const char *bytes, int *out)
+{
+    bool negative = *bytes == '-';
+    int value = 0;
+    bytes += negative;
+    if (*bytes < '0' || *bytes > '9') {
+        return false;
+    }
+    while (*bytes >= '0' && *bytes <= '9' && value <= OOM_ADJUST_MAX) {
+        value = value * 10 + (*bytes++ - '0');
+    }
+    *out = negative ? -value : value;
+    return *bytes == '\0' || *bytes == '\n';
+}
+
+/* It may always be raised; lowered only with CAP_SYS_RESOURCE. */
+static long write_oom_adjust(const struct proc_target *target, const char *bytes,
+                             uint32_t length_bytes)
+{
+    (void)length_bytes;
+    struct thread_group *group;
+    int adjust;
+    if (!number_read(bytes, &adjust) || adjust < -OOM_ADJUST_MAX || adjust > OOM_ADJUST_MAX) {
+        return -EINVAL;
+    }
+    mutex_lock(&tasks_lock);
+    (void)task_of(target, &group);
+    long result = group == NULL                                                   ? -ESRCH
+                  : adjust < group->oom_adjust && !task_capable(CAP_SYS_RESOURCE) ? -EACCES
+                                                                                  : 0;
+    if (result == 0) {
+        group->oom_adjust = adjust;
+    }
+    mutex_unlock(&tasks_lock);
+    return result;
 }
 
 static void limit_value(char *out, size_t capacity_bytes, uint64_t value)
@@ -552,13 +635,53 @@ static long make_descriptor_info(const struct proc_target *target, struct proc_t
     return 0;
 }
 
+/* Bytes are not counted by process. */
+static long make_io(const struct proc_target *target, struct proc_text *text)
+{
+    long result = proc_may_look(target);
+    if (result != 0) {
+        return result;
+    }
+    proc_put(text, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+                   "cancelled_write_bytes: 0\n");
+    return 0;
+}
+
+/* One of each: a container is not divided further. */
+#define NAMESPACE(name_, number)                                                                   \
+    {                                                                                              \
+        .name = (name_), .mode = S_IFLNK | 0777, .text = number                                    \
+    }
+static const struct proc_entry namespace_links[] = {
+    NAMESPACE("cgroup", "cgroup:[4026531835]"), NAMESPACE("ipc", "ipc:[4026531839]"),
+    NAMESPACE("mnt", "mnt:[4026531841]"),       NAMESPACE("net", "net:[4026531840]"),
+    NAMESPACE("pid", "pid:[4026531836]"),       NAMESPACE("pid_for_children", "pid:[4026531836]"),
+    NAMESPACE("time", "time:[4026531834]"),     NAMESPACE("user", "user:[4026531837]"),
+    NAMESPACE("uts", "uts:[4026531838]"),
+};
+
 /* --- the tables ------------------------------------------------------------------------------ */
 
 #define THREAD_FILES                                                                               \
     {.name = "stat", .mode = S_IFREG | 0444, .make = make_stat},                                   \
         {.name = "status", .mode = S_IFREG | 0444, .make = make_status},                           \
         {.name = "statm", .mode = S_IFREG | 0444, .make = make_statm},                             \
-        {.name = "comm", .mode = S_IFREG | 0444, .make = make_comm},                               \
+        {.name = "comm", .mode = S_IFREG | 0644, .make = make_comm, .write = write_comm},          \
+        {.name = "oom_score_adj",                                                                  \
+         .mode = S_IFREG | 0644,                                                                   \
+         .make = make_oom_adjust,                                                                  \
+         .write = write_oom_adjust},                                                               \
+        PROC_TEXT("oom_score", "0\n"), PROC_TEXT("cgroup", "0::/\n"), PROC_TEXT("cpuset", "/\n"),  \
+        PROC_TEXT("loginuid", "4294967295"), PROC_TEXT("sessionid", "4294967295"),                 \
+        PROC_TEXT("personality", "00000000\n"), PROC_TEXT("wchan", "0"),                           \
+        PROC_TEXT("coredump_filter", "00000033\n"),                                                \
+        PROC_TEXT("uid_map", "         0          0 4294967295\n"),                                \
+        PROC_TEXT("gid_map", "         0          0 4294967295\n"),                                \
+        PROC_TEXT("setgroups", "allow\n"), PROC_TEXT("timerslack_ns", "50000\n"),                  \
+        {.name = "smaps", .mode = S_IFREG | 0444, .make = proc_make_smaps},                        \
+        {.name = "smaps_rollup", .mode = S_IFREG | 0444, .make = proc_make_smaps_rollup},          \
+        {.name = "io", .mode = S_IFREG | 0400, .make = make_io},                                   \
+        PROC_DIRECTORY("ns", namespace_links),                                                     \
         {.name = "cmdline", .mode = S_IFREG | 0444, .make = proc_make_command_line},               \
         {.name = "environ", .mode = S_IFREG | 0400, .make = proc_make_environment},                \
         {.name = "maps", .mode = S_IFREG | 0444, .make = proc_make_maps},                          \

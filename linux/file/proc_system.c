@@ -1,6 +1,6 @@
 /*
- * What /proc tells beside the processes: memory, processors, times, mounts, and the settings under
- * sys/ that programs ask for. Everything is the container's own: what the machine has beyond the
+ * What /proc tells beside the processes: memory, processors, times, mounts. The settings under sys/
+ * are proc_settings.c's. Everything is the container's own: what the machine has beyond the
  * container's limits is not shown.
  */
 #include "lib/base/format.h"
@@ -8,10 +8,7 @@
 #include "lib/oak/kernel.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
-#include "linux/core/random.h"
-#include "linux/file/descriptor.h"
 #include "linux/file/path.h"
-#include "linux/file/pipe.h"
 #include "linux/file/proc_entry.h"
 #include "linux/ipc/ipc.h"
 #include "linux/proc/task.h"
@@ -21,6 +18,7 @@
 #define NS_PER_SECOND 1000000000ul
 #define NS_PER_TICK   10000000ul
 #define KIB(bytes)    ((bytes) / 1024)
+#define PAGES(bytes)  ((uint64_t)((bytes) / PAGE_SIZE))
 
 /* --- memory and time ------------------------------------------------------------------------- */
 
@@ -306,125 +304,12 @@ static long make_version(const struct proc_target *target, struct proc_text *tex
     return 0;
 }
 
-static long make_kernel_version(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, LINUX_VERSION "\n");
-    return 0;
-}
-
-static long make_release(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, LINUX_RELEASE "\n");
-    return 0;
-}
-
-static long make_system_name(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "Linux\n");
-    return 0;
-}
-
-static long make_hostname(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "%s\n", container_hostname());
-    return 0;
-}
-
-static long make_domain_name(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "(none)\n");
-    return 0;
-}
-
 static long make_filesystems(const struct proc_target *target, struct proc_text *text)
 {
     (void)target;
-    proc_put(text, "nodev\toverlay\nnodev\ttmpfs\nnodev\tproc\n");
-    return 0;
-}
-
-static long make_pid_max(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "%d\n", PID_MAX);
-    return 0;
-}
-
-static long make_descriptors_max(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "%d\n", DESCRIPTORS_MAX);
-    return 0;
-}
-
-static long make_groups_max(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "%d\n", GROUPS_MAX);
-    return 0;
-}
-
-static long make_pipe_max(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "%u\n", PIPE_BYTES);
-    return 0;
-}
-
-static long make_one(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "1\n");
-    return 0;
-}
-
-static long make_zero(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    proc_put(text, "0\n");
-    return 0;
-}
-
-static void put_uuid(struct proc_text *text, uint8_t bytes[16])
-{
-    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
-    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-    for (uint32_t i = 0; i < 16; i++) {
-        proc_put(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", bytes[i]);
-    }
-    proc_put(text, "\n");
-}
-
-static long make_uuid(const struct proc_target *target, struct proc_text *text)
-{
-    (void)target;
-    uint8_t bytes[16];
-    random_bytes(bytes, sizeof(bytes));
-    put_uuid(text, bytes);
-    return 0;
-}
-
-/* The same as long as the container lives: drawn when it is first asked for. */
-static long make_boot_id(const struct proc_target *target, struct proc_text *text)
-{
-    static struct mutex lock;
-    static bool drawn;
-    static uint8_t boot_id[16];
-    uint8_t bytes[16];
-    (void)target;
-    mutex_lock(&lock);
-    if (!drawn) {
-        random_bytes(boot_id, sizeof(boot_id));
-        drawn = true;
-    }
-    memcpy(bytes, boot_id, sizeof(bytes));
-    mutex_unlock(&lock);
-    put_uuid(text, bytes);
+    proc_put(
+        text,
+        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevpts\nnodev\toverlay\n");
     return 0;
 }
 
@@ -460,50 +345,6 @@ static long mounts_read(const struct proc_target *target, char *out, uint32_t ca
     return put_link(out, capacity_bytes, "self/mounts");
 }
 
-#define PROC_FILE(file_name, function)                                                             \
-    {                                                                                              \
-        .name = (file_name), .mode = S_IFREG | 0444, .make = (function)                            \
-    }
-#define PROC_DIRECTORY(directory_name, entries)                                                    \
-    {                                                                                              \
-        .name = (directory_name), .mode = S_IFDIR | 0555, .children = (entries),                   \
-        .child_count = ARRAY_LENGTH(entries)                                                       \
-    }
-#define PROC_LINK(link_name, function)                                                             \
-    {                                                                                              \
-        .name = (link_name), .mode = S_IFLNK | 0777, .readlink = (function)                        \
-    }
-
-static const struct proc_entry random_entries[] = {
-    PROC_FILE("boot_id", make_boot_id),
-    PROC_FILE("uuid", make_uuid),
-};
-
-static const struct proc_entry kernel_entries[] = {
-    PROC_FILE("hostname", make_hostname),      PROC_FILE("domainname", make_domain_name),
-    PROC_FILE("ostype", make_system_name),     PROC_FILE("osrelease", make_release),
-    PROC_FILE("version", make_kernel_version), PROC_FILE("pid_max", make_pid_max),
-    PROC_FILE("threads-max", make_pid_max),    PROC_FILE("ngroups_max", make_groups_max),
-    PROC_DIRECTORY("random", random_entries),
-};
-
-static const struct proc_entry vm_entries[] = {
-    PROC_FILE("overcommit_memory", make_one),
-    PROC_FILE("swappiness", make_zero),
-};
-
-static const struct proc_entry fs_entries[] = {
-    PROC_FILE("file-max", make_descriptors_max),
-    PROC_FILE("nr_open", make_descriptors_max),
-    PROC_FILE("pipe-max-size", make_pipe_max),
-};
-
-static const struct proc_entry sys_entries[] = {
-    PROC_DIRECTORY("kernel", kernel_entries),
-    PROC_DIRECTORY("vm", vm_entries),
-    PROC_DIRECTORY("fs", fs_entries),
-};
-
 static long make_shm(const struct proc_target *target, struct proc_text *text)
 {
     (void)target;
@@ -525,19 +366,67 @@ static long make_queues(const struct proc_target *target, struct proc_text *text
     return 0;
 }
 
+/* Nobody waits for these long enough for it to be counted. */
+#define PRESSURE "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+static const struct proc_entry pressure_entries[] = {
+    PROC_TEXT("cpu", PRESSURE),
+    PROC_TEXT("io", PRESSURE),
+    PROC_TEXT("memory", PRESSURE),
+};
+
 static const struct proc_entry ipc_entries[] = {
     PROC_FILE("msg", make_queues),
     PROC_FILE("sem", make_semaphores),
     PROC_FILE("shm", make_shm),
 };
 
+/* What top and vmstat count that does not happen here: paging to a disk. */
+static long make_vmstat(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    struct container_memory memory = container_memory_read();
+    proc_put(text,
+             "nr_free_pages %lu\nnr_zone_inactive_anon 0\nnr_zone_active_anon %lu\n"
+             "nr_dirty 0\nnr_writeback 0\nnr_anon_pages %lu\nnr_mapped 0\nnr_file_pages 0\n"
+             "nr_shmem 0\nnr_slab_reclaimable 0\nnr_slab_unreclaimable 0\n",
+             PAGES(memory.total_bytes - memory.used_bytes), PAGES(memory.used_bytes),
+             PAGES(memory.used_bytes));
+    proc_put(text,
+             "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n"
+             "oom_kill %d\n",
+             container_was_short());
+    return 0;
+}
+
 const struct proc_entry proc_system_entries[] = {
-    PROC_LINK("self", self_read),       PROC_LINK("thread-self", thread_self_read),
-    PROC_LINK("mounts", mounts_read),   PROC_FILE("meminfo", make_meminfo),
-    PROC_FILE("cpuinfo", make_cpuinfo), PROC_FILE("uptime", make_uptime),
-    PROC_FILE("loadavg", make_loadavg), PROC_FILE("stat", make_stat),
-    PROC_FILE("version", make_version), PROC_FILE("filesystems", make_filesystems),
-    PROC_DIRECTORY("sys", sys_entries), PROC_DIRECTORY("sysvipc", ipc_entries),
+    PROC_LINK("self", self_read),
+    PROC_LINK("thread-self", thread_self_read),
+    PROC_LINK("mounts", mounts_read),
+    PROC_FILE("meminfo", make_meminfo),
+    PROC_FILE("cpuinfo", make_cpuinfo),
+    PROC_FILE("uptime", make_uptime),
+    PROC_FILE("loadavg", make_loadavg),
+    PROC_FILE("stat", make_stat),
+    PROC_FILE("vmstat", make_vmstat),
+    PROC_FILE("version", make_version),
+    PROC_FILE("filesystems", make_filesystems),
+    PROC_TEXT("cmdline", "\n"),
+    PROC_TEXT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+    PROC_TEXT("partitions", "major minor  #blocks  name\n\n"),
+    PROC_TEXT("diskstats", ""),
+    PROC_TEXT("modules", ""),
+    PROC_TEXT("interrupts", ""),
+    PROC_TEXT("locks", ""),
+    PROC_TEXT("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"
+                         "cpu\t0\t1\t1\nmemory\t0\t1\t1\npids\t0\t1\t1\n"),
+    PROC_TEXT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n"
+                         "  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"),
+    PROC_DIRECTORY("sysvipc", ipc_entries),
+    PROC_DIRECTORY("pressure", pressure_entries),
+    {.name = "sys",
+     .mode = S_IFDIR | 0555,
+     .children = proc_settings,
+     .child_count = PROC_SETTINGS},
 };
 
 const uint32_t proc_system_entry_count = ARRAY_LENGTH(proc_system_entries);

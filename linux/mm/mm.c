@@ -11,6 +11,8 @@
 #include "lib/oak/kernel.h"
 
 #define MEMORY_BYTES (1ull << 47)
+
+#define RESIDENT_SAMPLES 16 /* of a large area so many pages are looked at */
 /* Below the stack's own place, with room for it to be large. */
 #define MAP_TOP 0x00007fff00000000ull
 
@@ -84,6 +86,25 @@ struct vm_area *mm_area_next(const struct vm_area *area)
 {
     struct tree_node *node = tree_next(&area->node);
     return node == NULL ? NULL : CONTAINER_OF(node, struct vm_area, node);
+}
+
+uint64_t mm_area_resident(const struct mm *mm, const struct vm_area *area)
+{
+    if (area->special != 0) {
+        return 0;
+    }
+    uint64_t pages = (area->end - area->start) >> PAGE_SHIFT;
+    uint64_t samples = MIN(pages, RESIDENT_SAMPLES);
+    uint64_t present = 0;
+    for (uint64_t i = 0; i < samples; i++) {
+        struct kernel_results results;
+        uint64_t page = (area->start >> PAGE_SHIFT) + pages * i / samples;
+        if (kernel_memory_query(mm->memory, page << PAGE_SHIFT, &results) == STATUS_OK &&
+            results.value[0] != 0) {
+            present++;
+        }
+    }
+    return samples == 0 ? 0 : present * pages / samples;
 }
 
 static void shared_put(struct shared_pages *shared)
@@ -161,6 +182,7 @@ struct mm *mm_copy(struct mm *mm)
     copy->environment_start = mm->environment_start;
     copy->environment_end = mm->environment_end;
     copy->pages_mapped = mm->pages_mapped;
+    copy->undumpable = mm->undumpable;
     mutex_unlock(&mm->lock);
     if (!good) {
         areas_free(copy);

@@ -97,5 +97,9 @@ bool mm_file_is_stored(const struct inode *inode);
 /* How many areas map that open file. The same locks. */
 uint64_t mm_file_attached(const struct file *file);
 
+/* How many pages of the area are the process's own; an estimate when it has many. Under the lock.
+ */
+uint64_t mm_area_resident(const struct mm *mm, const struct vm_area *area);
+
 /* Copy out of an address space that the caller has a reference to; 0 or -EFAULT. */
 long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes);

@@ -82,8 +82,8 @@ static void group_inherit(struct thread_group *group, const struct thread_group 
     group->console = from->console;
     console_get(group->console);
     memcpy(group->limits, from->limits, sizeof(group->limits));
-    memcpy(group->name, from->name, sizeof(group->name));
     memcpy(group->exe, from->exe, sizeof(group->exe));
+    group->oom_adjust = from->oom_adjust;
 }
 
 /* Into the tree: a thread of our group, or a new group that is our child. */
@@ -98,6 +98,7 @@ static long tree_enter(struct task *child, struct task *task, uint64_t flags,
         mutex_unlock(&tasks_lock);
         return result;
     }
+    memcpy(child->name, task->name, sizeof(child->name));
     if (new_group == NULL) {
         child->group = task->group;
         child->next_in_group = task->group->tasks;
@@ -113,6 +114,7 @@ static long tree_enter(struct task *child, struct task *task, uint64_t flags,
         new_group->leader = child;
         new_group->exit_signal = (int)(flags & CLONE_SIGNAL_MASK);
         group_inherit(new_group, task->group);
+        memcpy(new_group->name, task->name, sizeof(new_group->name));
         new_group->parent = parent;
         if (parent != NULL) {
             new_group->next_sibling = parent->children;

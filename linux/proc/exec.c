@@ -244,14 +244,17 @@ static long stack_build(const struct task *task, struct mm *mm, const struct pro
 
 /* --- the switch ------------------------------------------------------------------------------ */
 
-static void name_set(struct thread_group *group, const char *path, const char *executable)
+static void name_set(struct task *task, const char *path, const char *executable)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
     size_t length = MIN(strlen(name), NAME_BYTES - 1);
-    memset(group->name, 0, NAME_BYTES);
-    memcpy(group->name, name, length);
-    memcpy(group->exe, executable, EXE_BYTES);
+    char comm[NAME_BYTES] = {0};
+    memcpy(comm, name, length);
+    mutex_lock(&tasks_lock);
+    task_name_set(task, comm);
+    memcpy(task->group->exe, executable, EXE_BYTES);
+    mutex_unlock(&tasks_lock);
 }
 
 /* The user that the program runs as: most run as their caller does. */
@@ -444,7 +447,7 @@ static long file_execute(struct task *task, struct file *file, const char *path,
         group_doom(task, SIGKILL); /* the caller frees what it holds before */
         return rsp;
     }
-    name_set(task->group, path, program.path);
+    name_set(task, path, program.path);
     registers_renew(task, program.start, (uint64_t)rsp);
     return 0;
 }

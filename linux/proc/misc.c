@@ -312,9 +312,8 @@ static long name_change(uint64_t user_name)
         return result;
     }
     name[NAME_BYTES - 1] = '\0';
-    struct thread_group *group = task_current()->group;
     mutex_lock(&tasks_lock);
-    memcpy(group->name, name, sizeof(name));
+    task_name_set(task_current(), name);
     mutex_unlock(&tasks_lock);
     return 0;
 }
@@ -331,7 +330,7 @@ long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uin
     case PR_SET_NAME:
         return name_change(argument);
     case PR_GET_NAME:
-        return copy_to_user(argument, group->name, NAME_BYTES);
+        return copy_to_user(argument, task_current()->name, NAME_BYTES);
     case PR_SET_DUMPABLE:
         if (argument > 1) {
             return -EINVAL;

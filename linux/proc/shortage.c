@@ -12,7 +12,6 @@
 
 #include "abi/container.h"
 
-#define SAMPLES     16
 #define PATIENCE_NS 500000000ull /* a process that was to end may be held up by one that waits */
 #define TRIES_MAX   400
 #define PROBE_BYTES (2 * PAGE_SIZE)
@@ -29,22 +28,6 @@ bool container_was_short(void)
 
 /* --- how much a process has ------------------------------------------------------------------- */
 
-static uint64_t area_resident_pages(const struct mm *mm, const struct vm_area *area)
-{
-    uint64_t pages = (area->end - area->start) >> PAGE_SHIFT;
-    uint64_t samples = MIN(pages, SAMPLES);
-    uint64_t present = 0;
-    for (uint64_t i = 0; i < samples; i++) {
-        struct kernel_results results;
-        uint64_t page = (area->start >> PAGE_SHIFT) + pages * i / samples;
-        if (kernel_memory_query(mm->memory, page << PAGE_SHIFT, &results) == STATUS_OK &&
-            results.value[0] != 0) {
-            present++;
-        }
-    }
-    return samples == 0 ? 0 : present * pages / samples;
-}
-
 static uint64_t mm_resident_pages(struct mm *mm)
 {
     uint64_t pages = 0;
@@ -52,7 +35,7 @@ static uint64_t mm_resident_pages(struct mm *mm)
         return 0;
     }
     for (struct vm_area *area = mm_area_from(mm, 0); area != NULL; area = mm_area_next(area)) {
-        pages += area->special == 0 ? area_resident_pages(mm, area) : 0;
+        pages += mm_area_resident(mm, area);
     }
     mutex_unlock(&mm->lock);
     return pages;

@@ -250,6 +250,15 @@ struct task *task_create_first(struct console *console, long *error)
 
 /* --- work ------------------------------------------------------------------------------------ */
 
+void task_name_set(struct task *task, const char name[NAME_BYTES])
+{
+    memcpy(task->name, name, NAME_BYTES);
+    task->name[NAME_BYTES - 1] = '\0';
+    if (task->tid == task->group->pid) {
+        memcpy(task->group->name, task->name, NAME_BYTES);
+    }
+}
+
 void task_poke(struct task *task, uint32_t work)
 {
     __atomic_fetch_or(&task->work, work, __ATOMIC_ACQ_REL);

@@ -59,8 +59,9 @@ struct task {
     struct credentials *credentials;
 
     int tid;
-    uint32_t thread; /* slot */
-    uint32_t work;   /* enum task_work; atomic */
+    char name[NAME_BYTES]; /* comm; the group has its leader's */
+    uint32_t thread;       /* slot */
+    uint32_t work;         /* enum task_work; atomic */
     struct thread_frame *frame;
     struct application_registers *registers; /* while in the personality */
     long call_number;                        /* of the call in progress; -1: none */
@@ -119,6 +120,7 @@ struct thread_group {
     bool report_continue;
     bool out_of_memory;
     bool is_subreaper;            /* orphans below it become its children */
+    int oom_adjust;               /* /proc/PID/oom_score_adj; as data */
     int parent_death_signal;      /* what it gets when its parent ends; 0: nothing */
     struct signal_queue pending;  /* for any task of the group */
     struct wait_queue child_wait; /* something about a child changed */
@@ -157,6 +159,9 @@ void task_begin(struct task *task);
 
 /* Signals, stops and the end, on the way back to the application. */
 void task_work(struct task *task, struct thread_frame *frame);
+
+/* Name a thread; the leader's name is its process's. Under tasks_lock. */
+void task_name_set(struct task *task, const char name[NAME_BYTES]);
 
 /* Set a work bit and make the task look at it soon. */
 void task_poke(struct task *task, uint32_t work);
