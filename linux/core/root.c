@@ -19,11 +19,58 @@
 #define TMPFS_MODE  01777
 #define TMPFS_COUNT 64
 
-static struct inode *dev_tree; /* until it is mounted */
+/*
+ * What every container has mounted, made in the template: `on` says where it stands (a directory of
+ * one that comes before it, NULL: of the container's root).
+ */
+enum prepared {
+    DEV,
+    PTS,
+    SHM,
+    PROC,
+    SYS,
+    CGROUP,
+    PREPARED,
+};
+static struct {
+    struct mount *mount;
+    struct inode *place; /* NULL: at mount->where, made if it is missing */
+} prepared[PREPARED];
+static const enum prepared stands_on[PREPARED] = {[PTS] = DEV, [SHM] = DEV, [CGROUP] = SYS};
+
+static long prepare(enum prepared which, const char *where, struct inode *root, const char *type,
+                    const char *source, uint32_t magic, bool read_only)
+{
+    prepared[which].mount = mount_new(where, root, type, source, magic, read_only);
+    return prepared[which].mount == NULL ? -ENOMEM : 0;
+}
+
+static long place_find(enum prepared which, struct inode *directory, const char *name)
+{
+    return directory->operations->lookup(directory, name, (uint32_t)strlen(name),
+                                         &prepared[which].place);
+}
 
 long root_prepare(void)
 {
-    return dev_tree_make(&dev_tree);
+    struct inode *dev;
+    struct inode *shm;
+    long result = dev_tree_make(&dev);
+    if (result == 0) {
+        result = tree_fs_empty(TMPFS_MODE, 0, &shm);
+    }
+    if (result != 0 || prepare(DEV, "/dev", dev, "tmpfs", "tmpfs", TMPFS_MAGIC, false) != 0 ||
+        prepare(PTS, "/dev/pts", pts_root(), "devpts", "devpts", DEVPTS_MAGIC, false) != 0 ||
+        prepare(SHM, "/dev/shm", shm, "tmpfs", "shm", TMPFS_MAGIC, false) != 0 ||
+        prepare(PROC, "/proc", proc_root(), "proc", "proc", PROC_MAGIC, false) != 0 ||
+        prepare(SYS, "/sys", sys_root_inode(), "sysfs", "sysfs", SYSFS_MAGIC, true) != 0 ||
+        prepare(CGROUP, "/sys/fs/cgroup", cgroup_root_inode(), "cgroup2", "cgroup", CGROUP2_MAGIC,
+                true) != 0 ||
+        place_find(PTS, dev, "pts") != 0 || place_find(SHM, dev, "shm") != 0) {
+        return -ENOMEM;
+    }
+    prepared[CGROUP].place = cgroup_place_inode();
+    return 0;
 }
 
 long root_mount(bool read_only)
@@ -238,30 +285,31 @@ static long records_apply(const struct specification *specification, uint32_t ta
     return 0;
 }
 
+static long prepared_mount(enum prepared which)
+{
+    struct mount *mount = prepared[which].mount;
+    struct path place = {prepared[stands_on[which]].mount, prepared[which].place};
+    if (place.inode == NULL) {
+        place.mount = mount_first();
+        long result = path_make(mount->where, S_IFDIR | 0755, &place.inode);
+        if (result == 0 && !inode_is(place.inode, S_IFDIR)) {
+            inode_put(place.inode);
+            result = -ENOTDIR;
+        }
+        if (result != 0) {
+            return result;
+        }
+    }
+    mount_put_on(mount, &place);
+    return 0;
+}
+
 long root_furnish(const struct specification *specification, const char **what)
 {
-    *what = "/dev";
-    long result = directory_make("/dev");
-    if (result == 0) {
-        result = dev_mount(dev_tree);
-    }
-    if (result == 0) {
-        *what = "/proc";
-        result = directory_make("/proc");
-    }
-    if (result == 0) {
-        result = proc_mount();
-    }
-    if (result == 0) {
-        *what = "/dev/pts";
-        result = pts_mount();
-    }
-    if (result == 0) {
-        *what = "/sys";
-        result = directory_make("/sys");
-    }
-    if (result == 0) {
-        result = sys_mount();
+    long result = 0;
+    for (int i = 0; i < PREPARED && result == 0; i++) {
+        *what = prepared[i].mount->where;
+        result = prepared_mount((enum prepared)i);
     }
     if (result == 0) {
         *what = "a file of the container's";

@@ -295,8 +295,3 @@ long dev_tree_make(struct inode **out_root)
     }
     return result;
 }
-
-long dev_mount(struct inode *root)
-{
-    return mount_at("/dev", root, "tmpfs", "tmpfs", TMPFS_MAGIC, false);
-}

@@ -14,5 +14,3 @@ long device_open(struct inode *inode, struct file *file);
  * so it can be made in the template. -ENOMEM.
  */
 long dev_tree_make(struct inode **out_root);
-/* Mount such a tree on /dev, which must exist; takes over the reference. */
-long dev_mount(struct inode *root);

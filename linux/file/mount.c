@@ -53,23 +53,29 @@ void mount_cross(struct path *path)
     }
 }
 
-/* Takes over the references to place and root. */
-static long mount_add(const char *where, const struct path *place, struct inode *root,
-                      const struct mount *facts)
+struct mount *mount_new(const char *where, struct inode *root, const char *type, const char *source,
+                        uint32_t magic, bool read_only)
 {
     size_t length = strlen(where);
     struct mount *mount = heap_alloc(sizeof(*mount) + length + 1);
     if (mount == NULL) {
-        inode_put(place->inode);
         inode_put(root);
-        return -ENOMEM;
+        return NULL;
     }
-    *mount = *facts;
-    mount->parent = place->mount;
-    mount->place = place->inode;
     mount->root = root;
+    mount->type = type;
+    mount->source = source;
+    mount->magic = magic;
+    mount->read_only = read_only;
     mount->where = (char *)(mount + 1);
     memcpy(mount->where, where, length);
+    return mount;
+}
+
+void mount_put_on(struct mount *mount, const struct path *place)
+{
+    mount->parent = place->mount;
+    mount->place = place->inode;
     mutex_lock(&mounts_lock);
     mount->device = DEVICE(0, DEVICE_FIRST + mount_count++);
     if (last_mount == NULL) {
@@ -82,28 +88,34 @@ static long mount_add(const char *where, const struct path *place, struct inode 
     if (mount->place != NULL) {
         __atomic_fetch_add(&mount->place->mounts, 1, __ATOMIC_RELEASE);
     }
-    return 0;
 }
 
 long mount_root(struct inode *root, const char *type, const char *source, uint32_t magic,
                 bool read_only)
 {
-    const struct mount facts = {
-        .type = type, .source = source, .magic = magic, .read_only = read_only};
     const struct path nowhere = {.inode = NULL};
-    return mount_add("/", &nowhere, root, &facts);
+    struct mount *mount = mount_new("/", root, type, source, magic, read_only);
+    if (mount == NULL) {
+        return -ENOMEM;
+    }
+    mount_put_on(mount, &nowhere);
+    return 0;
 }
 
 long mount_at(const char *where, struct inode *root, const char *type, const char *source,
               uint32_t magic, bool read_only)
 {
-    const struct mount facts = {
-        .type = type, .source = source, .magic = magic, .read_only = read_only};
     struct path place;
     long result = path_find(AT_FDCWD, where, WALK_DIRECTORY, &place);
     if (result != 0) {
         inode_put(root);
         return result;
     }
-    return mount_add(where, &place, root, &facts);
+    struct mount *mount = mount_new(where, root, type, source, magic, read_only);
+    if (mount == NULL) {
+        path_put(&place);
+        return -ENOMEM;
+    }
+    mount_put_on(mount, &place);
+    return 0;
 }

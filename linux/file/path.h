@@ -61,6 +61,11 @@ long mount_root(struct inode *root, const char *type, const char *source, uint32
                 bool read_only);
 long mount_at(const char *where, struct inode *root, const char *type, const char *source,
               uint32_t magic, bool read_only);
+/* The same in two steps: a mount that stands nowhere yet (NULL: no memory; takes over the root also
+ * then), and putting it on a directory, whose reference is taken over. */
+struct mount *mount_new(const char *where, struct inode *root, const char *type, const char *source,
+                        uint32_t magic, bool read_only);
+void mount_put_on(struct mount *mount, const struct path *place);
 struct mount *mount_first(void);
 struct inode *mount_root_inode(void);
 

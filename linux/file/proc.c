@@ -657,27 +657,28 @@ static const struct inode_operations file_operations_of_inode = {
     .release = release,
 };
 
-/* --- mount ----------------------------------------------------------------------------------- */
+/* --- roots ----------------------------------------------------------------------------------- */
 
-long proc_tree_mount(enum proc_tree tree, const struct proc_entry *entry, const char *where,
-                     const char *type, uint32_t magic, bool read_only)
+struct inode *proc_tree_root(enum proc_tree tree, const struct proc_entry *entry)
 {
     const struct proc_target nobody = {.fd = -1};
     struct proc_inode *root = &roots[tree];
     inode_fill(root, tree, entry, &nobody);
     root->inode.number = ROOT_NUMBER;
     root->stays = true;
-    return mount_at(where, &root->inode, type, type, magic, read_only);
+    return &root->inode;
 }
 
-long proc_mount(void)
+struct inode *proc_root(void)
 {
-    return proc_tree_mount(PROC_TREE, &root_entry, "/proc", "proc", PROC_MAGIC, false);
+    return proc_tree_root(PROC_TREE, &root_entry);
 }
 
-void proc_place_init(struct proc_inode *place, enum proc_tree tree, const struct proc_entry *entry)
+struct inode *proc_place_init(struct proc_inode *place, enum proc_tree tree,
+                              const struct proc_entry *entry)
 {
     const struct proc_target nobody = {.fd = -1};
     inode_fill(place, tree, entry, &nobody);
     place->stays = true;
+    return &place->inode;
 }

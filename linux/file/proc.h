@@ -5,5 +5,7 @@
  */
 #pragma once
 
-/* Mount it on /proc, which must exist. */
-long proc_mount(void);
+struct inode;
+
+/* To be mounted on /proc; it lives for ever. */
+struct inode *proc_root(void);

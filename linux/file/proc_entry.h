@@ -88,19 +88,20 @@ extern const struct proc_entry proc_descriptor_info_entry;
         .name = (link_name), .mode = S_IFLNK | 0777, .readlink = (function)                        \
     }
 
-/* Trees of entries that are mounted: /proc, /sys, /sys/fs/cgroup. */
+/* Trees of entries, each mounted once: /proc, /sys, /sys/fs/cgroup. */
 enum proc_tree {
     PROC_TREE,
     SYS_TREE,
     CGROUP_TREE,
     PROC_TREES,
 };
-long proc_tree_mount(enum proc_tree tree, const struct proc_entry *entry, const char *where,
-                     const char *type, uint32_t magic, bool read_only);
+/* The root of a tree, whose entries that one is; it lives for ever. */
+struct inode *proc_tree_root(enum proc_tree tree, const struct proc_entry *entry);
 
 /* Where /sys/fs/cgroup is mounted, and the making of such an inode. */
 extern struct proc_inode cgroup_place;
-void proc_place_init(struct proc_inode *place, enum proc_tree tree, const struct proc_entry *entry);
+struct inode *proc_place_init(struct proc_inode *place, enum proc_tree tree,
+                              const struct proc_entry *entry);
 
 /* The directories of /proc/sys. */
 #define PROC_SETTINGS 4

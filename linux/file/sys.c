@@ -8,9 +8,6 @@
 #include "linux/core/container.h"
 #include "linux/file/proc_entry.h"
 
-#define SYSFS_MAGIC   0x62656572u
-#define CGROUP2_MAGIC 0x63677270u
-
 static long make_cpu_range(const struct proc_target *target, struct proc_text *text)
 {
     (void)target;
@@ -163,11 +160,17 @@ static const struct proc_entry sys_entries[] = {
 
 static const struct proc_entry sys_root = PROC_DIRECTORY("", sys_entries);
 
-long sys_mount(void)
+struct inode *sys_root_inode(void)
 {
-    proc_place_init(&cgroup_place, SYS_TREE, &fs_entries[0]);
-    long result = proc_tree_mount(SYS_TREE, &sys_root, "/sys", "sysfs", SYSFS_MAGIC, true);
-    return result != 0 ? result
-                       : proc_tree_mount(CGROUP_TREE, &cgroup_root, "/sys/fs/cgroup", "cgroup2",
-                                         CGROUP2_MAGIC, true);
+    return proc_tree_root(SYS_TREE, &sys_root);
+}
+
+struct inode *cgroup_place_inode(void)
+{
+    return proc_place_init(&cgroup_place, SYS_TREE, &fs_entries[0]);
+}
+
+struct inode *cgroup_root_inode(void)
+{
+    return proc_tree_root(CGROUP_TREE, &cgroup_root);
 }

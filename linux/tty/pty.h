@@ -19,7 +19,8 @@ struct inode *pty_find(uint32_t number);
 /* The lowest number in use from that one on; -1: none. */
 int pty_next(uint32_t from);
 
-/* Mount the directory of ttys on /dev/pts, which must exist. */
-long pts_mount(void);
+/* The directory of ttys, to be mounted on /dev/pts; it lives for ever. */
+#define DEVPTS_MAGIC 0x1cd1u
+struct inode *pts_root(void);
 /* An open file of /dev/pts/NUMBER, as TIOCGPTPEER gives it: -EIO when the master is gone. */
 long pts_open(struct inode *inode, uint32_t number, uint32_t flags, struct file **out);
