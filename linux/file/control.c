@@ -16,7 +16,12 @@
 #define F_GETLK         5
 #define F_SETLK         6
 #define F_SETLKW        7
+#define F_SETOWN        8
 #define F_GETOWN        9
+#define F_SETSIG        10
+#define F_GETSIG        11
+#define F_SETOWN_EX     15
+#define F_GETOWN_EX     16
 #define F_OFD_GETLK     36
 #define F_OFD_SETLK     37
 #define F_OFD_SETLKW    38
@@ -27,11 +32,12 @@
 #define F_GET_SEALS     1034
 #define FD_CLOEXEC      1
 
-#define O_SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+#define O_SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
 
 #define FIOCLEX  0x5451
 #define FIONCLEX 0x5450
 #define FIONBIO  0x5421
+#define FIOASYNC 0x5452
 #define FIONREAD 0x541b
 
 #define CLOSE_RANGE_UNSHARE 2u
@@ -78,6 +84,9 @@ static long flags_set(struct file *file, uint32_t flags)
         !inode_owner_or_capable(file->path.inode)) {
         return -EPERM;
     }
+    if (inode_is(file->path.inode, S_IFREG) || inode_is(file->path.inode, S_IFDIR)) {
+        flags &= ~O_ASYNC; /* there is nothing to wait for */
+    }
     uint32_t before = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
     uint32_t after;
     do {
@@ -123,16 +132,41 @@ static long control_any(struct file *file, int fd, uint32_t command, uint64_t ar
     }
 }
 
-/* All pipes are of one size: less may be asked for, more is not to be had. */
-static long pipe_size(const struct file *file, uint32_t command, uint64_t argument)
+struct owner {    /* struct f_owner_ex */
+    int32_t kind; /* F_OWNER_TID 0, F_OWNER_PID 1, F_OWNER_PGRP 2 */
+    int32_t number;
+};
+
+/* Whom SIGIO would go to, and which signal instead of it. Only remembered: docs/limits.md. */
+static long owner_control(struct file *file, uint32_t command, uint64_t argument)
 {
-    if (!inode_is(file->path.inode, S_IFIFO)) {
-        return -EBADF;
+    struct owner owner = {file->owner < 0 ? 2 : 1, file->owner < 0 ? -file->owner : file->owner};
+    switch (command) {
+    case F_SETOWN:
+        file->owner = (int32_t)argument;
+        return 0;
+    case F_GETOWN:
+        return file->owner;
+    case F_SETSIG:
+        if (argument > SIGNALS) {
+            return -EINVAL;
+        }
+        file->owner_signal = (int32_t)argument;
+        return 0;
+    case F_GETSIG:
+        return file->owner_signal;
+    case F_GETOWN_EX:
+        return copy_to_user(argument, &owner, sizeof(owner));
+    default:
+        if (copy_from_user(&owner, argument, sizeof(owner)) != 0) {
+            return -EFAULT;
+        }
+        if (owner.kind < 0 || owner.kind > 2 || owner.number < 0) {
+            return -EINVAL;
+        }
+        file->owner = owner.kind == 2 ? -owner.number : owner.number;
+        return 0;
     }
-    if (command == F_SETPIPE_SZ && (argument == 0 || argument > PIPE_BYTES)) {
-        return argument == 0 || argument > INT32_MAX ? -EINVAL : -EPERM;
-    }
-    return PIPE_BYTES;
 }
 
 static long seals_control(struct file *file, uint32_t command, uint64_t argument)
@@ -169,14 +203,20 @@ static long control(struct file *file, int fd, uint32_t command, uint64_t argume
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
         return locks_control(file, command, argument);
+    case F_SETOWN:
     case F_GETOWN:
-        return 0;
+    case F_SETSIG:
+    case F_GETSIG:
+    case F_SETOWN_EX:
+    case F_GETOWN_EX:
+        return owner_control(file, command, argument);
     case F_ADD_SEALS:
     case F_GET_SEALS:
         return seals_control(file, command, argument);
     case F_GETPIPE_SZ:
+        return file_is_pipe(file) ? (long)pipe_capacity(file) : -EBADF;
     case F_SETPIPE_SZ:
-        return pipe_size(file, command, argument);
+        return file_is_pipe(file) ? pipe_resize(file, (uint32_t)argument) : -EBADF;
     default:
         return -EINVAL;
     }
@@ -209,14 +249,14 @@ long linux_flock(uint64_t fd, uint64_t operation, uint64_t c, uint64_t d, uint64
 
 /* --- ioctl ------------------------------------------------------------------------------------ */
 
-static long nonblocking_set(struct file *file, uint64_t user_value)
+static long flag_set(struct file *file, uint32_t flag, uint64_t user_value)
 {
     int value;
     if (copy_from_user(&value, user_value, sizeof(value)) != 0) {
         return -EFAULT;
     }
-    uint32_t flags = file->flags & O_SETTABLE & ~O_NONBLOCK;
-    return flags_set(file, flags | (value != 0 ? O_NONBLOCK : 0));
+    uint32_t flags = file->flags & O_SETTABLE & ~flag;
+    return flags_set(file, flags | (value != 0 ? flag : 0));
 }
 
 static long bytes_left(struct file *file, uint64_t user_value)
@@ -234,7 +274,9 @@ static long ioctl_file(struct file *file, int fd, uint32_t request, uint64_t arg
     case FIONCLEX:
         return descriptor_mark(fd, false);
     case FIONBIO:
-        return nonblocking_set(file, argument);
+        return flag_set(file, O_NONBLOCK, argument);
+    case FIOASYNC:
+        return flag_set(file, O_ASYNC, argument);
     case FIONREAD:
         if (inode_is(file->path.inode, S_IFREG)) {
             return bytes_left(file, argument);

@@ -72,6 +72,8 @@ struct file {
     void *data;       /* of the operations */
     struct mutex position_lock;
     uint64_t position;
+    int32_t owner;        /* F_SETOWN: a process, or (negative) a group */
+    int32_t owner_signal; /* F_SETSIG */
     int32_t claim; /* on inode->writers, which ends with the file: 1 writing, -1 executing, or 0 */
     struct inode *directory; /* where it was opened, and as what: for /proc/self/fd; or NULL */
     char *name;
@@ -101,6 +103,10 @@ struct file *file_new(struct inode *inode, uint32_t flags, const struct file_ope
 
 /* What a directory is when its file system does not say: it only has a position. */
 extern const struct file_operations directory_file_operations;
+
+/* What read, write and their like do with a checked io: at *at, which advances, or (NULL) at the
+ * file's own position. */
+long file_move(struct file *file, struct io *io, bool write, uint64_t *at);
 
 /* Read at an offset into our own memory: the bytes read, or -errno. */
 long file_read_kernel(struct file *file, void *to, uint64_t length_bytes, uint64_t offset);

@@ -9,14 +9,15 @@
  *
  * Invariants: bytes [start, start + used) of the ring, modulo its size, are to be read; only the
  * owner of read_turn moves start, only the owner of write_turn writes behind start + used. An empty
- * pipe nobody writes to begins at 0 again, so that small messages stay within one page.
+ * pipe nobody writes to begins at 0 again, so that small messages stay within one page. While the
+ * first bytes are `carried`, nobody else takes any.
  *
  * Locks: inode->lock (the life of the pipe), the turns, lock, wait queues. Nobody waits for the
  * other end with any of them held.
  */
 #include "linux/file/pipe.h"
 
-#include "lib/base/types.h"
+#include "lib/base/string.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
@@ -27,7 +28,7 @@
 #include "linux/proc/task.h"
 
 #define FIONREAD   0x541bu
-#define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
+#define PIPE_PAGES (PIPE_BYTES / (uint32_t)PAGE_SIZE) /* at first */
 
 struct pipe {
     struct mutex read_turn;
@@ -35,7 +36,9 @@ struct pipe {
     struct mutex lock;
     uint32_t start;
     uint32_t used;
-    bool writing; /* bytes are being placed behind start + used */
+    uint32_t capacity_bytes; /* a power of two pages; changes with both turns and the lock */
+    bool writing;            /* bytes are being placed behind start + used */
+    bool carried;            /* a splice brings the first bytes elsewhere: readers see none */
     uint32_t readers;
     uint32_t writers;
     uint32_t reader_opens; /* ever, for opens that wait for the other end */
@@ -44,7 +47,8 @@ struct pipe {
     struct wait_queue read_wait;
     struct wait_queue write_wait;
     struct wait_queue open_wait;
-    uint8_t *page[PIPE_PAGES]; /* allocated when first written to */
+    uint8_t **page; /* capacity_bytes of them, each allocated when first written to */
+    uint8_t *first[PIPE_PAGES];
 };
 
 static uint64_t last_number;
@@ -56,6 +60,10 @@ static struct pipe *pipe_enter(struct inode *inode)
     mutex_lock(&inode->lock);
     if (inode->fifo == NULL) {
         inode->fifo = heap_alloc(sizeof(*inode->fifo));
+        if (inode->fifo != NULL) {
+            inode->fifo->page = inode->fifo->first;
+            inode->fifo->capacity_bytes = PIPE_BYTES;
+        }
     }
     struct pipe *pipe = inode->fifo;
     if (pipe != NULL) {
@@ -63,6 +71,16 @@ static struct pipe *pipe_enter(struct inode *inode)
     }
     mutex_unlock(&inode->lock);
     return pipe;
+}
+
+static void pages_free(struct pipe *pipe, uint8_t **page, uint32_t capacity_bytes)
+{
+    for (uint32_t i = 0; i < capacity_bytes / PAGE_SIZE; i++) {
+        heap_free(page[i]);
+    }
+    if (page != pipe->first) {
+        heap_free(page);
+    }
 }
 
 static void pipe_leave(struct inode *inode, struct pipe *pipe)
@@ -74,9 +92,7 @@ static void pipe_leave(struct inode *inode, struct pipe *pipe)
     }
     mutex_unlock(&inode->lock);
     if (last) {
-        for (uint32_t i = 0; i < PIPE_PAGES; i++) {
-            heap_free(pipe->page[i]);
-        }
+        pages_free(pipe, pipe->page, pipe->capacity_bytes);
         heap_free(pipe);
     }
 }
@@ -123,27 +139,34 @@ static uint32_t piece_bytes(uint32_t at, uint32_t length_bytes)
     return MIN(length_bytes, (uint32_t)PAGE_SIZE - at % (uint32_t)PAGE_SIZE);
 }
 
+/* The first bytes are gone; true: writers find room. Under both the read turn and the lock. */
+static bool ring_consume(struct pipe *pipe, uint32_t length_bytes)
+{
+    pipe->used -= length_bytes;
+    pipe->start =
+        pipe->used == 0 && !pipe->writing ? 0 : (pipe->start + length_bytes) % pipe->capacity_bytes;
+    return pipe->capacity_bytes - pipe->used >= PIPE_BUF;
+}
+
 /* Take what there is: the bytes moved, 0: none, -EFAULT. *ended: and none will come. */
 static long ring_read(struct pipe *pipe, struct io *io, bool *ended)
 {
     mutex_lock(&pipe->read_turn);
     mutex_lock(&pipe->lock);
     uint32_t start = pipe->start;
-    uint32_t wanted = (uint32_t)MIN((uint64_t)pipe->used, io->left_bytes);
+    uint32_t wanted = pipe->carried ? 0 : (uint32_t)MIN((uint64_t)pipe->used, io->left_bytes);
     *ended = pipe->used == 0 && pipe->writers == 0;
     mutex_unlock(&pipe->lock);
     uint32_t moved = 0;
     long result = 0;
     while (moved < wanted && result == 0) {
-        uint32_t at = (start + moved) % PIPE_BYTES;
+        uint32_t at = (start + moved) % pipe->capacity_bytes;
         uint32_t piece = piece_bytes(at, wanted - moved);
         result = io_put(io, pipe->page[at / PAGE_SIZE] + at % PAGE_SIZE, piece);
         moved += result == 0 ? piece : 0;
     }
     mutex_lock(&pipe->lock);
-    pipe->used -= moved;
-    pipe->start = pipe->used == 0 && !pipe->writing ? 0 : (start + moved) % PIPE_BYTES;
-    bool room = PIPE_BYTES - pipe->used >= PIPE_BUF;
+    bool room = ring_consume(pipe, moved);
     mutex_unlock(&pipe->lock);
     mutex_unlock(&pipe->read_turn);
     if (moved > 0 && room) {
@@ -156,7 +179,7 @@ static long ring_fill(struct pipe *pipe, struct io *io, uint32_t end, uint32_t l
                       uint32_t *placed)
 {
     while (*placed < length_bytes) {
-        uint32_t at = (end + *placed) % PIPE_BYTES;
+        uint32_t at = (end + *placed) % pipe->capacity_bytes;
         uint32_t piece = piece_bytes(at, length_bytes - *placed);
         uint8_t **page = &pipe->page[at / PAGE_SIZE];
         if (*page == NULL && (*page = heap_alloc(PAGE_SIZE)) == NULL) {
@@ -179,8 +202,8 @@ static long ring_write(struct pipe *pipe, struct io *io, bool together)
 {
     mutex_lock(&pipe->write_turn);
     mutex_lock(&pipe->lock);
-    uint32_t end = (pipe->start + pipe->used) % PIPE_BYTES;
-    uint32_t wanted = (uint32_t)MIN((uint64_t)(PIPE_BYTES - pipe->used), io->left_bytes);
+    uint32_t end = (pipe->start + pipe->used) % pipe->capacity_bytes;
+    uint32_t wanted = (uint32_t)MIN((uint64_t)(pipe->capacity_bytes - pipe->used), io->left_bytes);
     if (together && wanted < io->left_bytes) {
         wanted = 0;
     }
@@ -208,7 +231,7 @@ static bool can_read(void *context)
 {
     struct pipe *pipe = context;
     mutex_lock(&pipe->lock);
-    bool can = pipe->used > 0 || pipe->writers == 0;
+    bool can = (pipe->used > 0 && !pipe->carried) || (pipe->used == 0 && pipe->writers == 0);
     mutex_unlock(&pipe->lock);
     return can;
 }
@@ -240,7 +263,7 @@ static bool can_write(void *context)
 {
     struct pipe *pipe = context;
     mutex_lock(&pipe->lock);
-    bool can = PIPE_BYTES - pipe->used >= PIPE_BUF || pipe->readers == 0;
+    bool can = pipe->capacity_bytes - pipe->used >= PIPE_BUF || pipe->readers == 0;
     mutex_unlock(&pipe->lock);
     return can;
 }
@@ -307,7 +330,7 @@ static uint32_t pipe_poll(struct file *file, struct poll_table *table)
         events |= ended ? WAIT_POLLHUP : 0;
     }
     if (file_writable(file)) {
-        events |= PIPE_BYTES - pipe->used >= PIPE_BUF ? WAIT_POLLOUT : 0;
+        events |= pipe->capacity_bytes - pipe->used >= PIPE_BUF ? WAIT_POLLOUT : 0;
         events |= pipe->readers == 0 ? WAIT_POLLERR : 0;
     }
     mutex_unlock(&pipe->lock);
@@ -333,6 +356,148 @@ static const struct file_operations pipe_operations = {
     .ioctl = pipe_ioctl,
     .release = pipe_release,
 };
+
+/* --- for splice ------------------------------------------------------------------------------ */
+
+bool file_is_pipe(const struct file *file)
+{
+    return file->operations == &pipe_operations;
+}
+
+/* Copy the first bytes, which stay. Under the read turn. */
+static void ring_copy(const struct pipe *pipe, uint8_t *to, uint32_t length_bytes)
+{
+    for (uint32_t moved = 0; moved < length_bytes;) {
+        uint32_t at = (pipe->start + moved) % pipe->capacity_bytes;
+        uint32_t piece = piece_bytes(at, length_bytes - moved);
+        memcpy(to + moved, pipe->page[at / PAGE_SIZE] + at % PAGE_SIZE, piece);
+        moved += piece;
+    }
+}
+
+long pipe_look(struct file *file, uint8_t *to, uint32_t capacity_bytes, bool wait, bool carry)
+{
+    struct pipe *pipe = file->data;
+    for (;;) {
+        mutex_lock(&pipe->read_turn);
+        mutex_lock(&pipe->lock);
+        uint32_t length = pipe->carried ? 0 : MIN(pipe->used, capacity_bytes);
+        bool ended = pipe->used == 0 && pipe->writers == 0;
+        pipe->carried = pipe->carried || (carry && length > 0);
+        mutex_unlock(&pipe->lock);
+        ring_copy(pipe, to, length);
+        mutex_unlock(&pipe->read_turn);
+        if (length > 0 || ended) {
+            return length;
+        }
+        long result = wait ? wait_event(&pipe->read_wait, can_read, pipe) : -EAGAIN;
+        if (result != 0) {
+            return result;
+        }
+    }
+}
+
+void pipe_carried(struct file *file, uint32_t length_bytes)
+{
+    struct pipe *pipe = file->data;
+    mutex_lock(&pipe->read_turn);
+    mutex_lock(&pipe->lock);
+    pipe->carried = false;
+    bool room = ring_consume(pipe, length_bytes);
+    mutex_unlock(&pipe->lock);
+    mutex_unlock(&pipe->read_turn);
+    wait_queue_wake(&pipe->read_wait, WAIT_POLLIN);
+    if (room && length_bytes > 0) {
+        wait_queue_wake(&pipe->write_wait, WAIT_POLLOUT);
+    }
+}
+
+static bool has_room(void *context)
+{
+    struct pipe *pipe = context;
+    mutex_lock(&pipe->lock);
+    bool has = pipe->used < pipe->capacity_bytes || pipe->readers == 0;
+    mutex_unlock(&pipe->lock);
+    return has;
+}
+
+long pipe_room(struct file *file, bool wait)
+{
+    struct pipe *pipe = file->data;
+    long result = has_room(pipe) ? 0
+                  : wait         ? wait_event(&pipe->write_wait, has_room, pipe)
+                                 : -EAGAIN;
+    if (result != 0) {
+        return result;
+    }
+    mutex_lock(&pipe->lock);
+    result = pipe->readers == 0 ? -EPIPE : (long)(pipe->capacity_bytes - pipe->used);
+    mutex_unlock(&pipe->lock);
+    return result;
+}
+
+/* --- size ------------------------------------------------------------------------------------ */
+
+uint32_t pipe_capacity(const struct file *file)
+{
+    const struct pipe *pipe = file->data;
+    return __atomic_load_n(&pipe->capacity_bytes, __ATOMIC_RELAXED);
+}
+
+/* Into fresh pages, from the first on. With both turns. */
+static long ring_move(struct pipe *pipe, uint8_t **page)
+{
+    for (uint32_t moved = 0; moved < pipe->used;) {
+        uint32_t at = (pipe->start + moved) % pipe->capacity_bytes;
+        uint32_t piece =
+            MIN(piece_bytes(at, pipe->used - moved), piece_bytes(moved, pipe->used - moved));
+        uint8_t **to = &page[moved / PAGE_SIZE];
+        if (*to == NULL && (*to = heap_alloc(PAGE_SIZE)) == NULL) {
+            return -ENOMEM;
+        }
+        memcpy(*to + moved % PAGE_SIZE, pipe->page[at / PAGE_SIZE] + at % PAGE_SIZE, piece);
+        moved += piece;
+    }
+    return 0;
+}
+
+long pipe_resize(struct file *file, uint64_t wanted_bytes)
+{
+    struct pipe *pipe = file->data;
+    if (wanted_bytes > INT32_MAX) {
+        return -EINVAL;
+    }
+    uint32_t capacity = (uint32_t)PAGE_SIZE;
+    while (capacity < wanted_bytes && capacity < PIPE_BYTES_MAX) {
+        capacity *= 2;
+    }
+    if (capacity < wanted_bytes) {
+        return -EPERM;
+    }
+    uint8_t **page = heap_alloc(capacity / PAGE_SIZE * sizeof(*page));
+    if (page == NULL) {
+        return -ENOMEM;
+    }
+    mutex_lock(&pipe->read_turn);
+    mutex_lock(&pipe->write_turn);
+    uint8_t **unused = page;
+    uint32_t unused_bytes = capacity;
+    long result = pipe->used > capacity || pipe->carried ? -EBUSY : ring_move(pipe, page);
+    if (result == 0) {
+        unused = pipe->page;
+        unused_bytes = pipe->capacity_bytes;
+        mutex_lock(&pipe->lock);
+        pipe->page = page;
+        pipe->capacity_bytes = capacity;
+        pipe->start = 0;
+        mutex_unlock(&pipe->lock);
+    }
+    mutex_unlock(&pipe->write_turn);
+    mutex_unlock(&pipe->read_turn);
+    pages_free(pipe, unused, unused_bytes);
+    wait_queue_wake(&pipe->write_wait, WAIT_POLLOUT);
+    return result == 0 ? (long)capacity : result;
+}
 
 /* --- open ------------------------------------------------------------------------------------ */
 

@@ -73,7 +73,7 @@ static long make_groups_max(const struct proc_target *target, struct proc_text *
 static long make_pipe_max(const struct proc_target *target, struct proc_text *text)
 {
     (void)target;
-    proc_put(text, "%u\n", PIPE_BYTES);
+    proc_put(text, "%u\n", PIPE_BYTES_MAX);
     return 0;
 }
 

@@ -99,6 +99,12 @@ static long transfer(struct file *file, struct io *io, enum direction direction)
     return result;
 }
 
+long file_move(struct file *file, struct io *io, bool write, uint64_t *at)
+{
+    enum direction direction = write ? WRITE : READ;
+    return at == NULL ? transfer(file, io, direction) : transfer_at(file, io, direction, at);
+}
+
 /* At a position that the caller gives. */
 static long transfer_there(struct file *file, struct io *io, enum direction direction,
                            uint64_t position)
@@ -241,6 +247,53 @@ long linux_pwritev(uint64_t fd, uint64_t vector, uint64_t count, uint64_t offset
 {
     (void)e, (void)f;
     return (int64_t)offset < 0 ? -EINVAL : transfer_vectors(fd, vector, count, WRITE, &offset);
+}
+
+#define RWF_HIPRI  1u
+#define RWF_DSYNC  2u
+#define RWF_SYNC   4u
+#define RWF_NOWAIT 8u
+#define RWF_APPEND 16u
+
+/* Nothing has to be waited for in a file of memory; what may have to wait is not asked to hurry. */
+static long transfer_flags(uint64_t fd, uint64_t flags, uint64_t *at, bool *own)
+{
+    if ((uint32_t)flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)) {
+        return -EOPNOTSUPP;
+    }
+    *own = (int64_t)*at == -1;
+    struct file *file = descriptor_get_open((int)fd);
+    if (file == NULL) {
+        return -EBADF;
+    }
+    bool waits = !inode_is(file->path.inode, S_IFREG);
+    if (flags & RWF_APPEND) {
+        *own = *own && is_stream(file);
+        *at = __atomic_load_n(&file->path.inode->size_bytes, __ATOMIC_RELAXED);
+    }
+    file_put(file);
+    if ((flags & RWF_NOWAIT) && waits) {
+        return -EOPNOTSUPP;
+    }
+    return !*own && (int64_t)*at < 0 ? -EINVAL : 0;
+}
+
+long linux_preadv2(uint64_t fd, uint64_t vector, uint64_t count, uint64_t offset, uint64_t e,
+                   uint64_t flags)
+{
+    (void)e;
+    bool own;
+    long result = flags & RWF_APPEND ? -EOPNOTSUPP : transfer_flags(fd, flags, &offset, &own);
+    return result != 0 ? result : transfer_vectors(fd, vector, count, READ, own ? NULL : &offset);
+}
+
+long linux_pwritev2(uint64_t fd, uint64_t vector, uint64_t count, uint64_t offset, uint64_t e,
+                    uint64_t flags)
+{
+    (void)e;
+    bool own;
+    long result = transfer_flags(fd, flags, &offset, &own);
+    return result != 0 ? result : transfer_vectors(fd, vector, count, WRITE, own ? NULL : &offset);
 }
 
 long linux_lseek(uint64_t fd, uint64_t offset, uint64_t whence, uint64_t d, uint64_t e, uint64_t f)
