@@ -351,7 +351,7 @@ static long copy_content(struct file *out, struct file *in, uint64_t *position, 
         }
         done += (uint64_t)result;
         *position += (uint64_t)result;
-        if (result < length) {
+        if (result < length || task_signal_pending(task_current())) {
             break;
         }
     }

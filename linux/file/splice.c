@@ -114,6 +114,7 @@ static long splice_run(struct splice *splice)
             break;
         }
         total += (uint64_t)result;
+        over = over || task_signal_pending(task_current());
         /* What is no file may have to be waited for. */
         over = over || (!file_is_pipe(splice->in) && splice->in->operations->seek == NULL);
     }
