@@ -20,6 +20,7 @@
 #define ADVICE_LAST      5
 #define FALLOC_KEEP_SIZE 1u
 #define FALLOC_PUNCH     2u
+#define FALLOC_ZERO      16u
 
 enum direction {
     READ,
@@ -548,7 +549,8 @@ static long allocate(struct file *file, uint32_t mode, int64_t offset, int64_t l
     if (offset < 0 || length_bytes <= 0) {
         return -EINVAL;
     }
-    bool punch = mode == (FALLOC_PUNCH | FALLOC_KEEP_SIZE);
+    bool zero = (mode & ~FALLOC_KEEP_SIZE) == FALLOC_ZERO;
+    bool punch = mode == (FALLOC_PUNCH | FALLOC_KEEP_SIZE) || zero;
     if (mode & ~FALLOC_KEEP_SIZE && !punch) {
         return -EOPNOTSUPP;
     }
@@ -562,9 +564,13 @@ static long allocate(struct file *file, uint32_t mode, int64_t offset, int64_t l
         return -EFBIG;
     }
     if (punch) {
-        return inode->operations->punch == NULL
-                   ? -EOPNOTSUPP
-                   : inode->operations->punch(inode, (uint64_t)offset, (uint64_t)length_bytes);
+        long result =
+            inode->operations->punch == NULL
+                ? -EOPNOTSUPP
+                : inode->operations->punch(inode, (uint64_t)offset, (uint64_t)length_bytes);
+        if (!zero || result != 0) {
+            return result;
+        }
     }
     struct attributes attributes = {.size_bytes = (uint64_t)(offset + length_bytes)};
     if ((mode & FALLOC_KEEP_SIZE) || attributes.size_bytes <= inode->size_bytes) {

@@ -17,9 +17,11 @@
 #define ST_RELATIME        4096
 #define ST_VALID           32
 
-#define STATX_BASIC_STATS 0x7ffu
-#define STATX_RESERVED    0x80000000u
-#define AT_STATX_SYNC     0x6000u
+#define STATX_BASIC_STATS     0x7ffu
+#define STATX_MNT_ID          0x1000u
+#define STATX_RESERVED        0x80000000u
+#define STATX_ATTR_MOUNT_ROOT 0x2000u
+#define AT_STATX_SYNC         0x6000u
 
 struct linux_stat {
     uint64_t device;
@@ -66,13 +68,15 @@ struct linux_statx {
     struct statx_time access, birth, change, modify;
     uint32_t device_number_major, device_number_minor;
     uint32_t device_major, device_minor;
-    uint64_t unused[14];
+    uint64_t mount_id;
+    uint64_t unused[13];
 };
 
 _Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
 _Static_assert(offsetof(struct linux_statx, number) == 32, "stx_ino");
 _Static_assert(offsetof(struct linux_statx, access) == 64, "stx_atime");
 _Static_assert(offsetof(struct linux_statx, device_number_major) == 128, "stx_rdev_major");
+_Static_assert(offsetof(struct linux_statx, mount_id) == 144, "stx_mnt_id");
 
 struct linux_statfs {
     uint64_t type;
@@ -100,7 +104,13 @@ static void time_split(int64_t time_ns, int64_t *seconds, int64_t *nanoseconds)
     }
 }
 
-static void stat_fill(const struct path *path, struct linux_stat *out)
+/* What stat says, and what only statx does. */
+struct stat_more {
+    uint64_t mount_id;
+    bool is_mount_root;
+};
+
+static void stat_fill(const struct path *path, struct linux_stat *out, struct stat_more *more)
 {
     struct inode *inode = path->inode;
     if (inode->operations->refresh != NULL) {
@@ -121,39 +131,43 @@ static void stat_fill(const struct path *path, struct linux_stat *out)
     time_split(inode->access_ns, &out->access_s, &out->access_ns);
     time_split(inode->modify_ns, &out->modify_s, &out->modify_ns);
     time_split(inode->change_ns, &out->change_s, &out->change_ns);
+    if (more != NULL) {
+        more->mount_id = path->mount == NULL ? 0 : path->mount->device & 0xff;
+        more->is_mount_root = path->mount != NULL && path->mount->root == inode;
+    }
 }
 
-static long stat_descriptor(int fd, struct linux_stat *out)
+static long stat_descriptor(int fd, struct linux_stat *out, struct stat_more *more)
 {
     struct file *file = descriptor_get(fd);
     if (file == NULL) {
         return -EBADF;
     }
-    stat_fill(&file->path, out);
+    stat_fill(&file->path, out, more);
     file_put(file);
     return 0;
 }
 
 /* An empty path with AT_EMPTY_PATH is what C libraries make of fstat: no walk then. */
 static long stat_path(int directory_fd, uint64_t user_path, uint32_t at_flags,
-                      struct linux_stat *out)
+                      struct linux_stat *out, struct stat_more *more)
 {
     char first;
     if ((at_flags & AT_EMPTY_PATH) && directory_fd != AT_FDCWD) {
         if (user_path == 0) {
-            return stat_descriptor(directory_fd, out);
+            return stat_descriptor(directory_fd, out, more);
         }
         if (copy_from_user(&first, user_path, 1) != 0) {
             return -EFAULT;
         }
         if (first == '\0') {
-            return stat_descriptor(directory_fd, out);
+            return stat_descriptor(directory_fd, out, more);
         }
     }
     struct path path;
     long result = user_path_find(directory_fd, user_path, at_flags, 0, &path);
     if (result == 0) {
-        stat_fill(&path, out);
+        stat_fill(&path, out, more);
         path_put(&path);
     }
     return result;
@@ -162,7 +176,7 @@ static long stat_path(int directory_fd, uint64_t user_path, uint32_t at_flags,
 static long stat_put(int directory_fd, uint64_t user_path, uint32_t at_flags, uint64_t user_out)
 {
     struct linux_stat out;
-    long result = stat_path(directory_fd, user_path, at_flags, &out);
+    long result = stat_path(directory_fd, user_path, at_flags, &out, NULL);
     return result == 0 ? copy_to_user(user_out, &out, sizeof(out)) : result;
 }
 
@@ -182,7 +196,7 @@ long linux_fstat(uint64_t fd, uint64_t user_out, uint64_t c, uint64_t d, uint64_
 {
     (void)c, (void)d, (void)e, (void)f;
     struct linux_stat out;
-    long result = stat_descriptor((int)fd, &out);
+    long result = stat_descriptor((int)fd, &out, NULL);
     return result == 0 ? copy_to_user(user_out, &out, sizeof(out)) : result;
 }
 
@@ -221,12 +235,15 @@ long linux_statx(uint64_t directory_fd, uint64_t path, uint64_t at_flags, uint64
         return -EINVAL;
     }
     struct linux_stat stat;
-    long result = stat_path((int)directory_fd, path, (uint32_t)at_flags, &stat);
+    struct stat_more more;
+    long result = stat_path((int)directory_fd, path, (uint32_t)at_flags, &stat, &more);
     if (result != 0) {
         return result;
     }
     const struct linux_statx out = {
-        .mask = STATX_BASIC_STATS,
+        .mask = STATX_BASIC_STATS | STATX_MNT_ID,
+        .attributes = more.is_mount_root ? STATX_ATTR_MOUNT_ROOT : 0,
+        .attributes_mask = STATX_ATTR_MOUNT_ROOT,
         .block_bytes = BLOCK_BYTES,
         .links = (uint32_t)stat.links,
         .uid = stat.uid,
@@ -242,6 +259,7 @@ long linux_statx(uint64_t directory_fd, uint64_t path, uint64_t at_flags, uint64
         .device_number_minor = device_minor(stat.device_number),
         .device_major = device_major(stat.device),
         .device_minor = device_minor(stat.device),
+        .mount_id = more.mount_id,
     };
     return copy_to_user(user_out, &out, sizeof(out));
 }

@@ -306,6 +306,51 @@ static void path_check(void)
     say_result("getdents", syscall(SYS_getdents64, folder, text, sizeof(text)));
 }
 
+#define ZERO_RANGE 16 /* FALLOC_FL_ZERO_RANGE */
+
+/* struct statx of linux/stat.h, as far as it is looked at. */
+struct more {
+    uint32_t mask, block_bytes;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, pad;
+    uint64_t number, size, blocks, attributes_mask;
+    uint64_t times[8];
+    uint32_t devices[4];
+    uint64_t mount_id;
+    uint64_t unused[13];
+};
+
+static void statx_say(const char *path)
+{
+    struct more about;
+    char name[64], line[64];
+    int file = open(path, O_RDONLY);
+    must(file >= 0 && syscall(SYS_statx, AT_FDCWD, path, 0, 0x17ff, &about) == 0, path);
+    snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", file);
+    snprintf(line, sizeof(line), "mnt_id:\t%lu\n", (unsigned long)about.mount_id);
+    say("%s: basic %d, a mount's root %d, its mount as in fdinfo %d", path,
+        (about.mask & 0x7ff) == 0x7ff, (about.attributes & 0x2000) != 0,
+        (about.mask & 0x1000) && strstr(file_read(name), line) != NULL);
+    close(file);
+}
+
+static void allocate_check(void)
+{
+    char text[16] = "";
+    int file = open("room", O_RDWR | O_CREAT | O_TRUNC, 0644);
+    must(write(file, "0123456789", 10) == 10, "write");
+    say_result("fallocate zeros", fallocate(file, ZERO_RANGE, 5, 10));
+    must(pread(file, text, 15, 0) == 15, "pread");
+    say("  size %d, %s, then %d", (int)lseek(file, 0, SEEK_END), text, text[5]);
+    say_result("and keep the size", fallocate(file, ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, 100));
+    say("  size %d", (int)lseek(file, 0, SEEK_END));
+    say_result("a hole that does not keep it", fallocate(file, FALLOC_FL_PUNCH_HOLE, 0, 10));
+    say_result("nothing", fallocate(file, 0, 0, 0));
+    say_result("before the start", fallocate(file, 0, -1, 10));
+    close(file);
+}
+
 int main(void)
 {
     umask(022);
@@ -314,6 +359,10 @@ int main(void)
     nameless_check();
     memfd_check();
     seals_check();
+    statx_say(".");
+    statx_say("/proc");
+    statx_say("/proc/version");
+    allocate_check();
     path_check();
     return 0;
 }
