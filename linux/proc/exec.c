@@ -18,6 +18,7 @@
 #include "linux/file/user_path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
+#include "linux/proc/limit.h"
 #include "linux/proc/capability.h"
 #include "linux/proc/program.h"
 #include "linux/vdso/vdso.h"
@@ -26,7 +27,8 @@
 #define STRINGS_MAX      1048576u /* bytes of all arguments, and of all variables */
 #define STRING_COUNT_MAX 131072u
 #define STACK_TOP        (APPLICATION_END - 4 * PAGE_SIZE) /* above it: the vDSO */
-#define STACK_BYTES      (8ull << 20)
+#define STACK_BYTES_MIN  (128ull << 10)
+#define STACK_BYTES_MAX  (1ull << 30) /* there are 4 GiB below its top */
 #define SCRIPT_DEPTH     4
 #define SCRIPT_LINE      256
 
@@ -416,6 +418,13 @@ long exec_file_open(const char *path, struct file **out)
     return file_open_at(AT_FDCWD, path, 0, out);
 }
 
+/* All that it may become: what is not touched costs nothing. */
+static uint64_t stack_size(void)
+{
+    uint64_t limit = ALIGN_DOWN(limit_now(RLIMIT_STACK), PAGE_SIZE);
+    return MIN(MAX(limit, STACK_BYTES_MIN), STACK_BYTES_MAX);
+}
+
 /* `path` is what the program is told of its name. Puts the file. */
 static long file_execute(struct task *task, struct file *file, const char *path,
                          struct exec_strings *arguments, struct exec_strings *environment)
@@ -429,7 +438,8 @@ static long file_execute(struct task *task, struct file *file, const char *path,
     long result = program_open(file, mm, arguments, path, &program, 0);
     file_put(file);
     if (result == 0) {
-        result = mm_map(mm, STACK_TOP - STACK_BYTES, STACK_BYTES, PROT_READ | PROT_WRITE,
+        uint64_t stack_bytes = stack_size();
+        result = mm_map(mm, STACK_TOP - stack_bytes, stack_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0, "[stack]");
         result = result > 0 ? 0 : result;
     }

@@ -113,6 +113,30 @@ static int data_check(void *argument)
     return 0;
 }
 
+/* --- the stack ---------------------------------------------------------------------------------
+ */
+
+static __attribute__((noinline)) int deep(int kib)
+{
+    volatile char frame[1024];
+    frame[0] = (char)kib;
+    return kib == 0 ? 0 : deep(kib - 1) + (frame[0] != (char)kib);
+}
+
+static int stack_run(void *argument)
+{
+    limit_set(RLIMIT_STACK, *(rlim_t *)argument);
+    execl("/proc/self/exe", "limits", "deep", NULL);
+    return 1;
+}
+
+static void stack_check(void)
+{
+    rlim_t small = 2 << 20, large = 32 << 20;
+    say_status("4 MiB deep with a stack of 2 MiB", child_run(stack_run, &small));
+    say_status("4 MiB deep with a stack of 32 MiB", child_run(stack_run, &large));
+}
+
 static int descriptors_check(void *argument)
 {
     (void)argument;
@@ -249,13 +273,18 @@ static void file_size_run(void)
     say_status("file size", child_wait(pid));
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    (void)arguments;
+    if (count > 1) {
+        return deep(4096);
+    }
     umask(022);
     file_size_run();
     say_status("address space", child_run(address_space_check, NULL));
     say_status("data", child_run(data_check, NULL));
     say_status("descriptors", child_run(descriptors_check, NULL));
+    stack_check();
     mapped_check();
     removed_check();
     return 0;
