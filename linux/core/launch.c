@@ -295,9 +295,11 @@ _Noreturn static void launch_failed(struct task *task, struct launched *entry)
 /* All that a process that copies does. */
 _Noreturn static void launch_copy(struct task *task, struct launched *entry)
 {
-    static const char name[] = "oak-cp";
+    static const char name[NAME_BYTES] = "oak-cp";
     bool into = entry->kind == LAUNCH_COPY_IN;
-    memcpy(task->group->name, name, sizeof(name));
+    mutex_lock(&tasks_lock);
+    task_name_set(task, name);
+    mutex_unlock(&tasks_lock);
     struct file *file = console_open(entry->console, into ? 0 : 1);
     status_t status = STATUS_NO_MEMORY;
     if (file != NULL) {
