@@ -225,7 +225,7 @@ void task_exit(struct task *task, int status)
     }
     mutex_unlock(&tasks_lock);
     if (terminal != NULL) {
-        tty_session_end(terminal, session);
+        tty_leader_end(terminal, session);
         tty_put(terminal);
     }
     if (console != NULL) {

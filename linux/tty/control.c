@@ -189,6 +189,9 @@ static long foreground_set(struct tty *tty, uint64_t user_number)
 
 long tty_ioctl(struct file *file, uint32_t request, uint64_t argument)
 {
+    if (tty_file_hung_up(file) && request != TIOCNOTTY) {
+        return request == TIOCSPGRP ? -ENOTTY : -EIO;
+    }
     return tty_control_request(file->data, false, request, argument);
 }
 

@@ -31,8 +31,9 @@ struct tty {
     int session;    /* that it controls; 0: none */
     int foreground; /* process group; 0: none */
     uint64_t device;
-    uint32_t files; /* open on it */
-    bool hung_up;
+    uint32_t files;     /* open on it */
+    uint32_t hangups;   /* how often all files on it were hung up */
+    bool hung_up;       /* for ever: the other end is gone */
     bool input_refused; /* the driver waits for input_wanted */
     uint8_t changes;    /* enum tty_change, for the master of a pseudo terminal in packet mode */
     struct line line;
@@ -60,6 +61,10 @@ void tty_flush_input(struct tty *tty);
 void tty_flush_output(struct tty *tty);
 /* The line's settings or flow changed under the lock: wake whom it concerns. */
 void tty_changed(struct tty *tty);
+
+/* Reads see the end, writes and ioctl -EIO: the other end is gone, or the session's leader ended
+ * after the file was opened. */
+bool tty_file_hung_up(const struct file *file);
 
 long tty_ioctl(struct file *file, uint32_t request, uint64_t argument);
 /* The same on the tty itself; `master`: asked from the other end, whatever the caller's terminal

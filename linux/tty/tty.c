@@ -51,6 +51,12 @@ void tty_put(struct tty *tty)
     }
 }
 
+bool tty_file_hung_up(const struct file *file)
+{
+    const struct tty *tty = file->data;
+    return tty->hung_up || (uint32_t)file->position != tty->hangups;
+}
+
 /* --- the driver's side ----------------------------------------------------------------------- */
 
 /* Give the driver what it takes; true: there is room for writers. Under the lock. */
@@ -169,29 +175,45 @@ void tty_hangup(struct tty *tty)
     wait_queue_wake(&tty->output_wait, WAIT_CHANGE);
 }
 
+void tty_leader_end(struct tty *tty, int session)
+{
+    mutex_lock(&tty->lock);
+    bool ours = tty->session == session;
+    tty->hangups += ours;
+    mutex_unlock(&tty->lock);
+    if (ours) {
+        wait_queue_wake(&tty->input_wait, WAIT_CHANGE);
+        wait_queue_wake(&tty->output_wait, WAIT_CHANGE);
+    }
+    tty_session_end(tty, session);
+}
+
 /* --- read ------------------------------------------------------------------------------------ */
 
 static bool input_ready(void *context)
 {
-    struct tty *tty = context;
+    const struct file *file = context;
+    struct tty *tty = file->data;
     mutex_lock(&tty->lock);
-    bool ready = line_readable(&tty->line) || tty->hung_up;
+    bool ready = line_readable(&tty->line) || tty_file_hung_up(file);
     mutex_unlock(&tty->lock);
     return ready;
 }
 
 static bool byte_ready(void *context)
 {
-    struct tty *tty = context;
+    const struct file *file = context;
+    struct tty *tty = file->data;
     mutex_lock(&tty->lock);
-    bool ready = line_available(&tty->line) > 0 || line_readable(&tty->line) || tty->hung_up;
+    bool ready =
+        line_available(&tty->line) > 0 || line_readable(&tty->line) || tty_file_hung_up(file);
     mutex_unlock(&tty->lock);
     return ready;
 }
 
 /* More bytes than a read found before, or all it may have. */
 struct more {
-    struct tty *tty;
+    const struct file *file;
     uint32_t before;
     uint32_t enough;
 };
@@ -199,10 +221,11 @@ struct more {
 static bool more_ready(void *context)
 {
     struct more *more = context;
-    struct tty *tty = more->tty;
+    struct tty *tty = more->file->data;
     mutex_lock(&tty->lock);
     uint32_t available = line_available(&tty->line);
-    bool ready = available > more->before || available >= more->enough || tty->hung_up;
+    bool ready =
+        available > more->before || available >= more->enough || tty_file_hung_up(more->file);
     mutex_unlock(&tty->lock);
     return ready;
 }
@@ -216,12 +239,13 @@ static uint32_t available_now(struct tty *tty)
 }
 
 /* MIN > 0, TIME > 0: after the first byte, each further one has TIME to come. */
-static long wait_between_bytes(struct tty *tty, uint32_t minimum, uint64_t time_ns)
+static long wait_between_bytes(struct file *file, uint32_t minimum, uint64_t time_ns)
 {
-    long result = wait_event(&tty->input_wait, byte_ready, tty);
+    struct tty *tty = file->data;
+    long result = wait_event(&tty->input_wait, byte_ready, file);
     while (result == 0) {
-        struct more more = {tty, available_now(tty), minimum};
-        if (more.before >= minimum || tty->hung_up) {
+        struct more more = {file, available_now(tty), minimum};
+        if (more.before >= minimum || tty_file_hung_up(file)) {
             break;
         }
         result = wait_event_until(&tty->input_wait, more_ready, &more, clock_now_ns() + time_ns);
@@ -230,8 +254,9 @@ static long wait_between_bytes(struct tty *tty, uint32_t minimum, uint64_t time_
 }
 
 /* Until a read has what termios says it is to have. */
-static long read_wait(struct tty *tty, uint64_t wanted_bytes)
+static long read_wait(struct file *file, uint64_t wanted_bytes)
 {
+    struct tty *tty = file->data;
     mutex_lock(&tty->lock);
     const struct line_settings *settings = &tty->line.settings;
     bool canonical = settings->local_flags & ICANON;
@@ -239,18 +264,18 @@ static long read_wait(struct tty *tty, uint64_t wanted_bytes)
     uint64_t time_ns = settings->control[VTIME] * TENTH_NS;
     mutex_unlock(&tty->lock);
     if (canonical) {
-        return wait_event(&tty->input_wait, input_ready, tty);
+        return wait_event(&tty->input_wait, input_ready, file);
     }
     if (minimum == 0) {
         long result = time_ns == 0 ? 0
-                                   : wait_event_until(&tty->input_wait, byte_ready, tty,
+                                   : wait_event_until(&tty->input_wait, byte_ready, file,
                                                       clock_now_ns() + time_ns);
         return result == -ETIMEDOUT ? 0 : result;
     }
     if (time_ns != 0) {
-        return wait_between_bytes(tty, minimum, time_ns);
+        return wait_between_bytes(file, minimum, time_ns);
     }
-    struct more more = {tty, UINT32_MAX, minimum};
+    struct more more = {file, UINT32_MAX, minimum};
     return wait_event(&tty->input_wait, more_ready, &more);
 }
 
@@ -289,17 +314,17 @@ static long tty_read(struct file *file, struct io *io, uint64_t *position)
 {
     (void)position;
     struct tty *tty = file->data;
-    while (io->left_bytes > 0) {
+    while (io->left_bytes > 0 && !tty_file_hung_up(file)) {
         long result = tty_check_reader(tty);
         if (result == 0 && !nonblocking(file)) {
-            result = read_wait(tty, io->left_bytes);
+            result = read_wait(file, io->left_bytes);
         }
         if (result != 0) {
             return result;
         }
         bool ended;
         long moved = read_ready(tty, io, &ended);
-        if (moved != 0 || ended || tty->hung_up) {
+        if (moved != 0 || ended || tty_file_hung_up(file)) {
             return moved;
         }
         if (nonblocking(file)) {
@@ -321,20 +346,21 @@ static long tty_read(struct file *file, struct io *io, uint64_t *position)
 
 static bool output_ready(void *context)
 {
-    struct tty *tty = context;
+    const struct file *file = context;
+    struct tty *tty = file->data;
     mutex_lock(&tty->lock);
-    bool ready = output_push(tty) || tty->hung_up;
+    bool ready = output_push(tty) || tty_file_hung_up(file);
     mutex_unlock(&tty->lock);
     return ready;
 }
 
 /* All of the bytes; *placed says how many, also on failure. */
-static long write_bytes(struct tty *tty, const struct file *file, const uint8_t *bytes,
+static long write_bytes(struct tty *tty, struct file *file, const uint8_t *bytes,
                         uint32_t length_bytes, uint32_t *placed)
 {
     for (*placed = 0; *placed < length_bytes;) {
         mutex_lock(&tty->lock);
-        bool hung_up = tty->hung_up;
+        bool hung_up = tty_file_hung_up(file);
         if (!hung_up) {
             *placed += line_write(&tty->line, bytes + *placed, length_bytes - *placed);
             (void)output_push(tty);
@@ -346,7 +372,8 @@ static long write_bytes(struct tty *tty, const struct file *file, const uint8_t 
         if (*placed < length_bytes && nonblocking(file)) {
             return -EAGAIN;
         }
-        long result = *placed < length_bytes ? wait_event(&tty->output_wait, output_ready, tty) : 0;
+        long result =
+            *placed < length_bytes ? wait_event(&tty->output_wait, output_ready, file) : 0;
         if (result != 0) {
             return result;
         }
@@ -383,7 +410,7 @@ static uint32_t tty_poll(struct file *file, struct poll_table *table)
     mutex_lock(&tty->lock);
     uint32_t events = line_readable(&tty->line) ? WAIT_POLLIN : 0;
     events |= line_writable(&tty->line) ? WAIT_POLLOUT : 0;
-    events |= tty->hung_up ? WAIT_POLLIN | WAIT_POLLOUT | WAIT_POLLHUP | WAIT_POLLERR : 0;
+    events |= tty_file_hung_up(file) ? WAIT_POLLIN | WAIT_POLLOUT | WAIT_POLLHUP | WAIT_POLLERR : 0;
     mutex_unlock(&tty->lock);
     return events;
 }
@@ -414,6 +441,7 @@ void tty_file_open(struct tty *tty, struct file *file)
     tty_get(tty);
     mutex_lock(&tty->lock);
     tty->files++;
+    file->position = tty->hangups; /* a terminal has no position */
     mutex_unlock(&tty->lock);
     file->operations = &tty_operations;
     file->data = tty;

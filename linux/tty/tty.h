@@ -51,7 +51,9 @@ void tty_file_open(struct tty *tty, struct file *file);
 void tty_adopt(struct tty *tty);
 /* The session of the task gets the tty as controlling terminal, its group the foreground. */
 void tty_control(struct tty *tty, struct task *task);
-/* A session leader ends: SIGHUP and SIGCONT to the foreground. Without locks. */
+/* A session has its terminal no more: SIGHUP and SIGCONT to the foreground. Without locks. */
 void tty_session_end(struct tty *tty, int session);
+/* Because its leader ends: files that are open on the terminal are hung up, too. */
+void tty_leader_end(struct tty *tty, int session);
 int tty_foreground(const struct tty *tty);
 uint64_t tty_device(const struct tty *tty);
