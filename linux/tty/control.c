@@ -5,6 +5,7 @@
 #include "linux/file/file.h"
 #include "linux/proc/task.h"
 #include "linux/tty/device.h"
+#include "linux/tty/speed.h"
 
 enum tty_request {
     TCGETS = 0x5401,
@@ -29,13 +30,33 @@ enum tty_request {
 
 #define TIOCGDEV 0x80045432u /* does not fit into an enumeration's int */
 
-static long settings_get(struct tty *tty, uint64_t user_settings)
-{
+/* The same settings with the speeds as numbers. */
+#define TCGETS2  0x802c542au
+#define TCSETS2  0x402c542bu
+#define TCSETSW2 0x402c542cu
+#define TCSETSF2 0x402c542du
+
+struct settings_2 { /* struct termios2 */
     struct line_settings settings;
+    uint32_t input_speed;
+    uint32_t output_speed;
+};
+_Static_assert(sizeof(struct settings_2) == 44, "struct termios2");
+
+/* The older structure is the first part of the newer one. */
+static uint64_t settings_bytes(bool has_speeds)
+{
+    return has_speeds ? sizeof(struct settings_2) : sizeof(struct line_settings);
+}
+
+static long settings_get(struct tty *tty, bool has_speeds, uint64_t user_settings)
+{
+    struct settings_2 all;
     mutex_lock(&tty->lock);
-    settings = tty->line.settings;
+    all.settings = tty->line.settings;
     mutex_unlock(&tty->lock);
-    return copy_to_user(user_settings, &settings, sizeof(settings));
+    all.input_speed = all.output_speed = speed_of(all.settings.control_flags);
+    return copy_to_user(user_settings, &all, settings_bytes(has_speeds));
 }
 
 void tty_changed(struct tty *tty)
@@ -73,15 +94,19 @@ static bool stops_by_keyboard(const struct line_settings *settings)
            settings->control[VSTART] == 'Q' - '@';
 }
 
-static long settings_set(struct tty *tty, uint32_t request, uint64_t user_settings)
+static long settings_set(struct tty *tty, uint32_t request, bool has_speeds, uint64_t user_settings)
 {
-    struct line_settings settings;
+    struct settings_2 all = {.output_speed = 0};
     long result = tty_check_change(tty);
     if (result != 0) {
         return result;
     }
-    if (copy_from_user(&settings, user_settings, sizeof(settings)) != 0) {
+    if (copy_from_user(&all, user_settings, settings_bytes(has_speeds)) != 0) {
         return -EFAULT;
+    }
+    struct line_settings settings = all.settings;
+    if (has_speeds) {
+        settings.control_flags = speed_flags(settings.control_flags, all.output_speed);
     }
     if (request != TCSETS) {
         result = tty_drain(tty);
@@ -202,11 +227,17 @@ long tty_control_request(struct tty *tty, bool master, uint32_t request, uint64_
     }
     switch (request) {
     case TCGETS:
-        return settings_get(tty, argument);
+        return settings_get(tty, false, argument);
+    case TCGETS2:
+        return settings_get(tty, true, argument);
     case TCSETS:
     case TCSETSW:
     case TCSETSF:
-        return settings_set(tty, request, argument);
+        return settings_set(tty, request, false, argument);
+    case TCSETS2:
+    case TCSETSW2:
+    case TCSETSF2:
+        return settings_set(tty, request - TCSETS2 + TCSETS, true, argument);
     case TCSBRK:
     case TCSBRKP:
         return tty_drain(tty);

@@ -140,6 +140,33 @@ static void flow_check(void)
     pair_close(pair);
 }
 
+struct settings_2 { /* struct termios2 of asm/termbits.h */
+    uint32_t flags[4];
+    uint8_t controls[20];
+    uint32_t input_speed;
+    uint32_t output_speed;
+};
+
+static void speed_check(void)
+{
+    struct pair pair = pair_open();
+    struct settings_2 settings;
+    must(ioctl(pair.slave, (int)0x802c542a, &settings) == 0, "TCGETS2");
+    say("speed: %u %u", settings.input_speed, settings.output_speed);
+    settings.flags[2] = (settings.flags[2] & ~0010017u) | 0010000u;
+    settings.input_speed = settings.output_speed = 115200;
+    say_result("TCSETS2", ioctl(pair.slave, 0x402c542b, &settings));
+    must(ioctl(pair.slave, (int)0x802c542a, &settings) == 0, "TCGETS2");
+    say("speed: %u %u", settings.input_speed, settings.output_speed);
+    struct termios old;
+    must(tcgetattr(pair.slave, &old) == 0 && cfsetspeed(&old, B9600) == 0 &&
+             tcsetattr(pair.slave, TCSANOW, &old) == 0,
+         "tcsetattr");
+    must(ioctl(pair.master, (int)0x802c542a, &settings) == 0, "TCGETS2");
+    say("speed: %u %u", settings.input_speed, settings.output_speed);
+    pair_close(pair);
+}
+
 static void size_check(void)
 {
     struct pair pair = pair_open();
@@ -400,6 +427,7 @@ int main(void)
     names_check();
     flow_check();
     size_check();
+    speed_check();
     ends_check();
     packet_check();
     long_check();
