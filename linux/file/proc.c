@@ -73,7 +73,8 @@ static const struct inode_operations *operations_of(const struct proc_entry *ent
     case S_IFDIR:
         return &directory_operations;
     case S_IFLNK:
-        return entry->follow == NULL ? &path_link_operations : &link_operations;
+        return entry->follow == NULL && entry->text == NULL ? &path_link_operations
+                                                            : &link_operations;
     default:
         return &file_operations_of_inode;
     }
@@ -425,15 +426,6 @@ static long name_of(struct inode *inode, char *out, uint32_t capacity_bytes)
     return length;
 }
 
-/* A directory is opened to be listed only. */
-static long directory_open(struct inode *inode, struct file *file)
-{
-    (void)inode;
-    static const struct file_operations nothing = {.release = NULL};
-    file->operations = &nothing;
-    return 0;
-}
-
 /* There is no such file, and none can be made. */
 static long create(struct inode *directory, const char *name, uint32_t length_bytes,
                    const struct creation *creation, struct inode **out)
@@ -448,7 +440,6 @@ static const struct inode_operations directory_operations = {
     .list = list,
     .parent = parent,
     .name = name_of,
-    .open = directory_open,
     .release = release,
 };
 
@@ -465,9 +456,30 @@ static long link_read(struct inode *inode, char *out, uint32_t capacity_bytes)
     return link->entry->readlink(&link->target, out, capacity_bytes);
 }
 
+/* "kind:[number]": an object of that number, which can be told apart from others and no more. */
+static long object_follow(const struct proc_inode *link, struct path *out)
+{
+    static const struct proc_entry object = {.mode = S_IFREG | 0444, .text = ""};
+    const char *digits = strchr(link->entry->text, '[');
+    struct inode *made;
+    long result = inode_make(link->tree, &object, &link->target, &made);
+    if (result != 0) {
+        return result;
+    }
+    made->number = 0;
+    while (digits != NULL && *++digits >= '0' && *digits <= '9') {
+        made->number = made->number * 10 + (uint64_t)(*digits - '0');
+    }
+    *out = (struct path){.inode = made};
+    return 0;
+}
+
 static long link_follow(struct inode *inode, struct path *out)
 {
     const struct proc_inode *link = proc_of(inode);
+    if (link->entry->text != NULL) {
+        return object_follow(link, out);
+    }
     return link->entry->follow(&link->target, out);
 }
 

@@ -197,6 +197,40 @@ static void names_check(void)
     child_wait(pid);
 }
 
+/* A directory is read again from its start. */
+static void again_say(const char *path)
+{
+    DIR *directory = opendir(path);
+    must(directory != NULL, path);
+    int first = 0, second = 0;
+    while (readdir(directory) != NULL) {
+        first++;
+    }
+    rewinddir(directory);
+    while (readdir(directory) != NULL) {
+        second++;
+    }
+    closedir(directory);
+    say("%s read again: %d", path, first > 2 && first == second);
+}
+
+static void namespaces_check(void)
+{
+    static const char *const names[] = {"mnt", "pid", "user", "net", "ipc", "uts", "cgroup"};
+    int good = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        char path[64], expected[64], target[64];
+        struct stat about;
+        snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
+        ssize_t length = readlink(path, target, sizeof(target) - 1);
+        must(length > 0 && stat(path, &about) == 0, path);
+        target[length] = '\0';
+        snprintf(expected, sizeof(expected), "%s:[%lu]", names[i], (unsigned long)about.st_ino);
+        good += strcmp(target, expected) == 0 && S_ISREG(about.st_mode);
+    }
+    say("namespaces that have the number that they say: %d", good);
+}
+
 static void settings_check(void)
 {
     int file = open("/proc/self/oom_score_adj", O_RDWR | O_TRUNC);
@@ -252,6 +286,12 @@ int main(void)
     memory_check();
     names_check();
     settings_check();
+    again_say("/proc");
+    again_say("/proc/self");
+    again_say("/proc/self/fd");
+    again_say("/sys/devices/system/cpu");
+    again_say("/dev/pts");
+    namespaces_check();
     groups_check();
     return 0;
 }
