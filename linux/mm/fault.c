@@ -54,10 +54,17 @@ static enum fault_kind area_map_again(struct mm *mm, uint64_t address)
     mutex_lock(&mm->lock);
     struct vm_area *area = mm_area_from(mm, address);
     if (area != NULL && area->start <= address && area->file != NULL) {
-        long result = -ENOMEM;
-        if (kernel_region_unmap(mm->space, area->start, area->end - area->start) == STATUS_OK) {
-            result = region_make(mm, area);
+        /* Usually only what follows; all of it where somebody else was at it meanwhile. */
+        struct vm_area rest = *area;
+        if (address >= area->covered) {
+            rest.start = area->covered;
+            rest.offset += rest.start - area->start;
         }
+        long result = -ENOMEM;
+        if (kernel_region_unmap(mm->space, rest.start, rest.end - rest.start) == STATUS_OK) {
+            result = region_make(mm, &rest);
+        }
+        area->covered = result == 0 ? rest.covered : rest.start;
         kind = result == 0 ? FAULT_RETRY : result == -ENOMEM ? FAULT_NO_MEMORY : FAULT_BUS;
     }
     mutex_unlock(&mm->lock);

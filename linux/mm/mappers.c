@@ -28,7 +28,7 @@ static struct mm *mm_next(int *pid)
     return found;
 }
 
-static void area_cut(struct mm *mm, const struct vm_area *area, uint64_t end_offset)
+static void area_cut(struct mm *mm, struct vm_area *area, uint64_t end_offset)
 {
     uint64_t kept = end_offset > area->offset ? end_offset - area->offset : 0;
     if (kept >= area->end - area->start) {
@@ -36,7 +36,9 @@ static void area_cut(struct mm *mm, const struct vm_area *area, uint64_t end_off
     }
     uint64_t start = area->start + kept;
     /* Without memory to split a region it stays, and shows zeros. */
-    (void)kernel_region_unmap(mm->space, start, area->end - start);
+    if (kernel_region_unmap(mm->space, start, area->end - start) == STATUS_OK) {
+        area->covered = MIN(area->covered, start);
+    }
     if (!(area->flags & MAP_SHARED)) {
         (void)kernel_memory_discard(mm->memory, start, area->end - start);
     }

@@ -33,6 +33,7 @@ struct vm_area {
     struct tree_node node;
     uint64_t start;
     uint64_t end;
+    uint64_t covered; /* up to there the kernel has a region: less than end where the file ended */
     uint32_t protection;
     uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS */
     struct file *file; /* or NULL */

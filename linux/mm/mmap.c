@@ -48,7 +48,9 @@ static long area_split(struct mm *mm, struct vm_area *area, uint64_t address)
     }
     upper->start = address;
     upper->offset += address - area->start;
+    upper->covered = MAX(area->covered, address);
     area->end = address;
+    area->covered = MIN(area->covered, address);
     tree_insert(&mm->areas, &upper->node);
     return 0;
 }
@@ -198,6 +200,7 @@ long region_make(struct mm *mm, struct vm_area *area)
     uint64_t source_slot = 0;
     uint64_t source_offset = 0;
     bool shared = area->flags & MAP_SHARED;
+    area->covered = area->end;
     if (area->special != 0) {
         if (length > PAGE_SIZE) {
             return -EFAULT; /* each is one page: what follows is not for programs */
@@ -212,6 +215,7 @@ long region_make(struct mm *mm, struct vm_area *area)
             return result;
         }
         length = MIN(length, ALIGN_UP(mapping.length_bytes, PAGE_SIZE));
+        area->covered = area->start + length;
         if (length == 0) {
             return 0; /* all beyond the end of the file: every touch faults */
         }

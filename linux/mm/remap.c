@@ -67,6 +67,7 @@ static long grow_in_place(const struct remap *remap, struct vm_area *last)
     tail.offset += last->end - last->start;
     long result = region_make(mm, &tail);
     if (result == 0) {
+        last->covered = last->covered == last->end ? tail.covered : last->covered;
         last->end = tail.end;
         mm->pages_mapped += more >> PAGE_SHIFT;
     }
