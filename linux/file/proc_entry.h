@@ -19,7 +19,7 @@ struct proc_target {
 };
 
 /* Content: grows up to PROC_TEXT_MAX; `failed` when there was no memory or no room. */
-#define PROC_TEXT_MAX (1u << 20)
+#define PROC_TEXT_MAX (4u << 20) /* smaps of some 6,000 areas */
 struct proc_text {
     char *bytes;
     uint32_t used_bytes;
