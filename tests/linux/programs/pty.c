@@ -407,10 +407,12 @@ static void leader_end_check(void)
         setsid();
         int slave = open(name, O_RDWR);
         must(slave >= 0, name);
-        if (fork() == 0) {
+        pid_t background = fork();
+        if (background == 0) {
             setpgid(0, 0);
             left_behind(name, slave, gate[0]);
         }
+        setpgid(background, background); /* before the foreground gets SIGHUP */
         _exit(0);
     }
     close(gone[1]);
