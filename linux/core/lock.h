@@ -4,6 +4,7 @@
  *
  * The total order; a lock is taken only while every lock held stands above it:
  *   exec/exit of a thread group (group->lock)
+ *   epoll (event/epoll.h: epoll_nest_lock, epoll->lock)
  *   process table (container.tasks_lock)
  *   mm->lock
  *   descriptor table
@@ -11,7 +12,8 @@
  *   open file position
  *   overlay and tmpfs nodes, pipe, tty, channel
  *   signals (group->signals_lock)
- *   wait queue
+ *   wait queue (an epoll's own behind those of the files that it watches)
+ *   ready list of an epoll, list of a file's watchers
  *   futex bucket
  *   heap, window, slots, thread blocks
  * User memory is never touched with a lock held that handling a fault could need: mm->lock and

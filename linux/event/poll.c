@@ -1,5 +1,5 @@
 /*
- * poll and select. Owns: struct poll_table, the waiters of one call in progress.
+ * poll and select. Owns: struct poll_waiters, the waiters of one call in progress.
  *
  * A call holds references to all its files, so that the queues its waiters stand in live as long
  * as the waiters. The first look at the files adds the waiters; every later one only asks.
@@ -10,16 +10,11 @@
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/mask.h"
 #include "linux/event/wait.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
 #include "linux/proc/limit.h"
-
-#define POLLRDNORM 0x040u
-#define POLLRDBAND 0x080u
-#define POLLWRNORM 0x100u
-#define POLLWRBAND 0x200u
-#define ALWAYS     (WAIT_POLLERR | WAIT_POLLHUP)
 
 #define NS_PER_SECOND 1000000000ull
 
@@ -32,7 +27,8 @@ struct waiter_block {
     struct waiter waiter[WAITERS_BLOCK];
 };
 
-struct poll_table {
+struct poll_waiters {
+    struct poll_table table; /* what the files see of it */
     struct waiter first[WAITERS_INLINE];
     struct waiter_block *blocks; /* the newest first: it has room, the others are full */
     uint32_t count;
@@ -43,7 +39,7 @@ struct poll_table {
 /* One file of a call. */
 struct poll_entry {
     struct file *file; /* a reference; NULL: none (negative, or not open: `ready` says which) */
-    uint32_t wanted;   /* WAIT_POLL* and POLLRDNORM and its like; nothing else is reported */
+    uint32_t wanted;   /* WAIT_POLL*; nothing else is reported */
     uint32_t ready;
 };
 
@@ -55,41 +51,51 @@ struct poll_call {
 
 /* --- the table ------------------------------------------------------------------------------- */
 
-static struct waiter *waiter_new(struct poll_table *table)
+static struct waiter *waiter_new(struct poll_waiters *waiters)
 {
-    if (table->count < WAITERS_INLINE) {
-        return &table->first[table->count++];
+    if (waiters->count < WAITERS_INLINE) {
+        return &waiters->first[waiters->count++];
     }
-    uint32_t index = (table->count - WAITERS_INLINE) % WAITERS_BLOCK;
+    uint32_t index = (waiters->count - WAITERS_INLINE) % WAITERS_BLOCK;
     if (index == 0) {
         struct waiter_block *block = heap_alloc(sizeof(*block));
         if (block == NULL) {
-            table->exhausted = true;
+            waiters->exhausted = true;
             return NULL;
         }
-        block->next = table->blocks;
-        table->blocks = block;
+        block->next = waiters->blocks;
+        waiters->blocks = block;
     }
-    table->count++;
-    return &table->blocks->waiter[index];
+    waiters->count++;
+    return &waiters->blocks->waiter[index];
 }
 
-void poll_add(struct poll_table *table, struct wait_queue *queue)
+static void waiters_add(struct poll_table *table, struct wait_queue *queue)
 {
-    struct waiter *waiter = table == NULL ? NULL : waiter_new(table);
+    struct poll_waiters *waiters = CONTAINER_OF(table, struct poll_waiters, table);
+    struct waiter *waiter = waiter_new(waiters);
     if (waiter != NULL) {
-        waiter_add(waiter, queue, table->events);
+        waiter_add(waiter, queue, waiters->events);
     }
 }
 
-static void table_end(struct poll_table *table)
+static void waiters_begin(struct poll_waiters *waiters)
 {
-    for (uint32_t i = 0; i < MIN(table->count, (uint32_t)WAITERS_INLINE); i++) {
-        waiter_remove(&table->first[i]);
+    waiters->table.add = waiters_add;
+    waiters->blocks = NULL;
+    waiters->count = 0;
+    waiters->exhausted = false;
+    memset(waiters->first, 0, sizeof(waiters->first));
+}
+
+static void waiters_end(struct poll_waiters *waiters)
+{
+    for (uint32_t i = 0; i < MIN(waiters->count, (uint32_t)WAITERS_INLINE); i++) {
+        waiter_remove(&waiters->first[i]);
     }
-    while (table->blocks != NULL) {
-        struct waiter_block *block = table->blocks;
-        table->blocks = block->next;
+    while (waiters->blocks != NULL) {
+        struct waiter_block *block = waiters->blocks;
+        waiters->blocks = block->next;
         for (uint32_t i = 0; i < WAITERS_BLOCK; i++) {
             waiter_remove(&block->waiter[i]);
         }
@@ -99,41 +105,27 @@ static void table_end(struct poll_table *table)
 
 /* --- asking and waiting ---------------------------------------------------------------------- */
 
-/* The queues know of POLLIN and POLLOUT only; "normal" data is the same. */
-static uint32_t widen(uint32_t events)
-{
-    events |= events & WAIT_POLLIN ? POLLRDNORM : 0;
-    events |= events & WAIT_POLLOUT ? POLLWRNORM : 0;
-    return events;
-}
-
-static uint32_t narrow(uint32_t wanted)
-{
-    wanted |= wanted & POLLRDNORM ? WAIT_POLLIN : 0;
-    wanted |= wanted & POLLWRNORM ? WAIT_POLLOUT : 0;
-    return wanted;
-}
-
-static uint32_t entry_ask(const struct poll_entry *entry, struct poll_table *table)
+/* With `waiters`, those that will tell of a change are added. */
+static uint32_t entry_ask(const struct poll_entry *entry, struct poll_waiters *waiters)
 {
     struct file *file = entry->file;
-    if (table != NULL) {
-        table->events = narrow(entry->wanted);
+    if (waiters != NULL) {
+        waiters->events = poll_narrow(entry->wanted);
     }
     uint32_t events = file->operations == NULL || file->operations->poll == NULL
                           ? WAIT_POLLIN | WAIT_POLLOUT
-                          : file->operations->poll(file, table);
-    return widen(events) & entry->wanted;
+                          : file->operations->poll(file, waiters == NULL ? NULL : &waiters->table);
+    return poll_widen(events) & entry->wanted;
 }
 
 /* How many entries have events. Once one has, nobody will wait: no waiters for the rest. */
-static uint32_t call_ask(struct poll_call *call, struct poll_table *table)
+static uint32_t call_ask(struct poll_call *call, struct poll_waiters *waiters)
 {
     uint32_t found = 0;
     for (uint32_t i = 0; i < call->count; i++) {
         struct poll_entry *entry = &call->entry[i];
         if (entry->file != NULL) {
-            entry->ready = entry_ask(entry, found == 0 ? table : NULL);
+            entry->ready = entry_ask(entry, found == 0 ? waiters : NULL);
         }
         found += entry->ready != 0;
     }
@@ -147,16 +139,13 @@ static long call_wait(struct poll_call *call)
         return call_ask(call, NULL);
     }
     struct task *task = task_current();
-    struct poll_table table;
-    table.blocks = NULL;
-    table.count = 0;
-    table.exhausted = false;
-    memset(table.first, 0, sizeof(table.first));
-    uint32_t found = call_ask(call, &table);
+    struct poll_waiters waiters;
+    waiters_begin(&waiters);
+    uint32_t found = call_ask(call, &waiters);
     bool late = false;
     long result = 0;
     while (found == 0 && result == 0 && !late) {
-        if (table.exhausted) {
+        if (waiters.exhausted) {
             result = -ENOMEM;
         } else if (task_signal_pending(task)) {
             result = -ERESTARTNOHAND;
@@ -165,7 +154,7 @@ static long call_wait(struct poll_call *call)
             found = call_ask(call, NULL);
         }
     }
-    table_end(&table);
+    waiters_end(&waiters);
     return found != 0 ? (long)found : result;
 }
 
@@ -178,7 +167,8 @@ static void call_end(struct poll_call *call)
     }
 }
 
-/* --- times and masks ------------------------------------------------------------------------- */
+/* --- times -------------------------------------------------------------------------------------
+ */
 
 struct user_time { /* struct timespec, struct timeval */
     int64_t seconds;
@@ -237,49 +227,6 @@ static void remaining_write(uint64_t user_time, uint64_t unit_ns, uint64_t deadl
     (void)copy_to_user(user_time, &time, sizeof(time));
 }
 
-static void blocked_set(struct task *task, uint64_t mask)
-{
-    mutex_lock(&tasks_lock);
-    task->blocked = mask & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
-    signal_recalculate(task);
-    mutex_unlock(&tasks_lock);
-}
-
-/* Wait with another signal mask; user_mask 0: none. Undone by mask_end. */
-static long mask_begin(uint64_t user_mask, uint64_t size_bytes, bool *changed)
-{
-    struct task *task = task_current();
-    uint64_t mask;
-    *changed = false;
-    if (user_mask == 0) {
-        return 0;
-    }
-    if (size_bytes != sizeof(mask)) {
-        return -EINVAL;
-    }
-    if (copy_from_user(&mask, user_mask, sizeof(mask)) != 0) {
-        return -EFAULT;
-    }
-    task->saved_blocked = task->blocked;
-    blocked_set(task, mask);
-    *changed = true;
-    return 0;
-}
-
-/* A signal that ended the wait is delivered under the call's mask; the old one comes after. */
-static void mask_end(bool changed, long result)
-{
-    struct task *task = task_current();
-    if (!changed) {
-        return;
-    }
-    if (result == -ERESTARTNOHAND) {
-        task->restore_blocked = true;
-    } else {
-        blocked_set(task, task->saved_blocked);
-    }
-}
-
 /* --- poll ------------------------------------------------------------------------------------ */
 
 struct poll_descriptor { /* struct pollfd */
@@ -304,7 +251,7 @@ static long entries_fill(struct poll_call *call, uint64_t user_descriptors)
         }
         struct poll_entry *entry = &call->entry[i];
         const struct poll_descriptor *wanted = &piece[i % PIECE];
-        entry->wanted = (wanted->events & ~WAIT_POLLNVAL) | ALWAYS;
+        entry->wanted = (wanted->events & ~WAIT_POLLNVAL) | WAIT_POLL_ALWAYS;
         entry->file = wanted->fd < 0 ? NULL : descriptor_get(wanted->fd);
         entry->ready = wanted->fd >= 0 && entry->file == NULL ? WAIT_POLLNVAL : 0;
     }
@@ -380,7 +327,7 @@ long linux_ppoll(uint64_t user_descriptors, uint64_t count, uint64_t user_time, 
         return result;
     }
     result = poll_with(user_descriptors, (uint32_t)count, deadline_ns);
-    mask_end(changed, result);
+    mask_end(changed, result == -ERESTARTNOHAND);
     remaining_write(user_time, PER_NS, deadline_ns);
     return result;
 }
@@ -569,7 +516,7 @@ long linux_pselect6(uint64_t count, uint64_t user_read, uint64_t user_write, uin
         return result;
     }
     result = select_with(&sets, (int32_t)count, deadline_ns);
-    mask_end(changed, result);
+    mask_end(changed, result == -ERESTARTNOHAND);
     remaining_write(user_time, PER_NS, deadline_ns);
     return result;
 }

@@ -4,19 +4,68 @@
 #include "linux/core/thread.h"
 #include "linux/proc/task.h"
 
-void waiter_add(struct waiter *waiter, struct wait_queue *queue, uint32_t events)
+/* --- the queue, under its lock ---------------------------------------------------------------- */
+
+static void queue_add_first(struct wait_queue *queue, struct waiter *waiter)
 {
-    waiter->task = thread_self()->task;
-    waiter->thread = thread_self()->slot;
-    waiter->events = events;
     waiter->previous = NULL;
-    mutex_lock(&queue->lock);
-    waiter->queue = queue;
     waiter->next = queue->first;
     if (queue->first != NULL) {
         queue->first->previous = waiter;
+    } else {
+        queue->last = waiter;
     }
     queue->first = waiter;
+}
+
+static void queue_add_last(struct wait_queue *queue, struct waiter *waiter)
+{
+    waiter->next = NULL;
+    waiter->previous = queue->last;
+    if (queue->last != NULL) {
+        queue->last->next = waiter;
+    } else {
+        queue->first = waiter;
+    }
+    queue->last = waiter;
+}
+
+static void queue_remove(struct wait_queue *queue, struct waiter *waiter)
+{
+    if (waiter->previous != NULL) {
+        waiter->previous->next = waiter->next;
+    } else {
+        queue->first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->previous = waiter->previous;
+    } else {
+        queue->last = waiter->previous;
+    }
+}
+
+static bool waiter_tell(struct waiter *waiter, uint32_t events)
+{
+    if (waiter->told != NULL) {
+        return waiter->told(waiter, events);
+    }
+    (void)kernel_thread_unpark(waiter->thread);
+    return true;
+}
+
+/* --- waiting and waking ----------------------------------------------------------------------- */
+
+void waiter_add(struct waiter *waiter, struct wait_queue *queue, uint32_t events)
+{
+    waiter->thread = thread_self()->slot;
+    waiter->events = events;
+    mutex_lock(&queue->lock);
+    waiter->queue = queue;
+    if (waiter->exclusive) {
+        queue_add_last(queue, waiter);
+    } else {
+        queue_add_first(queue, waiter);
+    }
     mutex_unlock(&queue->lock);
 }
 
@@ -27,14 +76,7 @@ void waiter_remove(struct waiter *waiter)
         return;
     }
     mutex_lock(&queue->lock);
-    if (waiter->previous != NULL) {
-        waiter->previous->next = waiter->next;
-    } else {
-        queue->first = waiter->next;
-    }
-    if (waiter->next != NULL) {
-        waiter->next->previous = waiter->previous;
-    }
+    queue_remove(queue, waiter);
     mutex_unlock(&queue->lock);
     waiter->queue = NULL;
 }
@@ -49,22 +91,27 @@ void wait_queue_wake(struct wait_queue *queue, uint32_t events)
     }
     mutex_lock(&queue->lock);
     for (struct waiter *waiter = queue->first; waiter != NULL; waiter = waiter->next) {
-        if (waiter->events & events) {
-            (void)kernel_thread_unpark(waiter->thread);
+        if (!(waiter->events & events) || !waiter_tell(waiter, events)) {
+            continue;
+        }
+        if (waiter->exclusive && events != WAIT_CHANGE) {
+            /* The next event is for another. */
+            queue_remove(queue, waiter);
+            queue_add_last(queue, waiter);
+            break;
         }
     }
     mutex_unlock(&queue->lock);
 }
 
-long wait_event_until(struct wait_queue *queue, bool (*ready)(void *), void *context,
-                      uint64_t deadline_ns)
+static long wait_as(struct waiter *waiter, struct wait_queue *queue, bool (*ready)(void *),
+                    void *context, uint64_t deadline_ns)
 {
-    struct waiter waiter = {.queue = NULL};
     struct task *task = thread_self()->task;
     if (ready(context)) {
         return 0;
     }
-    waiter_add(&waiter, queue, WAIT_CHANGE);
+    waiter_add(waiter, queue, WAIT_CHANGE);
     long result = 0;
     while (!ready(context)) {
         if (task != NULL && task_signal_pending(task)) {
@@ -81,8 +128,22 @@ long wait_event_until(struct wait_queue *queue, bool (*ready)(void *), void *con
     if (result == -ETIMEDOUT && ready(context)) {
         result = 0;
     }
-    waiter_remove(&waiter);
+    waiter_remove(waiter);
     return result;
+}
+
+long wait_event_until(struct wait_queue *queue, bool (*ready)(void *), void *context,
+                      uint64_t deadline_ns)
+{
+    struct waiter waiter = {.queue = NULL};
+    return wait_as(&waiter, queue, ready, context, deadline_ns);
+}
+
+long wait_event_exclusive(struct wait_queue *queue, bool (*ready)(void *), void *context,
+                          uint64_t deadline_ns)
+{
+    struct waiter waiter = {.exclusive = true};
+    return wait_as(&waiter, queue, ready, context, deadline_ns);
 }
 
 long wait_event(struct wait_queue *queue, bool (*ready)(void *), void *context)

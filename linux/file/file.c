@@ -9,6 +9,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/image.h"
+#include "linux/event/epoll.h"
 #include "linux/file/record_lock.h"
 #include "linux/file/walk.h"
 
@@ -64,6 +65,9 @@ void file_put(struct file *file)
 {
     if (__atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL) != 0) {
         return;
+    }
+    if (file->watchers != NULL) {
+        epoll_file_gone(file);
     }
     record_locks_released(file);
     file_claim_drop(file);

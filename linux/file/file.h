@@ -9,6 +9,7 @@
 #include "linux/file/io.h"
 #include "linux/file/path.h"
 
+struct epoll_item;
 struct file;
 
 #define O_ACCMODE   00000003u
@@ -77,6 +78,8 @@ struct file {
     int32_t claim; /* on inode->writers, which ends with the file: 1 writing, -1 executing, or 0 */
     struct inode *directory; /* where it was opened, and as what: for /proc/self/fd; or NULL */
     char *name;
+    const char *kind;            /* of a file that lies in no file system; or NULL */
+    struct epoll_item *watchers; /* what watches it (event/epoll.h) */
 };
 
 static inline bool file_readable(const struct file *file)
@@ -94,6 +97,7 @@ static inline void file_get(struct file *file)
     __atomic_fetch_add(&file->references, 1, __ATOMIC_RELAXED);
 }
 
+/* The last reference closes the file: no lock of a file may be held, nor tasks_lock. */
 void file_put(struct file *file);
 
 /* An open file of an inode without a name, for pipes and their like: takes over the reference to

@@ -548,6 +548,9 @@ long file_path_text(struct file *file, char *out, uint32_t capacity_bytes)
     if (capacity_bytes == 0) {
         return -ERANGE;
     }
+    if (file->kind != NULL) {
+        return (long)format_text(out, capacity_bytes, "anon_inode:%s", file->kind);
+    }
     if (file->path.mount == NULL || inode == NULL) {
         return inode == NULL ? -ENOENT : pseudo_text(inode, out, capacity_bytes);
     }

@@ -153,6 +153,11 @@ void wait_queue_wake(struct wait_queue *queue, uint32_t events)
     (void)queue, (void)events;
 }
 
+void epoll_file_gone(struct file *file)
+{
+    (void)file;
+}
+
 /* Whoever would wait is told of a signal. */
 long wait_event(struct wait_queue *queue, bool (*ready)(void *), void *context)
 {
