@@ -5,6 +5,7 @@
  * The total order; a lock is taken only while every lock held stands above it:
  *   exec/exit of a thread group (group->lock)
  *   epoll (event/epoll.h: epoll_nest_lock, epoll->lock)
+ *   timers (event/timer.h)
  *   process table (container.tasks_lock)
  *   mm->lock
  *   descriptor table
@@ -12,6 +13,7 @@
  *   open file position
  *   overlay and tmpfs nodes, pipe, tty, channel
  *   signals (group->signals_lock)
+ *   list of signalfds
  *   wait queue (an epoll's own behind those of the files that it watches)
  *   ready list of an epoll, list of a file's watchers
  *   futex bucket

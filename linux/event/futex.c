@@ -8,6 +8,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/restart.h"
 #include "linux/event/wait.h"
 #include "linux/file/file.h"
 #include "linux/mm/area.h"
@@ -218,6 +219,27 @@ static long futex_wait(struct task *task, uint64_t address, bool private, uint32
     return waiter_leave(&waiter) ? result : 0;
 }
 
+enum wait_argument {
+    WAIT_ADDRESS,
+    WAIT_EXPECTED,
+    WAIT_BITS, /* and above them whether it is private */
+    WAIT_DEADLINE,
+};
+
+#define WAIT_PRIVATE (1ull << 32)
+
+/* With a deadline it goes on after a signal without a handler; without one it begins again. */
+static long futex_wait_go_on(const struct restart *wait)
+{
+    uint64_t deadline_ns = wait->argument[WAIT_DEADLINE];
+    long result = futex_wait(
+        task_current(), wait->argument[WAIT_ADDRESS], wait->argument[WAIT_BITS] & WAIT_PRIVATE,
+        (uint32_t)wait->argument[WAIT_EXPECTED], (uint32_t)wait->argument[WAIT_BITS], deadline_ns);
+    return result == -ERESTARTSYS && deadline_ns != DEADLINE_NEVER
+               ? restart_with(futex_wait_go_on, wait)
+               : result;
+}
+
 /* --- requeue --------------------------------------------------------------------------------- */
 
 static void buckets_lock(uint32_t a, uint32_t b)
@@ -410,8 +432,11 @@ long linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t 
         long result = deadline_read(user_time, command == FUTEX_WAIT, operation & FUTEX_REALTIME,
                                     &deadline_ns);
         uint32_t bits = command == FUTEX_WAIT ? UINT32_MAX : (uint32_t)third;
-        return result != 0 ? result
-                           : futex_wait(task, address, private, (uint32_t)value, bits, deadline_ns);
+        const struct restart wait = {.argument = {[WAIT_ADDRESS] = address,
+                                                  [WAIT_EXPECTED] = (uint32_t)value,
+                                                  [WAIT_BITS] = bits | (private ? WAIT_PRIVATE : 0),
+                                                  [WAIT_DEADLINE] = deadline_ns}};
+        return result != 0 ? result : futex_wait_go_on(&wait);
     }
     case FUTEX_WAKE:
     case FUTEX_WAKE_BITSET: {

@@ -11,6 +11,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/event/mask.h"
+#include "linux/event/restart.h"
 #include "linux/event/wait.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
@@ -132,7 +133,7 @@ static uint32_t call_ask(struct poll_call *call, struct poll_waiters *waiters)
     return found;
 }
 
-/* The number of entries with events, 0 at the deadline, -ERESTARTNOHAND, -ENOMEM. */
+/* The number of entries with events, 0 at the deadline, -ERESTARTNOHAND: a signal, -ENOMEM. */
 static long call_wait(struct poll_call *call)
 {
     if (call->deadline_ns == 0) {
@@ -214,17 +215,22 @@ static long deadline_read(uint64_t user_time, uint64_t unit_ns, uint64_t *deadli
     return 0;
 }
 
-/* What is left of the timeout. A read-only argument is the caller's choice, as on Linux. */
-static void remaining_write(uint64_t user_time, uint64_t unit_ns, uint64_t deadline_ns)
+/*
+ * What is left of the timeout goes back to the caller, with which an interrupted call is made
+ * again; if it cannot be written, for example because it is a constant, the call is not. The call's
+ * result.
+ */
+static long remaining_write(uint64_t user_time, uint64_t unit_ns, uint64_t deadline_ns, long result)
 {
     if (user_time == 0 || deadline_ns == DEADLINE_NEVER) {
-        return;
+        return result;
     }
     uint64_t now = deadline_ns == 0 ? 0 : clock_now_ns();
     uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
     struct user_time time = {.seconds = (int64_t)(left / NS_PER_SECOND),
                              .fraction = (int64_t)(left % NS_PER_SECOND / unit_ns)};
-    (void)copy_to_user(user_time, &time, sizeof(time));
+    bool written = copy_to_user(user_time, &time, sizeof(time)) == 0;
+    return result == -ERESTARTNOHAND && !written ? -EINTR : result;
 }
 
 /* --- poll ------------------------------------------------------------------------------------ */
@@ -301,6 +307,20 @@ static long poll_with(uint64_t user_descriptors, uint64_t count, uint64_t deadli
     return result;
 }
 
+enum poll_argument {
+    POLL_DESCRIPTORS,
+    POLL_COUNT,
+    POLL_DEADLINE,
+};
+
+/* poll(2) has no way to tell what is left: after a signal it goes on with its deadline. */
+static long poll_go_on(const struct restart *poll)
+{
+    long result = poll_with(poll->argument[POLL_DESCRIPTORS], poll->argument[POLL_COUNT],
+                            poll->argument[POLL_DEADLINE]);
+    return result == -ERESTARTNOHAND ? restart_with(poll_go_on, poll) : result;
+}
+
 long linux_poll(uint64_t user_descriptors, uint64_t count, uint64_t timeout_ms, uint64_t d,
                 uint64_t e, uint64_t f)
 {
@@ -310,7 +330,10 @@ long linux_poll(uint64_t user_descriptors, uint64_t count, uint64_t timeout_ms, 
     if (timeout >= 0) {
         deadline_ns = timeout == 0 ? 0 : clock_now_ns() + (uint64_t)timeout * 1000000;
     }
-    return poll_with(user_descriptors, (uint32_t)count, deadline_ns);
+    const struct restart poll = {.argument = {[POLL_DESCRIPTORS] = user_descriptors,
+                                              [POLL_COUNT] = (uint32_t)count,
+                                              [POLL_DEADLINE] = deadline_ns}};
+    return poll_go_on(&poll);
 }
 
 long linux_ppoll(uint64_t user_descriptors, uint64_t count, uint64_t user_time, uint64_t user_mask,
@@ -328,8 +351,7 @@ long linux_ppoll(uint64_t user_descriptors, uint64_t count, uint64_t user_time, 
     }
     result = poll_with(user_descriptors, (uint32_t)count, deadline_ns);
     mask_end(changed, result == -ERESTARTNOHAND);
-    remaining_write(user_time, PER_NS, deadline_ns);
-    return result;
+    return remaining_write(user_time, PER_NS, deadline_ns, result);
 }
 
 /* --- select ---------------------------------------------------------------------------------- */
@@ -493,7 +515,7 @@ long linux_select(uint64_t count, uint64_t user_read, uint64_t user_write, uint6
     long result = deadline_read(user_time, PER_US, &deadline_ns);
     if (result == 0) {
         result = select_with(&sets, (int32_t)count, deadline_ns);
-        remaining_write(user_time, PER_US, deadline_ns);
+        result = remaining_write(user_time, PER_US, deadline_ns, result);
     }
     return result;
 }
@@ -517,6 +539,5 @@ long linux_pselect6(uint64_t count, uint64_t user_read, uint64_t user_write, uin
     }
     result = select_with(&sets, (int32_t)count, deadline_ns);
     mask_end(changed, result == -ERESTARTNOHAND);
-    remaining_write(user_time, PER_NS, deadline_ns);
-    return result;
+    return remaining_write(user_time, PER_NS, deadline_ns, result);
 }

@@ -27,3 +27,13 @@ struct user_timespec timespec_of(uint64_t ns)
 {
     return (struct user_timespec){(int64_t)(ns / NS_PER_SECOND), (int64_t)(ns % NS_PER_SECOND)};
 }
+
+long itimerspec_read(uint64_t user_setting, uint64_t *value_ns, uint64_t *interval_ns)
+{
+    struct user_itimerspec setting;
+    if (copy_from_user(&setting, user_setting, sizeof(setting)) != 0) {
+        return -EFAULT;
+    }
+    long result = timespec_ns(&setting.value, value_ns);
+    return result != 0 ? result : timespec_ns(&setting.interval, interval_ns);
+}

@@ -33,8 +33,8 @@ struct snapshot {
     uint64_t terminal; /* its device number; 0: none */
     char state;
     uint32_t threads;
-    uint64_t cpu_ns;
-    uint64_t children_cpu_ns;
+    struct cpu_time cpu;
+    struct cpu_time children_cpu;
     uint64_t start_ns;
     int exit_signal;
     int exit_status;
@@ -89,15 +89,6 @@ static void signals_snapshot(const struct task *task, struct snapshot *out)
     }
 }
 
-static uint64_t group_cpu_ns(const struct thread_group *group)
-{
-    uint64_t total = group->ended_cpu_ns;
-    for (const struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
-        total += thread_cpu_ns(task->thread);
-    }
-    return total;
-}
-
 /* Under tasks_lock. */
 static char state_of(const struct thread_group *group, const struct task *task)
 {
@@ -119,7 +110,7 @@ static void group_snapshot(const struct thread_group *group, struct snapshot *ou
     out->terminal = group->terminal == NULL ? 0 : tty_device(group->terminal);
     out->foreground = group->terminal == NULL ? -1 : tty_foreground(group->terminal);
     out->threads = group->task_count;
-    out->children_cpu_ns = group->children_cpu_ns;
+    out->children_cpu = group->children_cpu;
     out->start_ns = group->start_ns;
     out->exit_signal = group->exit_signal;
     out->exit_status = group->exit_status;
@@ -140,8 +131,8 @@ static bool snapshot_take(const struct proc_target *target, struct snapshot *out
         group_snapshot(group, out);
         out->tid = target->tid;
         out->state = state_of(group, task);
-        out->cpu_ns = target->tid == target->pid || task == NULL ? group_cpu_ns(group)
-                                                                 : thread_cpu_ns(task->thread);
+        out->cpu = target->tid == target->pid || task == NULL ? group_cpu_time(group)
+                                                              : thread_cpu_time(task->thread);
     }
     if (task != NULL) {
         signals_snapshot(task, out);
@@ -229,8 +220,9 @@ static long make_stat(const struct proc_target *target, struct proc_text *text)
     proc_memory_read(target, &memory);
     proc_put(text, "%d (%s) %c %d %d %d %lu %d 0 0 0 0 0 ", now.tid, now.name, now.state,
              now.parent, now.process_group, now.session, now.terminal, now.foreground);
-    proc_put(text, "%lu 0 %lu 0 20 0 %u 0 %lu ", now.cpu_ns / NS_PER_TICK,
-             now.children_cpu_ns / NS_PER_TICK, now.threads, now.start_ns / NS_PER_TICK);
+    proc_put(text, "%lu %lu %lu %lu 20 0 %u 0 %lu ", now.cpu.user_ns / NS_PER_TICK,
+             now.cpu.system_ns / NS_PER_TICK, now.children_cpu.user_ns / NS_PER_TICK,
+             now.children_cpu.system_ns / NS_PER_TICK, now.threads, now.start_ns / NS_PER_TICK);
     proc_put(text, "%lu %lu %lu 1 1 %lu 0 0 ", memory.total_bytes, PAGES(memory.resident_bytes),
              UINT64_MAX, memory.stack_start);
     proc_put(text, "%lu %lu %lu %lu 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",

@@ -122,8 +122,9 @@ static long transfer_buffer(uint64_t fd, uint64_t address, uint64_t length_bytes
         return -EBADF;
     }
     long result;
-    /* A device may have its own answer to a write of nothing. */
-    bool asked = direction == WRITE && inode_is(file->path.inode, S_IFCHR) && !is_stream(file);
+    /* A device may have its own answer to a write of nothing, an eventfd and its like to both. */
+    bool device = direction == WRITE && inode_is(file->path.inode, S_IFCHR) && !is_stream(file);
+    bool asked = device || file->kind != NULL;
     if (!user_range(address, length_bytes)) {
         result = -EFAULT;
     } else if (length_bytes == 0 && !asked && file->operations->write != NULL &&

@@ -104,6 +104,7 @@ static long tree_enter(struct task *child, struct task *task, uint64_t flags,
         child->next_in_group = task->group->tasks;
         task->group->tasks = child;
         task->group->task_count++;
+        __atomic_fetch_add(&task->group->live, 1, __ATOMIC_RELAXED);
         signal_recalculate(child); /* the group may be stopped */
     } else {
         struct thread_group *parent = flags & CLONE_PARENT ? task->group->parent : task->group;
@@ -111,6 +112,7 @@ static long tree_enter(struct task *child, struct task *task, uint64_t flags,
         new_group->pid = child->tid;
         new_group->tasks = child;
         new_group->task_count = 1;
+        new_group->live = 1;
         new_group->leader = child;
         new_group->exit_signal = (int)(flags & CLONE_SIGNAL_MASK);
         group_inherit(new_group, task->group);

@@ -13,6 +13,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/event/futex.h"
+#include "linux/event/process_timers.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
 #include "linux/file/user_path.h"
@@ -286,6 +287,7 @@ static bool task_renew(struct task *task, struct mm *mm)
 {
     struct mm *old = task->mm;
     robust_list_release(task);
+    posix_timers_delete(task->group);
     mutex_lock(&tasks_lock);
     task->mm = mm;
     mutex_unlock(&tasks_lock);

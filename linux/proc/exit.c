@@ -7,10 +7,12 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/event/futex.h"
+#include "linux/event/process_timers.h"
 #include "linux/mm/mm.h"
 #include "linux/ipc/ipc.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/table.h"
+#include "linux/proc/usage.h"
 #include "linux/tty/tty.h"
 
 #define WNOHANG          1
@@ -184,6 +186,9 @@ void task_exit(struct task *task, int status)
         container_ended_now(group->console, group->exiting ? group->exit_status : status,
                             group->out_of_memory);
     }
+    if (__atomic_sub_fetch(&group->live, 1, __ATOMIC_ACQ_REL) == 0) {
+        process_timers_end(group);
+    }
     robust_list_release(task);
     if (task->clear_tid != 0 && task->mm != NULL) {
         (void)put_user_u32(task->clear_tid, 0);
@@ -198,7 +203,8 @@ void task_exit(struct task *task, int status)
 
     mutex_lock(&tasks_lock);
     signal_queue_empty(&task->pending);
-    group->ended_cpu_ns += thread_cpu_ns(thread);
+    struct cpu_time used = thread_cpu_time(thread);
+    cpu_time_add(&group->ended_cpu, &used);
     task_unlink(task);
     bool last = group->tasks == NULL;
     struct console *console = NULL;
@@ -332,6 +338,7 @@ struct wait_request {
     int result_pid; /* 0: nothing yet */
     uint32_t uid;
     int status;
+    struct cpu_time used;
     bool no_children;
 };
 
@@ -361,9 +368,12 @@ static bool report_take(struct wait_request *request, struct thread_group *child
         return false;
     }
     request->result_pid = child->pid;
+    request->used = group_cpu_time(child);
+    cpu_time_add(&request->used, &child->children_cpu);
     request->uid = child->tasks == NULL ? child->last_uid : child->tasks->credentials->uid;
     if (child->state == GROUP_ZOMBIE && !keep) {
-        request->group->children_cpu_ns += child->ended_cpu_ns + child->children_cpu_ns;
+        cpu_time_add(&request->group->children_cpu, &child->ended_cpu);
+        cpu_time_add(&request->group->children_cpu, &child->children_cpu);
         child_unlink(child);
         group_free(child);
     }
@@ -423,7 +433,7 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
     if (user_status != 0 && put_user_u32(user_status, (uint32_t)request.status) != 0) {
         return -EFAULT;
     }
-    if (user_usage != 0 && clear_user(user_usage, 144) != 0) {
+    if (user_usage != 0 && usage_to_user(user_usage, &request.used) != 0) {
         return -EFAULT;
     }
     return request.result_pid;
@@ -479,5 +489,5 @@ long linux_waitid(uint64_t kind, uint64_t id, uint64_t user_info, uint64_t optio
     if (user_info != 0 && signal_info_to_user(user_info, &info) != 0) {
         return -EFAULT;
     }
-    return user_usage != 0 ? clear_user(user_usage, 144) : 0;
+    return user_usage != 0 ? usage_to_user(user_usage, &request.used) : 0;
 }

@@ -14,7 +14,6 @@
 #include "linux/mm/mm.h"
 
 #define NS_PER_SECOND 1000000000ull
-#define NS_PER_TICK   10000000ull /* CLK_TCK is 100 */
 
 /* --- uname ----------------------------------------------------------------------------------- */
 
@@ -128,47 +127,7 @@ long linux_prlimit64(uint64_t pid, uint64_t resource, uint64_t user_new, uint64_
     return limit_change(pid, resource, user_new, user_old);
 }
 
-/* --- what was used ---------------------------------------------------------------------------- */
-
-struct user_rusage {
-    int64_t user_seconds;
-    int64_t user_microseconds;
-    int64_t system_seconds;
-    int64_t system_microseconds;
-    int64_t maximum_resident_kib;
-    int64_t others[13];
-};
-_Static_assert(sizeof(struct user_rusage) == 144, "struct rusage of the system calls");
-
-long linux_getrusage(uint64_t who, uint64_t user_usage, uint64_t c, uint64_t d, uint64_t e,
-                     uint64_t f)
-{
-    (void)c, (void)d, (void)e, (void)f;
-    const struct thread_group *group = task_current()->group;
-    struct user_rusage usage;
-    memset(&usage, 0, sizeof(usage));
-    uint64_t ns = (int)who == 0    ? process_cpu_ns(group)
-                  : (int)who == -1 ? group->children_cpu_ns
-                                   : thread_cpu_ns(task_current()->thread);
-    if ((int)who < -1 || (int)who > 1) {
-        return -EINVAL;
-    }
-    usage.user_seconds = (int64_t)(ns / NS_PER_SECOND);
-    usage.user_microseconds = (int64_t)(ns % NS_PER_SECOND / 1000);
-    return copy_to_user(user_usage, &usage, sizeof(usage));
-}
-
-long linux_times(uint64_t user_times, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
-{
-    (void)b, (void)c, (void)d, (void)e, (void)f;
-    const struct thread_group *group = task_current()->group;
-    const int64_t times[4] = {(int64_t)(process_cpu_ns(group) / NS_PER_TICK), 0,
-                              (int64_t)(group->children_cpu_ns / NS_PER_TICK), 0};
-    if (user_times != 0 && copy_to_user(user_times, times, sizeof(times)) != 0) {
-        return -EFAULT;
-    }
-    return (long)(clock_now_ns() / NS_PER_TICK);
-}
+/* --- the system ------------------------------------------------------------------------------ */
 
 struct user_sysinfo {
     int64_t uptime_seconds;

@@ -6,7 +6,11 @@
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/process_timers.h"
+#include "linux/event/signalfd.h"
 #include "linux/proc/task.h"
+
+#define CALL_RESTART_SYSCALL 219ull
 
 #define UNBLOCKABLE (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
 
@@ -64,10 +68,11 @@ void signal_queue_empty(struct signal_queue *queue)
 
 #define QUEUE_MAX 128
 
-static void queue_add(struct signal_queue *queue, const struct signal_info *info)
+/* False: it was there already, or only its bit is. */
+static bool queue_add(struct signal_queue *queue, const struct signal_info *info)
 {
     if (info->number < 32 && queue->set & signal_bit(info->number)) {
-        return;
+        return false;
     }
     queue->set |= signal_bit(info->number);
     struct queued_signal **end = &queue->first;
@@ -81,6 +86,7 @@ static void queue_add(struct signal_queue *queue, const struct signal_info *info
         entry->info = *info;
         *end = entry;
     }
+    return entry != NULL;
 }
 
 /* Take the first entry of that number out; the bit stays set while another is queued. */
@@ -227,29 +233,30 @@ static void side_effects(struct thread_group *group, int number)
     }
 }
 
-void signal_send_task(struct task *task, const struct signal_info *info)
+bool signal_send_task(struct task *task, const struct signal_info *info)
 {
     if (info->number == SIGKILL) {
-        signal_send_group(task->group, info);
-        return;
+        return signal_send_group(task->group, info);
     }
     side_effects(task->group, info->number);
     bool blocked = task->blocked & signal_bit(info->number);
     if (is_ignored(task, info->number) && !blocked) {
-        return;
+        return false;
     }
-    queue_add(&task->pending, info);
+    bool queued = queue_add(&task->pending, info);
+    signalfds_tell(info->number);
     if (!blocked) {
         task_poke(task, WORK_SIGNAL);
     } else if (task->awaited & signal_bit(info->number)) {
         task_poke(task, 0);
     }
+    return queued;
 }
 
-void signal_send_group(struct thread_group *group, const struct signal_info *info)
+bool signal_send_group(struct thread_group *group, const struct signal_info *info)
 {
     if (group->state == GROUP_ZOMBIE || group->tasks == NULL) {
-        return;
+        return false;
     }
     side_effects(group, info->number);
     struct task *willing = NULL;
@@ -264,9 +271,10 @@ void signal_send_group(struct thread_group *group, const struct signal_info *inf
         awaited = awaited || task->awaited & signal_bit(info->number);
     }
     if (willing != NULL && !awaited && is_ignored(willing, info->number)) {
-        return;
+        return false;
     }
-    queue_add(&group->pending, info);
+    bool queued = queue_add(&group->pending, info);
+    signalfds_tell(info->number);
     for (struct task *task = group->tasks; awaited && task != NULL; task = task->next_in_group) {
         if (task->awaited & signal_bit(info->number)) {
             task_poke(task, 0);
@@ -275,6 +283,7 @@ void signal_send_group(struct thread_group *group, const struct signal_info *inf
     if (willing != NULL) {
         task_poke(willing, WORK_SIGNAL);
     }
+    return queued;
 }
 
 struct broadcast {
@@ -333,18 +342,18 @@ void signal_force(struct task *task, int number, int code, uint64_t address)
         mutex_unlock(&tasks_lock);
         group_exit(task, number | (default_dumps(number) ? 0x80 : 0));
     }
-    queue_add(&task->pending, &info);
+    (void)queue_add(&task->pending, &info);
     __atomic_fetch_or(&task->work, WORK_SIGNAL, __ATOMIC_ACQ_REL);
     mutex_unlock(&tasks_lock);
 }
 
 /* --- delivery -------------------------------------------------------------------------------- */
 
-/* Take the next deliverable signal; false: none. Under tasks_lock. */
-static bool signal_next(struct task *task, struct signal_info *info)
+/* Take the next signal of the set; false: none. Under tasks_lock. */
+static bool signal_next(struct task *task, uint64_t set, struct signal_info *info)
 {
-    uint64_t own = task->pending.set & ~task->blocked;
-    uint64_t shared = task->group->pending.set & ~task->blocked;
+    uint64_t own = task->pending.set & set;
+    uint64_t shared = task->group->pending.set & set;
     if ((own | shared) == 0) {
         return false;
     }
@@ -352,6 +361,17 @@ static bool signal_next(struct task *task, struct signal_info *info)
     int number = all & signal_bit(SIGKILL) ? SIGKILL : __builtin_ctzll(all) + 1;
     queue_take(own & signal_bit(number) ? &task->pending : &task->group->pending, number, info);
     return true;
+}
+
+bool signal_take(struct task *task, uint64_t set, struct signal_info *info)
+{
+    mutex_lock(&tasks_lock);
+    bool any = signal_next(task, set, info);
+    if (any) {
+        signal_recalculate(task);
+    }
+    mutex_unlock(&tasks_lock);
+    return any;
 }
 
 static bool is_running(void *context)
@@ -392,15 +412,18 @@ static void call_finish(struct task *task, struct thread_frame *frame,
                         const struct signal_action *action)
 {
     long result = (long)frame->application.rax;
-    if (task->call_number < 0 || (result != -ERESTARTSYS && result != -ERESTARTNOHAND)) {
+    if (task->call_number < 0 ||
+        (result != -ERESTARTSYS && result != -ERESTARTNOHAND && result != -ERESTARTBLOCK)) {
         return;
     }
     bool again = action == NULL || (result == -ERESTARTSYS && action->flags & SA_RESTART);
     if (again) {
-        frame->application.rax = (uint64_t)task->call_number;
+        frame->application.rax =
+            result == -ERESTARTBLOCK ? CALL_RESTART_SYSCALL : (uint64_t)task->call_number;
         frame->application.rip -= 2;
     } else {
         frame->application.rax = (uint64_t)-EINTR;
+        task->restart.again = NULL;
     }
     task->call_number = -1;
 }
@@ -438,7 +461,7 @@ void signal_deliver(struct task *task, struct thread_frame *frame)
         }
         struct signal_info info;
         mutex_lock(&tasks_lock);
-        bool any = signal_next(task, &info);
+        bool any = signal_next(task, ~task->blocked, &info);
         struct signal_action action = {0};
         if (any) {
             action = task->handlers->action[info.number - 1];
@@ -453,6 +476,7 @@ void signal_deliver(struct task *task, struct thread_frame *frame)
         if (!any) {
             break;
         }
+        posix_timer_taken(&info);
         if (ignored || stops) {
             continue;
         }
@@ -583,17 +607,7 @@ struct signal_wait {
 static bool signal_wait_look(void *context)
 {
     struct signal_wait *wait = context;
-    struct task *task = wait->task;
-    mutex_lock(&tasks_lock);
-    uint64_t own = task->pending.set & wait->set;
-    uint64_t all = own | (task->group->pending.set & wait->set);
-    if (!wait->taken && all != 0) {
-        int number = __builtin_ctzll(all) + 1;
-        queue_take(own & signal_bit(number) ? &task->pending : &task->group->pending, number,
-                   &wait->info);
-        wait->taken = true;
-    }
-    mutex_unlock(&tasks_lock);
+    wait->taken = wait->taken || signal_take(wait->task, wait->set, &wait->info);
     return wait->taken;
 }
 
@@ -633,6 +647,7 @@ long linux_rt_sigtimedwait(uint64_t user_set, uint64_t user_info, uint64_t user_
     if (!wait.taken) {
         return result == -ETIMEDOUT ? -EAGAIN : -EINTR;
     }
+    posix_timer_taken(&wait.info);
     if (user_info != 0 && signal_info_to_user(user_info, &wait.info) != 0) {
         return -EFAULT;
     }
@@ -643,4 +658,13 @@ long linux_pause(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uin
 {
     (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
     return pause_with(task_current());
+}
+
+/* What an interrupted call goes on with. Called out of turn there is nothing. */
+long linux_restart_syscall(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+    struct restart restart = task_current()->restart;
+    task_current()->restart.again = NULL;
+    return restart.again == NULL ? -EINTR : restart.again(&restart);
 }

@@ -12,31 +12,33 @@ struct thread_frame;
 
 #define SIGNALS 64
 
-#define SIGHUP   1
-#define SIGINT   2
-#define SIGQUIT  3
-#define SIGILL   4
-#define SIGTRAP  5
-#define SIGABRT  6
-#define SIGBUS   7
-#define SIGFPE   8
-#define SIGKILL  9
-#define SIGUSR1  10
-#define SIGSEGV  11
-#define SIGUSR2  12
-#define SIGPIPE  13
-#define SIGALRM  14
-#define SIGTERM  15
-#define SIGCHLD  17
-#define SIGCONT  18
-#define SIGSTOP  19
-#define SIGTSTP  20
-#define SIGTTIN  21
-#define SIGTTOU  22
-#define SIGURG   23
-#define SIGXFSZ  25
-#define SIGWINCH 28
-#define SIGSYS   31
+#define SIGHUP    1
+#define SIGINT    2
+#define SIGQUIT   3
+#define SIGILL    4
+#define SIGTRAP   5
+#define SIGABRT   6
+#define SIGBUS    7
+#define SIGFPE    8
+#define SIGKILL   9
+#define SIGUSR1   10
+#define SIGSEGV   11
+#define SIGUSR2   12
+#define SIGPIPE   13
+#define SIGALRM   14
+#define SIGTERM   15
+#define SIGCHLD   17
+#define SIGCONT   18
+#define SIGSTOP   19
+#define SIGTSTP   20
+#define SIGTTIN   21
+#define SIGTTOU   22
+#define SIGURG    23
+#define SIGXFSZ   25
+#define SIGVTALRM 26
+#define SIGPROF   27
+#define SIGWINCH  28
+#define SIGSYS    31
 
 #define SI_USER       0
 #define SI_KERNEL     0x80
@@ -93,8 +95,8 @@ struct signal_handlers {
 struct signal_info {
     int number;
     int code;
-    int pid; /* or status's owner */
-    uint32_t uid;
+    int pid;          /* or status's owner, or the timer's number */
+    uint32_t uid;     /* or the timer's overrun */
     int status;       /* SIGCHLD */
     uint64_t value;   /* what the sender queued with it */
     uint64_t address; /* faults */
@@ -119,9 +121,9 @@ void signal_handlers_put(struct signal_handlers *handlers);
 void signal_handlers_reset(struct signal_handlers *handlers);
 void signal_queue_empty(struct signal_queue *queue);
 
-/* Under tasks_lock. */
-void signal_send_task(struct task *task, const struct signal_info *info);
-void signal_send_group(struct thread_group *group, const struct signal_info *info);
+/* Under tasks_lock. False: it is not queued, because it is ignored or pending already. */
+bool signal_send_task(struct task *task, const struct signal_info *info);
+bool signal_send_group(struct thread_group *group, const struct signal_info *info);
 /* Everyone in a process group; false when it is empty. */
 bool signal_send_process_group(int process_group, const struct signal_info *info);
 
@@ -138,6 +140,10 @@ void signal_recalculate(struct task *task);
 void signal_retarget(struct thread_group *group);
 /* SIGKILL waits for the task. Under tasks_lock, or by the task itself as a hint. */
 bool signal_kill_pending(const struct task *task);
+
+/* Take a signal of the set that waits for the task or its group; false: there is none. Takes
+ * tasks_lock; what it took is posix_timer_taken's to look at. */
+bool signal_take(struct task *task, uint64_t set, struct signal_info *info);
 
 /* Deliver what is pending: run handlers, stop, or end. On the way to the application. */
 void signal_deliver(struct task *task, struct thread_frame *frame);

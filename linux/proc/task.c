@@ -222,6 +222,7 @@ struct task *task_create_first(struct console *console, long *error)
     task->group = group;
     group->tasks = task;
     group->task_count = 1;
+    group->live = 1;
     group->leader = task;
     group->console = console;
     group->is_console_main = true;

@@ -10,12 +10,14 @@
 #include "linux/core/lock.h"
 #include "linux/core/thread.h"
 #include "linux/core/trap.h"
+#include "linux/event/cpu_clock.h"
 #include "linux/event/wait.h"
 #include "linux/proc/signal.h"
 
 struct file_table;
 struct fs_context;
 struct mm;
+struct process_timers;
 struct tty;
 struct console;
 
@@ -49,6 +51,12 @@ struct vfork {
     struct wait_queue queue;
 };
 
+/* How a call that was interrupted goes on (event/restart.h). */
+struct restart {
+    long (*again)(const struct restart *restart);
+    uint64_t argument[4];
+};
+
 struct task {
     struct task *next_in_group;
     struct thread_group *group;
@@ -72,6 +80,7 @@ struct task {
     bool restore_blocked;
     uint64_t awaited;            /* signals that sigtimedwait waits for; they are in blocked */
     struct signal_queue pending; /* for this task alone */
+    struct restart restart;      /* for restart_syscall */
     uint64_t altstack_base;
     uint64_t altstack_size;
     uint32_t altstack_flags;
@@ -133,10 +142,10 @@ struct thread_group {
     bool is_console_main;    /* its end is reported to the engine */
     bool has_executed;       /* since it was forked */
     uint64_t start_ns;
-    uint64_t ended_cpu_ns;    /* of its tasks that have ended */
-    uint64_t children_cpu_ns; /* of its children that were waited for */
-    uint64_t alarm_ns;        /* when SIGALRM comes, monotonic; 0: never (event/timer.c) */
-    uint64_t alarm_interval_ns;
+    struct cpu_time ended_cpu;     /* of its tasks that have ended */
+    struct cpu_time children_cpu;  /* of its children that were waited for */
+    uint32_t live;                 /* tasks that have not begun to end; atomic */
+    struct process_timers *timers; /* NULL: it has set none (event/process_timers.h) */
 };
 
 static inline struct task *task_current(void)
@@ -184,11 +193,8 @@ static inline bool task_signal_pending(const struct task *task)
     return (__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) & (WORK_SIGNAL | WORK_EXIT)) != 0;
 }
 
-/* CPU time of a thread, and of a group with its ended tasks (takes tasks_lock). */
-uint64_t thread_cpu_ns(uint32_t thread);
 /* Whether it runs, or would if a CPU were free. */
 bool thread_is_running(uint32_t thread);
-uint64_t process_cpu_ns(const struct thread_group *group);
 
 struct credentials *credentials_copy(const struct credentials *credentials);
 void credentials_put(struct credentials *credentials);
