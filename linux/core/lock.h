@@ -13,6 +13,7 @@
  *   open file position
  *   overlay and tmpfs nodes, pipe, tty, channel
  *   signals (group->signals_lock)
+ *   watches of files (event/inotify.c)
  *   list of signalfds
  *   wait queue (an epoll's own behind those of the files that it watches)
  *   ready list of an epoll, list of a file's watchers

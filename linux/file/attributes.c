@@ -4,6 +4,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/file/notify.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
@@ -20,25 +21,32 @@
 /* The object of a descriptor or of a path, and what is asked of it. */
 typedef long (*path_change)(const struct path *path, const void *request);
 
+/* `events`: what it is to who watches the object (notify.h). */
 static long change_path(int directory_fd, uint64_t user_path, uint64_t at_flags, path_change change,
-                        const void *request)
+                        const void *request, uint32_t events)
 {
     struct path path;
     long result = user_path_find(directory_fd, user_path, at_flags, 0, &path);
     if (result == 0) {
         result = path_read_only(&path) ? -EROFS : change(&path, request);
+        if (result == 0) {
+            notify_path(directory_fd, user_path, path.inode, events);
+        }
         path_put(&path);
     }
     return result;
 }
 
-static long change_descriptor(int fd, path_change change, const void *request)
+static long change_descriptor(int fd, path_change change, const void *request, uint32_t events)
 {
     struct file *file = descriptor_get_open(fd);
     if (file == NULL) {
         return -EBADF;
     }
     long result = path_read_only(&file->path) ? -EROFS : change(&file->path, request);
+    if (result == 0) {
+        notify_file(file, events);
+    }
     file_put(file);
     return result;
 }
@@ -65,14 +73,14 @@ long linux_chmod(uint64_t path, uint64_t mode, uint64_t c, uint64_t d, uint64_t 
 {
     (void)c, (void)d, (void)e, (void)f;
     uint32_t request = (uint32_t)mode;
-    return change_path(AT_FDCWD, path, 0, mode_change, &request);
+    return change_path(AT_FDCWD, path, 0, mode_change, &request, NOTIFY_ATTRIB);
 }
 
 long linux_fchmod(uint64_t fd, uint64_t mode, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)c, (void)d, (void)e, (void)f;
     uint32_t request = (uint32_t)mode;
-    return change_descriptor((int)fd, mode_change, &request);
+    return change_descriptor((int)fd, mode_change, &request, NOTIFY_ATTRIB);
 }
 
 long linux_fchmodat(uint64_t directory_fd, uint64_t path, uint64_t mode, uint64_t d, uint64_t e,
@@ -80,7 +88,7 @@ long linux_fchmodat(uint64_t directory_fd, uint64_t path, uint64_t mode, uint64_
 {
     (void)d, (void)e, (void)f;
     uint32_t request = (uint32_t)mode;
-    return change_path((int)directory_fd, path, 0, mode_change, &request);
+    return change_path((int)directory_fd, path, 0, mode_change, &request, NOTIFY_ATTRIB);
 }
 
 long linux_umask(uint64_t mask, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
@@ -135,7 +143,7 @@ long linux_fchownat(uint64_t directory_fd, uint64_t path, uint64_t uid, uint64_t
         return -EINVAL;
     }
     const struct owner_request request = {(uint32_t)uid, (uint32_t)gid};
-    return change_path((int)directory_fd, path, at_flags, owner_change, &request);
+    return change_path((int)directory_fd, path, at_flags, owner_change, &request, NOTIFY_ATTRIB);
 }
 
 long linux_chown(uint64_t path, uint64_t uid, uint64_t gid, uint64_t d, uint64_t e, uint64_t f)
@@ -154,7 +162,7 @@ long linux_fchown(uint64_t fd, uint64_t uid, uint64_t gid, uint64_t d, uint64_t 
 {
     (void)d, (void)e, (void)f;
     const struct owner_request request = {(uint32_t)uid, (uint32_t)gid};
-    return change_descriptor((int)fd, owner_change, &request);
+    return change_descriptor((int)fd, owner_change, &request, NOTIFY_ATTRIB);
 }
 
 /* --- size ------------------------------------------------------------------------------------ */
@@ -197,6 +205,9 @@ long linux_truncate(uint64_t user_path, uint64_t size_bytes, uint64_t c, uint64_
     if (result == 0) {
         result = size_change(path.inode, size_bytes);
     }
+    if (result == 0) {
+        notify_path(AT_FDCWD, user_path, path.inode, NOTIFY_MODIFY);
+    }
     path_put(&path);
     return result;
 }
@@ -214,6 +225,9 @@ long linux_ftruncate(uint64_t fd, uint64_t size_bytes, uint64_t c, uint64_t d, u
     }
     bool allowed = inode_is(file->path.inode, S_IFREG) && file_writable(file);
     long result = allowed ? size_change(file->path.inode, size_bytes) : -EINVAL;
+    if (result == 0) {
+        notify_file(file, NOTIFY_MODIFY);
+    }
     file_put(file);
     return result;
 }
@@ -292,10 +306,12 @@ static long times_set(int directory_fd, uint64_t user_path, const int64_t *time,
     if (result != 0 || request.mask == 0) {
         return result;
     }
+    uint32_t events = notify_of_change(request.mask);
     if (user_path == 0 && directory_fd != AT_FDCWD) {
-        return at_flags != 0 ? -EINVAL : change_descriptor(directory_fd, times_change, &request);
+        return at_flags != 0 ? -EINVAL
+                             : change_descriptor(directory_fd, times_change, &request, events);
     }
-    return change_path(directory_fd, user_path, at_flags, times_change, &request);
+    return change_path(directory_fd, user_path, at_flags, times_change, &request, events);
 }
 
 long linux_utimensat(uint64_t directory_fd, uint64_t path, uint64_t times, uint64_t at_flags,

@@ -9,6 +9,7 @@
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/file/file.h"
+#include "linux/file/notify.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
@@ -194,8 +195,13 @@ static long link_entry(struct entry *entry, const struct path *target)
     if (inode_is(target->inode, S_IFDIR) || directory->operations->link == NULL) {
         return -EPERM;
     }
-    return directory->operations->link(directory, entry->last.name, entry->last.length_bytes,
-                                       target->inode);
+    result = directory->operations->link(directory, entry->last.name, entry->last.length_bytes,
+                                         target->inode);
+    if (result == 0) {
+        notify_inode(target->inode, NOTIFY_ATTRIB);
+        notify_name(directory, &entry->last, false, NOTIFY_CREATE, 0);
+    }
+    return result;
 }
 
 long linux_linkat(uint64_t from_fd, uint64_t from, uint64_t to_fd, uint64_t to, uint64_t at_flags,
@@ -294,6 +300,17 @@ static long entry_removable(const struct entry *entry, bool as_directory)
     return __atomic_load_n(&inode->mounts, __ATOMIC_ACQUIRE) != 0 ? -EBUSY : 0;
 }
 
+/* What is gone for good tells so before its directory does. */
+static void removed_tell(struct entry *entry, bool as_directory)
+{
+    if (!as_directory) {
+        notify_inode(entry->inode, NOTIFY_ATTRIB); /* a name less */
+    }
+    inode_put(entry->inode);
+    entry->inode = NULL;
+    notify_name(entry->directory.inode, &entry->last, as_directory, NOTIFY_DELETE, 0);
+}
+
 static long remove_entry(struct entry *entry, bool as_directory)
 {
     struct inode *directory = entry->directory.inode;
@@ -314,8 +331,12 @@ static long remove_entry(struct entry *entry, bool as_directory)
     if (directory->operations->unlink == NULL) {
         return -EPERM;
     }
-    return directory->operations->unlink(directory, entry->last.name, entry->last.length_bytes,
-                                         as_directory);
+    result = directory->operations->unlink(directory, entry->last.name, entry->last.length_bytes,
+                                           as_directory);
+    if (result == 0) {
+        removed_tell(entry, as_directory);
+    }
+    return result;
 }
 
 /* What unlink and rmdir say of "/", "." and "..". */
@@ -434,6 +455,30 @@ static long rename_allowed(const struct entry *from, const struct entry *to, uin
     return result;
 }
 
+static void moved_tell(const struct entry *from, const struct entry *to)
+{
+    uint32_t cookie = notify_cookie();
+    bool is_directory = inode_is(from->inode, S_IFDIR);
+    notify_name(from->directory.inode, &from->last, is_directory, NOTIFY_MOVED_FROM, cookie);
+    notify_name(to->directory.inode, &to->last, is_directory, NOTIFY_MOVED_TO, cookie);
+}
+
+static void renamed_tell(const struct entry *from, const struct entry *to, uint32_t flags)
+{
+    if (!notify_active()) {
+        return;
+    }
+    moved_tell(from, to);
+    if (to->inode != NULL && !(flags & RENAME_EXCHANGE)) {
+        notify_inode(to->inode, NOTIFY_ATTRIB); /* a name less */
+    }
+    notify_inode(from->inode, NOTIFY_MOVE_SELF);
+    if (flags & RENAME_EXCHANGE) {
+        moved_tell(to, from);
+        notify_inode(to->inode, NOTIFY_MOVE_SELF);
+    }
+}
+
 static long rename_entries(struct entry *from, struct entry *to, uint32_t flags)
 {
     struct inode *from_directory = from->directory.inode;
@@ -479,6 +524,9 @@ static long rename_found(struct entry *from, struct entry *to, uint32_t flags)
     long result = rename_entries(from, to, flags);
     if (moves) {
         mutex_unlock(&rename_lock);
+    }
+    if (result == 0 && from->inode != to->inode) {
+        renamed_tell(from, to, flags);
     }
     return result;
 }

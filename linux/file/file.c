@@ -10,6 +10,7 @@
 #include "linux/core/heap.h"
 #include "linux/core/image.h"
 #include "linux/event/epoll.h"
+#include "linux/file/notify.h"
 #include "linux/file/record_lock.h"
 #include "linux/file/walk.h"
 
@@ -68,6 +69,9 @@ void file_put(struct file *file)
     }
     if (file->watchers != NULL) {
         epoll_file_gone(file);
+    }
+    if (file->operations != &no_operations) {
+        notify_file(file, file_writable(file) ? NOTIFY_CLOSE_WRITE : NOTIFY_CLOSE_NOWRITE);
     }
     record_locks_released(file);
     file_claim_drop(file);

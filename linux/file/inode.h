@@ -12,6 +12,7 @@ struct file;
 struct inode;
 struct mount;
 struct path;
+struct watch;
 
 #define NAME_MAX 255
 #define PATH_MAX 4096
@@ -147,12 +148,13 @@ struct inode {
     int64_t change_ns;
     struct mutex lock;
     const struct inode_operations *operations;
-    uint32_t mounts;      /* how many mounts stand on it (path.c) */
-    struct pipe *fifo;    /* S_IFIFO: while it is open (pipe.c) */
-    int32_t writers;      /* > 0: open for writing, < 0: being executed, so many times; atomic */
-    uint32_t seals;       /* F_SEAL_* of fcntl; atomic */
-    bool mapped;          /* a mapping of it was made once; atomic */
-    bool file_capability; /* it may have the attribute security.capability */
+    uint32_t mounts;       /* how many mounts stand on it (path.c) */
+    struct pipe *fifo;     /* S_IFIFO: while it is open (pipe.c) */
+    int32_t writers;       /* > 0: open for writing, < 0: being executed, so many times; atomic */
+    uint32_t seals;        /* F_SEAL_* of fcntl; atomic */
+    bool mapped;           /* a mapping of it was made once; atomic */
+    bool file_capability;  /* it may have the attribute security.capability */
+    struct watch *watches; /* who watches it (event/inotify.c) */
 };
 
 static inline void inode_get(struct inode *inode)
@@ -160,9 +162,15 @@ static inline void inode_get(struct inode *inode)
     __atomic_fetch_add(&inode->references, 1, __ATOMIC_RELAXED);
 }
 
+/* inotify.c: the last reference to an inode is gone that is watched. */
+void inode_watches_end(struct inode *inode);
+
 static inline void inode_put(struct inode *inode)
 {
     if (inode != NULL && __atomic_sub_fetch(&inode->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        if (__atomic_load_n(&inode->watches, __ATOMIC_ACQUIRE) != NULL) {
+            inode_watches_end(inode);
+        }
         inode->operations->release(inode);
     }
 }

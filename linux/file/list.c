@@ -11,6 +11,7 @@
 #include "linux/core/user.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/file/notify.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
@@ -131,6 +132,7 @@ static long list_directory(struct file *file, uint64_t user_buffer, uint32_t cap
     }
     mutex_unlock(&file->position_lock);
     heap_free(listing.buffer);
+    notify_file(file, NOTIFY_ACCESS);
     return result;
 }
 

@@ -7,6 +7,7 @@
 #include "linux/core/user.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/file/notify.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
@@ -76,6 +77,7 @@ long path_create(const struct path *directory, const struct last_name *last,
     if (result != 0) {
         return result;
     }
+    notify_name(inode, last, inode_is(made, S_IFDIR), NOTIFY_CREATE, 0);
     if (out != NULL) {
         *out = made;
     } else {
@@ -264,11 +266,16 @@ static long open_allowed(const struct opened *opened, uint32_t flags)
     return result;
 }
 
-static long open_truncate(struct inode *inode)
+static long open_truncate(const struct file *file)
 {
+    struct inode *inode = file->path.inode;
     struct attributes attributes = {.modify_ns = (int64_t)clock_wall_ns()};
     uint32_t mask = ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME;
-    return inode_change(inode, mask | set_id_drop(inode, &attributes), &attributes);
+    long result = inode_change(inode, mask | set_id_drop(inode, &attributes), &attributes);
+    if (result == 0) {
+        notify_file(file, NOTIFY_MODIFY);
+    }
+    return result;
 }
 
 static long open_operations(struct file *file, const struct opened *opened)
@@ -287,8 +294,9 @@ static long open_operations(struct file *file, const struct opened *opened)
     } else {
         file->operations = &directory_file_operations;
     }
+    notify_file(file, NOTIFY_OPEN);
     if ((flags & O_TRUNC) && inode_is(inode, S_IFREG) && !opened->created) {
-        return open_truncate(inode);
+        return open_truncate(file);
     }
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "linux/core/user.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/file/notify.h"
 #include "linux/file/walk.h"
 #include "linux/proc/limit.h"
 
@@ -61,8 +62,14 @@ static long transfer_at(struct file *file, struct io *io, enum direction directi
     const struct file_operations *operations = file->operations;
     struct inode *inode = file->path.inode;
     if (direction == READ) {
-        return operations->read == NULL ? (inode_is(inode, S_IFDIR) ? -EISDIR : -EINVAL)
-                                        : operations->read(file, io, position);
+        if (operations->read == NULL) {
+            return inode_is(inode, S_IFDIR) ? -EISDIR : -EINVAL;
+        }
+        long length = operations->read(file, io, position);
+        if (length > 0) {
+            notify_file(file, NOTIFY_ACCESS);
+        }
+        return length;
     }
     if (operations->write == NULL) {
         return -EINVAL;
@@ -83,6 +90,7 @@ static long transfer_at(struct file *file, struct io *io, enum direction directi
     io->left_bytes += beyond;
     if (result > 0) {
         written(file);
+        notify_file(file, NOTIFY_MODIFY);
     }
     return result;
 }
@@ -591,6 +599,9 @@ long linux_fallocate(uint64_t fd, uint64_t mode, uint64_t offset, uint64_t lengt
         return -EBADF;
     }
     long result = allocate(file, (uint32_t)mode, (int64_t)offset, (int64_t)length_bytes);
+    if (result == 0) {
+        notify_file(file, NOTIFY_MODIFY);
+    }
     file_put(file);
     return result;
 }

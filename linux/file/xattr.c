@@ -13,6 +13,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/file/notify.h"
 #include "linux/file/user_path.h"
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
@@ -154,6 +155,11 @@ static long list(const struct path *path, struct xattr_request *request)
 
 /* --- on a path or a descriptor --------------------------------------------------------------- */
 
+static bool changes(xattr_call call)
+{
+    return call == set || call == drop;
+}
+
 static long on_path(uint64_t user_path, uint64_t at_flags, xattr_call call,
                     struct xattr_request *request)
 {
@@ -161,6 +167,9 @@ static long on_path(uint64_t user_path, uint64_t at_flags, xattr_call call,
     long result = user_path_find(AT_FDCWD, user_path, at_flags, 0, &path);
     if (result == 0) {
         result = call(&path, request);
+        if (result == 0 && changes(call)) {
+            notify_path(AT_FDCWD, user_path, path.inode, NOTIFY_ATTRIB);
+        }
         path_put(&path);
     }
     return result;
@@ -173,6 +182,9 @@ static long on_descriptor(int fd, xattr_call call, struct xattr_request *request
         return -EBADF;
     }
     long result = call(&file->path, request);
+    if (result == 0 && changes(call)) {
+        notify_file(file, NOTIFY_ATTRIB);
+    }
     file_put(file);
     return result;
 }

@@ -158,6 +158,45 @@ void epoll_file_gone(struct file *file)
     (void)file;
 }
 
+/* Nobody watches. */
+uint32_t notify_watches;
+
+void notify_inode(struct inode *inode, uint32_t events)
+{
+    (void)inode, (void)events;
+}
+
+void notify_name(struct inode *directory, const struct last_name *last, bool is_directory,
+                 uint32_t events, uint32_t cookie)
+{
+    (void)directory, (void)last, (void)is_directory, (void)events, (void)cookie;
+}
+
+void notify_file(const struct file *file, uint32_t events)
+{
+    (void)file, (void)events;
+}
+
+void notify_path(int directory_fd, uint64_t user_path, struct inode *inode, uint32_t events)
+{
+    (void)directory_fd, (void)user_path, (void)inode, (void)events;
+}
+
+uint32_t notify_cookie(void)
+{
+    return 1;
+}
+
+uint32_t notify_of_change(uint32_t mask)
+{
+    return mask;
+}
+
+void inode_watches_end(struct inode *inode)
+{
+    (void)inode;
+}
+
 /* Whoever would wait is told of a signal. */
 long wait_event(struct wait_queue *queue, bool (*ready)(void *), void *context)
 {
