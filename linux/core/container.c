@@ -42,11 +42,11 @@ void container_hostname_set(const char *name, uint32_t length_bytes)
 
 /*
  * Calls that programs try and do well without. rseq (334): glibc registers it in every thread and
- * uses it, if at all, to ask less often for the CPU. clone3 (435): glibc goes on with clone.
+ * uses it, if at all, to ask less often for the CPU.
  */
 static bool is_optional(uint64_t number)
 {
-    return number == 334 || number == 435;
+    return number == 334;
 }
 
 void container_missing_call(uint64_t number)

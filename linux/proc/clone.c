@@ -9,12 +9,14 @@
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
+#include "linux/proc/pidfd.h"
 #include "linux/proc/table.h"
 
 #define CLONE_VM             0x00000100ull
 #define CLONE_FS             0x00000200ull
 #define CLONE_FILES          0x00000400ull
 #define CLONE_SIGHAND        0x00000800ull
+#define CLONE_PIDFD          0x00001000ull
 #define CLONE_VFORK          0x00004000ull
 #define CLONE_PARENT         0x00008000ull
 #define CLONE_THREAD         0x00010000ull
@@ -25,19 +27,22 @@
 #define CLONE_DETACHED       0x00400000ull
 #define CLONE_CHILD_SETTID   0x01000000ull
 #define CLONE_IO             0x80000000ull
-#define CLONE_SIGNAL_MASK    0xffull
+#define CLONE_CLEAR_SIGHAND  0x100000000ull
+#define CLONE_SIGNAL_MASK    0xffull /* of clone: the low bits are the signal */
 
 #define CLONE_SUPPORTED                                                                            \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT |              \
-     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |    \
-     CLONE_DETACHED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_SIGNAL_MASK)
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_VFORK |               \
+     CLONE_PARENT | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |            \
+     CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_CLEAR_SIGHAND)
 
 struct clone_request {
-    uint64_t flags;
+    uint64_t flags; /* CLONE_SUPPORTED */
+    uint64_t exit_signal;
     uint64_t stack;
     uint64_t parent_tid;
     uint64_t child_tid;
     uint64_t tls;
+    uint64_t pidfd; /* user address */
 };
 
 /* The counted parts, shared or copied. */
@@ -60,6 +65,9 @@ static long parts_copy(struct task *child, const struct task *task, uint64_t fla
         child->handlers = task->handlers;
     } else {
         child->handlers = signal_handlers_copy(task->handlers);
+        if ((flags & CLONE_CLEAR_SIGHAND) && child->handlers != NULL) {
+            signal_handlers_reset(child->handlers);
+        }
     }
     __atomic_fetch_add(&task->credentials->references, 1, __ATOMIC_RELAXED);
     child->credentials = task->credentials;
@@ -84,48 +92,6 @@ static void group_inherit(struct thread_group *group, const struct thread_group 
     memcpy(group->limits, from->limits, sizeof(group->limits));
     memcpy(group->exe, from->exe, sizeof(group->exe));
     group->oom_adjust = from->oom_adjust;
-}
-
-/* Into the tree: a thread of our group, or a new group that is our child. */
-static long tree_enter(struct task *child, struct task *task, uint64_t flags,
-                       struct thread_group *new_group)
-{
-    mutex_lock(&tasks_lock);
-    /* Who sweeps with SIGKILL, under the lock, meets every child or its parent before it forks. */
-    long result =
-        task->group->exiting || signal_kill_pending(task) ? -ERESTARTSYS : table_enter(child);
-    if (result != 0) {
-        mutex_unlock(&tasks_lock);
-        return result;
-    }
-    memcpy(child->name, task->name, sizeof(child->name));
-    if (new_group == NULL) {
-        child->group = task->group;
-        child->next_in_group = task->group->tasks;
-        task->group->tasks = child;
-        task->group->task_count++;
-        __atomic_fetch_add(&task->group->live, 1, __ATOMIC_RELAXED);
-        signal_recalculate(child); /* the group may be stopped */
-    } else {
-        struct thread_group *parent = flags & CLONE_PARENT ? task->group->parent : task->group;
-        child->group = new_group;
-        new_group->pid = child->tid;
-        new_group->tasks = child;
-        new_group->task_count = 1;
-        new_group->live = 1;
-        new_group->leader = child;
-        new_group->exit_signal = (int)(flags & CLONE_SIGNAL_MASK);
-        group_inherit(new_group, task->group);
-        memcpy(new_group->name, task->name, sizeof(new_group->name));
-        new_group->parent = parent;
-        if (parent != NULL) {
-            new_group->next_sibling = parent->children;
-            parent->children = new_group;
-        }
-        table_enter_group(new_group);
-    }
-    mutex_unlock(&tasks_lock);
-    return 0;
 }
 
 /* The child's registers, on its own stack where thread_entry expects them. */
@@ -199,49 +165,152 @@ static void vfork_wait(struct task *task, struct vfork *vfork)
     waiter_remove(&waiter);
 }
 
+static long request_check(const struct clone_request *request)
+{
+    uint64_t flags = request->flags;
+    bool good = !(flags & ~CLONE_SUPPORTED) && request->exit_signal <= SIGNALS &&
+                !((flags & CLONE_SIGHAND) && !(flags & CLONE_VM)) &&
+                !((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND)) &&
+                !((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND)) &&
+                !((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED)));
+    return !good ? -EINVAL : (flags & CLONE_SETTLS) && request->tls >= APPLICATION_END ? -EPERM : 0;
+}
+
+/* What a clone is made of, until it runs. */
+struct birth {
+    struct task *child;
+    struct thread_group *group; /* NULL: it is a thread of ours */
+    struct vfork *vfork;
+    struct process_handle *handle; /* with a reference; NULL: no pidfd is wanted */
+    long pidfd;
+};
+
+/* Under tasks_lock. */
+static void group_enter(const struct birth *birth, const struct task *task,
+                        const struct clone_request *request)
+{
+    struct thread_group *group = birth->group;
+    struct thread_group *parent = request->flags & CLONE_PARENT ? task->group->parent : task->group;
+    birth->child->group = group;
+    group->pid = birth->child->tid;
+    group->tasks = birth->child;
+    group->task_count = 1;
+    group->live = 1;
+    group->leader = birth->child;
+    group->exit_signal = (int)request->exit_signal;
+    group_inherit(group, task->group);
+    memcpy(group->name, task->name, sizeof(group->name));
+    group->parent = parent;
+    if (parent != NULL) {
+        group->next_sibling = parent->children;
+        parent->children = group;
+    }
+    if (birth->handle != NULL) {
+        process_handle_attach(birth->handle, group);
+    }
+    table_enter_group(group);
+}
+
+/* Into the tree: a thread of our group, or a new group that is our child. */
+static long tree_enter(const struct birth *birth, struct task *task,
+                       const struct clone_request *request)
+{
+    struct task *child = birth->child;
+    mutex_lock(&tasks_lock);
+    /* Who sweeps with SIGKILL, under the lock, meets every child or its parent before it forks. */
+    long result =
+        task->group->exiting || signal_kill_pending(task) ? -ERESTARTSYS : table_enter(child);
+    if (result != 0) {
+        mutex_unlock(&tasks_lock);
+        return result;
+    }
+    memcpy(child->name, task->name, sizeof(child->name));
+    if (birth->group == NULL) {
+        child->group = task->group;
+        child->next_in_group = task->group->tasks;
+        task->group->tasks = child;
+        task->group->task_count++;
+        __atomic_fetch_add(&task->group->live, 1, __ATOMIC_RELAXED);
+        signal_recalculate(child); /* the group may be stopped */
+    } else {
+        group_enter(birth, task, request);
+    }
+    mutex_unlock(&tasks_lock);
+    return 0;
+}
+
+static void birth_undo(struct birth *birth)
+{
+    if (birth->child != NULL) {
+        if (birth->child->thread != 0) {
+            (void)kernel_object_destroy(birth->child->thread);
+            thread_block_release(birth->child->frame);
+        }
+        task_parts_put(birth->child);
+    }
+    if (birth->handle != NULL) {
+        (void)descriptor_close((int)birth->pidfd);
+        process_handle_put(birth->handle);
+    }
+    heap_free(birth->child);
+    heap_free(birth->group);
+    heap_free(birth->vfork);
+}
+
+static long birth_pidfd(struct birth *birth, const struct clone_request *request)
+{
+    if (!(request->flags & CLONE_PIDFD)) {
+        return 0;
+    }
+    birth->pidfd = pidfd_new(&birth->handle);
+    if (birth->pidfd < 0) {
+        return birth->pidfd;
+    }
+    return put_user_u32(request->pidfd, (uint32_t)birth->pidfd);
+}
+
+/* Everything that can fail. birth_undo comes after a failure. */
+static long birth_prepare(struct birth *birth, struct task *task,
+                          const struct clone_request *request)
+{
+    bool new_group = !(request->flags & CLONE_THREAD);
+    bool waits = request->flags & CLONE_VFORK;
+    birth->child = child_new(task, request);
+    birth->group = new_group ? group_new() : NULL;
+    birth->vfork = waits ? vfork_new() : NULL;
+    if (birth->child == NULL || (new_group && birth->group == NULL) ||
+        (waits && birth->vfork == NULL)) {
+        return -ENOMEM;
+    }
+    birth->child->vfork = birth->vfork;
+    long result = parts_copy(birth->child, task, request->flags);
+    if (result == 0) {
+        result = birth_pidfd(birth, request);
+    }
+    if (result == 0) {
+        result =
+            thread_new(birth->child, THREAD_COPY_FPU, &birth->child->thread, &birth->child->frame);
+    }
+    return result != 0 ? result : tree_enter(birth, task, request);
+}
+
 static long clone_with(const struct clone_request *request)
 {
     struct task *task = task_current();
-    uint64_t flags = request->flags;
-    if ((flags & ~CLONE_SUPPORTED) || ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM)) ||
-        ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND)) ||
-        (flags & CLONE_SIGNAL_MASK) > SIGNALS) {
-        return -EINVAL;
-    }
-    if (request->flags & CLONE_SETTLS && request->tls >= APPLICATION_END) {
-        return -EPERM;
-    }
-    struct task *child = child_new(task, request);
-    struct thread_group *group = flags & CLONE_THREAD ? NULL : group_new();
-    struct vfork *vfork = flags & CLONE_VFORK ? vfork_new() : NULL;
-    if (child == NULL || (group == NULL && !(flags & CLONE_THREAD)) ||
-        (vfork == NULL && (flags & CLONE_VFORK))) {
-        heap_free(child);
-        heap_free(group);
-        heap_free(vfork);
-        return -ENOMEM;
-    }
-    child->vfork = vfork;
-    long result = parts_copy(child, task, flags);
-    if (result == 0) {
-        result = thread_new(child, THREAD_COPY_FPU, &child->thread, &child->frame);
-    }
-    if (result == 0) {
-        result = tree_enter(child, task, flags, group);
-        if (result != 0) {
-            (void)kernel_object_destroy(child->thread);
-            thread_block_release(child->frame);
-        }
-    }
+    struct birth birth = {.child = NULL};
+    long result = request_check(request);
     if (result != 0) {
-        task_parts_put(child);
-        heap_free(child);
-        heap_free(group);
-        heap_free(vfork);
         return result;
     }
+    result = birth_prepare(&birth, task, request);
+    if (result != 0) {
+        birth_undo(&birth);
+        return result;
+    }
+    process_handle_put(birth.handle);
+    struct task *child = birth.child;
     int tid = child->tid;
-    if (flags & CLONE_PARENT_SETTID) {
+    if (request->flags & CLONE_PARENT_SETTID) {
         (void)put_user_u32(request->parent_tid, (uint32_t)tid);
     }
     struct application_registers *registers = registers_copy(child, task, request->stack);
@@ -249,31 +318,111 @@ static long clone_with(const struct clone_request *request)
                             (uint64_t)registers) != STATUS_OK) {
         personality_panic("clone: the thread does not start");
     }
-    if (vfork != NULL) {
-        vfork_wait(task, vfork);
-        vfork_put(vfork);
+    if (birth.vfork != NULL) {
+        vfork_wait(task, birth.vfork);
+        vfork_put(birth.vfork);
     }
     return tid;
 }
+
+/* --- system calls ---------------------------------------------------------------------------- */
 
 long linux_clone(uint64_t flags, uint64_t stack, uint64_t parent_tid, uint64_t child_tid,
                  uint64_t tls, uint64_t f)
 {
     (void)f;
-    struct clone_request request = {flags, stack, parent_tid, child_tid, tls};
+    const struct clone_request request = {
+        .flags = (uint32_t)flags & ~CLONE_SIGNAL_MASK,
+        .exit_signal = flags & CLONE_SIGNAL_MASK,
+        .stack = stack,
+        .parent_tid = parent_tid,
+        .child_tid = child_tid,
+        .tls = tls,
+        .pidfd = parent_tid,
+    };
+    /* Both would have their answer at the same address. */
+    bool twice = (flags & CLONE_PIDFD) && (flags & CLONE_PARENT_SETTID);
+    return twice ? -EINVAL : clone_with(&request);
+}
+
+struct user_clone { /* struct clone_args */
+    uint64_t flags;
+    uint64_t pidfd;
+    uint64_t child_tid;
+    uint64_t parent_tid;
+    uint64_t exit_signal;
+    uint64_t stack;
+    uint64_t stack_bytes;
+    uint64_t tls;
+    uint64_t set_tid;
+    uint64_t set_tid_count;
+    uint64_t cgroup;
+};
+
+#define USER_CLONE_FIRST 64u /* bytes that the first version had */
+
+/* What a newer caller says beyond our structure has to be nothing. */
+static long user_clone_read(struct user_clone *user, uint64_t address, uint64_t size_bytes)
+{
+    if (size_bytes < USER_CLONE_FIRST || size_bytes > PAGE_SIZE) {
+        return size_bytes < USER_CLONE_FIRST ? -EINVAL : -E2BIG;
+    }
+    memset(user, 0, sizeof(*user));
+    if (copy_from_user(user, address, MIN(size_bytes, sizeof(*user))) != 0) {
+        return -EFAULT;
+    }
+    for (uint64_t at = sizeof(*user); at < size_bytes; at++) {
+        uint8_t byte;
+        if (copy_from_user(&byte, address + at, 1) != 0) {
+            return -EFAULT;
+        }
+        if (byte != 0) {
+            return -E2BIG;
+        }
+    }
+    return 0;
+}
+
+long linux_clone3(uint64_t user_arguments, uint64_t size_bytes, uint64_t c, uint64_t d, uint64_t e,
+                  uint64_t f)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    struct user_clone user;
+    long result = user_clone_read(&user, user_arguments, size_bytes);
+    if (result != 0) {
+        return result;
+    }
+    bool not_child = user.flags & (CLONE_THREAD | CLONE_PARENT);
+    if (user.flags & (CLONE_SIGNAL_MASK | CLONE_DETACHED) || user.exit_signal > SIGNALS ||
+        (not_child && user.exit_signal != 0) || (user.stack == 0) != (user.stack_bytes == 0) ||
+        !user_range(user.stack, user.stack_bytes)) {
+        return -EINVAL;
+    }
+    if (user.set_tid_count != 0) {
+        return -EPERM; /* numbers are chosen for containers that are restored, by their runtime */
+    }
+    const struct clone_request request = {
+        .flags = user.flags,
+        .exit_signal = user.exit_signal,
+        .stack = user.stack + user.stack_bytes,
+        .parent_tid = user.parent_tid,
+        .child_tid = user.child_tid,
+        .tls = user.tls,
+        .pidfd = user.pidfd,
+    };
     return clone_with(&request);
 }
 
 long linux_fork(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-    struct clone_request request = {.flags = SIGCHLD};
+    struct clone_request request = {.exit_signal = SIGCHLD};
     return clone_with(&request);
 }
 
 long linux_vfork(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-    struct clone_request request = {.flags = SIGCHLD | CLONE_VM | CLONE_VFORK};
+    struct clone_request request = {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD};
     return clone_with(&request);
 }

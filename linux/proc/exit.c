@@ -11,6 +11,7 @@
 #include "linux/mm/mm.h"
 #include "linux/ipc/ipc.h"
 #include "linux/proc/exit.h"
+#include "linux/proc/pidfd.h"
 #include "linux/proc/table.h"
 #include "linux/proc/usage.h"
 #include "linux/tty/tty.h"
@@ -23,6 +24,7 @@
 #define P_ALL            0
 #define P_PID            1
 #define P_PGID           2
+#define P_PIDFD          3
 #define WTHREADS         0xe0000000u /* __WNOTHREAD, __WALL, __WCLONE: there is no difference */
 #define STATUS_CONTINUED 0xffff
 
@@ -59,6 +61,7 @@ static struct thread_group *adopter(const struct thread_group *group)
 static void group_free(struct thread_group *group)
 {
     table_leave_group(group);
+    process_handle_detach(group);
     signal_queue_empty(&group->pending);
     console_put(group->console);
     heap_free(group);
@@ -141,6 +144,7 @@ static void group_end(struct thread_group *group)
 {
     group->state = GROUP_ZOMBIE;
     semaphores_undo(group->pid);
+    process_handle_ended(group);
     children_give_away(group);
     if (group->pid == 1) {
         task_for_each_group(kill_visit, group);
@@ -332,8 +336,9 @@ long group_become_single(struct task *task)
 
 struct wait_request {
     struct thread_group *group;
-    int kind; /* P_ALL, P_PID, P_PGID */
+    int kind; /* P_ALL, P_PID, P_PGID, P_PIDFD */
     int id;
+    struct process_handle *handle; /* P_PIDFD */
     int options;
     int result_pid; /* 0: nothing yet */
     uint32_t uid;
@@ -344,9 +349,10 @@ struct wait_request {
 
 static bool wanted(const struct wait_request *request, const struct thread_group *child)
 {
-    return request->kind == P_ALL   ? true
-           : request->kind == P_PID ? child->pid == request->id
-                                    : child->process_group == request->id;
+    return request->kind == P_ALL     ? true
+           : request->kind == P_PID   ? child->pid == request->id
+           : request->kind == P_PIDFD ? child->handle == request->handle
+                                      : child->process_group == request->id;
 }
 
 /* Does the child have something to report? Takes the report, unless it is only to be looked at. */
@@ -469,20 +475,32 @@ long linux_waitid(uint64_t kind, uint64_t id, uint64_t user_info, uint64_t optio
     struct task *task = task_current();
     uint32_t what = WEXITED | WUNTRACED | WCONTINUED;
     if ((uint32_t)options & ~(what | WNOHANG | WNOWAIT | WTHREADS) || !(options & what) ||
-        kind > P_PGID || (kind == P_PID && (int)id <= 0) || (kind == P_PGID && (int)id < 0)) {
+        kind > P_PIDFD || (kind == P_PID && (int)id <= 0) || (kind == P_PGID && (int)id < 0)) {
         return -EINVAL;
     }
     struct wait_request request = {
         .group = task->group, .kind = (int)kind, .id = (int)id, .options = (int)options};
+    bool nonblocking = false;
     if (kind == P_PGID && id == 0) {
         request.id = task->group->process_group;
+    } else if (kind == P_PIDFD) {
+        if (pidfd_handle((int)id, &request.handle, &nonblocking) != 0) {
+            return (int)id < 0 ? -EINVAL : -EBADF;
+        }
+        request.options |= nonblocking ? WNOHANG : 0;
     }
     long result = wait_event(&task->group->child_wait, wait_look, &request);
+    process_handle_put(request.handle);
     if (result != 0) {
         return result;
     }
-    if (request.result_pid == 0 && request.no_children) {
-        return -ECHILD;
+    if (request.result_pid == 0) {
+        if (request.no_children) {
+            return -ECHILD;
+        }
+        if (nonblocking && !(options & WNOHANG)) {
+            return -EAGAIN;
+        }
     }
     struct signal_info info;
     info_of_report(&info, &request);

@@ -5,6 +5,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/proc/capability.h"
+#include "linux/proc/pidfd.h"
 
 static void info_of_caller(struct signal_info *info, const struct task *task, int number, int code)
 {
@@ -166,6 +167,58 @@ long linux_rt_sigqueueinfo(uint64_t pid, uint64_t number, uint64_t user_info, ui
         mutex_lock(&tasks_lock);
         result = process_send((int)pid, &info);
         mutex_unlock(&tasks_lock);
+    }
+    return result;
+}
+
+static long handle_send(const struct process_handle *handle, const struct signal_info *info)
+{
+    mutex_lock(&tasks_lock);
+    struct thread_group *group = process_handle_group(handle);
+    long result = group == NULL ? -ESRCH : group_send(group, info);
+    mutex_unlock(&tasks_lock);
+    return result;
+}
+
+/* user_info 0: as by kill. Only to oneself may one pretend to be kernel or kill. */
+static long pidfd_info(const struct process_handle *handle, uint64_t number, uint64_t user_info,
+                       struct signal_info *info)
+{
+    if (number > SIGNALS) {
+        return -EINVAL;
+    }
+    if (user_info == 0) {
+        info_of_caller(info, task_current(), (int)number, SI_USER);
+        return 0;
+    }
+    long result = signal_info_from_user(info, user_info);
+    if (result == 0 && info->number != (int)number) {
+        result = -EINVAL;
+    }
+    mutex_lock(&tasks_lock);
+    bool ourselves = process_handle_group(handle) == task_current()->group;
+    mutex_unlock(&tasks_lock);
+    bool pretends = info->code >= 0 || info->code == SI_TKILL;
+    return result == 0 && pretends && !ourselves ? -EPERM : result;
+}
+
+long linux_pidfd_send_signal(uint64_t fd, uint64_t number, uint64_t user_info, uint64_t flags,
+                             uint64_t e, uint64_t f)
+{
+    (void)e, (void)f;
+    struct process_handle *handle;
+    struct signal_info info;
+    bool nonblocking;
+    if ((uint32_t)flags != 0) {
+        return -EINVAL;
+    }
+    long result = pidfd_handle((int)fd, &handle, &nonblocking);
+    if (result == 0) {
+        result = pidfd_info(handle, (uint32_t)number, user_info, &info);
+        if (result == 0) {
+            result = handle_send(handle, &info);
+        }
+        process_handle_put(handle);
     }
     return result;
 }

@@ -17,6 +17,7 @@
 struct file_table;
 struct fs_context;
 struct mm;
+struct process_handle;
 struct process_timers;
 struct tty;
 struct console;
@@ -145,6 +146,7 @@ struct thread_group {
     struct cpu_time ended_cpu;     /* of its tasks that have ended */
     struct cpu_time children_cpu;  /* of its children that were waited for */
     uint32_t live;                 /* tasks that have not begun to end; atomic */
+    struct process_handle *handle; /* for pidfds; NULL: nobody has asked (proc/pidfd.h) */
     struct process_timers *timers; /* NULL: it has set none (event/process_timers.h) */
 };
 
