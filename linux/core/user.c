@@ -5,6 +5,7 @@
 long user_copy(void *to, const void *from, uint64_t length_bytes);
 long user_clear(void *to, uint64_t length_bytes);
 long user_copy_string(char *to, const char *from, uint64_t capacity_bytes);
+long user_compare_exchange(uint32_t *at, uint32_t *expected, uint32_t value);
 
 static void *user_pointer(uint64_t address)
 {
@@ -38,4 +39,11 @@ long copy_string_from_user(char *to, uint64_t from, uint64_t capacity_bytes)
         return limit == capacity_bytes ? -ENAMETOOLONG : -EFAULT;
     }
     return length;
+}
+
+long exchange_user_u32(uint64_t at, uint32_t *expected, uint32_t value)
+{
+    return user_range(at, sizeof(value))
+               ? user_compare_exchange((uint32_t *)(uintptr_t)at, expected, value)
+               : -EFAULT;
 }

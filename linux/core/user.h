@@ -27,3 +27,7 @@ static inline long put_user_u64(uint64_t to, uint64_t value)
 {
     return copy_to_user(to, &value, sizeof(value));
 }
+
+/* Put `value` there if *expected is there, otherwise what is there into *expected: 1 done, 0 not,
+ * -EFAULT. Aligned. */
+long exchange_user_u32(uint64_t at, uint32_t *expected, uint32_t value);

@@ -28,8 +28,6 @@
 #define BUCKETS       64
 #define NS_PER_SECOND 1000000000ull
 
-long user_compare_exchange(uint32_t *at, uint32_t *expected, uint32_t value);
-
 struct futex_key {
     const void *object; /* mm, shared_pages or inode */
     uint64_t place;
@@ -370,8 +368,7 @@ static long futex_wake_op(struct mm *mm, uint64_t address, uint64_t second, bool
         argument = 1u << (argument & 31);
     }
     while (result == 0) {
-        result = user_compare_exchange((uint32_t *)(uintptr_t)second, &old,
-                                       operate(operation, old, argument));
+        result = exchange_user_u32(second, &old, operate(operation, old, argument));
         if (result == 1) {
             break; /* done */
         }
@@ -457,103 +454,4 @@ long linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t 
     default:
         return -ENOSYS;
     }
-}
-
-/* --- robust lists ---------------------------------------------------------------------------- */
-
-#define ROBUST_MAX       2048
-#define FUTEX_WAITERS    0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK   0x3fffffffu
-#define ROBUST_PRIORITY  1u /* bit 0 of a pointer: a priority-inheriting lock, which we lack */
-
-struct user_robust_head {
-    uint64_t first;
-    int64_t word_offset; /* from an entry to its futex */
-    uint64_t pending;    /* an entry that is about to be put in or taken out; or 0 */
-};
-
-static bool word_release(const struct task *task, uint64_t address, bool pending)
-{
-    uint32_t old;
-    if (address % 4 != 0 || copy_from_user(&old, address, sizeof(old)) != 0) {
-        return false;
-    }
-    /* A pending one may have been given up already, but nobody woken. */
-    if (pending && old == 0) {
-        (void)futex_wake_address(task->mm, address, 1);
-        return true;
-    }
-    while ((old & FUTEX_TID_MASK) == (uint32_t)task->tid) {
-        uint32_t died = (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-        long result = user_compare_exchange((uint32_t *)(uintptr_t)address, &old, died);
-        if (result < 0) {
-            return false;
-        }
-        if (result == 1) {
-            if (old & FUTEX_WAITERS) {
-                (void)futex_wake_address(task->mm, address, 1);
-            }
-            return true;
-        }
-    }
-    return true;
-}
-
-void robust_list_release(struct task *task)
-{
-    uint64_t head = task->robust_list;
-    struct user_robust_head list;
-    task->robust_list = 0;
-    if (head == 0 || task->mm == NULL || copy_from_user(&list, head, sizeof(list)) != 0) {
-        return;
-    }
-    uint64_t pending = list.pending & ~(uint64_t)ROBUST_PRIORITY;
-    uint64_t entry = list.first & ~(uint64_t)ROBUST_PRIORITY;
-    for (int i = 0; i < ROBUST_MAX && entry != head; i++) {
-        uint64_t next;
-        bool more = copy_from_user(&next, entry, sizeof(next)) == 0;
-        if (entry != pending && !word_release(task, entry + (uint64_t)list.word_offset, false)) {
-            return;
-        }
-        if (!more) {
-            return;
-        }
-        entry = next & ~(uint64_t)ROBUST_PRIORITY;
-    }
-    if (pending != 0) {
-        (void)word_release(task, pending + (uint64_t)list.word_offset, true);
-    }
-}
-
-long linux_set_robust_list(uint64_t head, uint64_t length, uint64_t c, uint64_t d, uint64_t e,
-                           uint64_t f)
-{
-    (void)c, (void)d, (void)e, (void)f;
-    if (length != sizeof(struct user_robust_head)) {
-        return -EINVAL;
-    }
-    task_current()->robust_list = head;
-    return 0;
-}
-
-long linux_get_robust_list(uint64_t tid, uint64_t user_head, uint64_t user_length, uint64_t d,
-                           uint64_t e, uint64_t f)
-{
-    (void)d, (void)e, (void)f;
-    const struct task *self = task_current();
-    mutex_lock(&tasks_lock);
-    const struct task *task = tid == 0 ? self : task_find((int)tid);
-    long result = task == NULL                                                 ? -ESRCH
-                  : task->group == self->group || task_capable(CAP_SYS_PTRACE) ? 0
-                                                                               : -EPERM;
-    uint64_t head = result == 0 ? task->robust_list : 0;
-    mutex_unlock(&tasks_lock);
-    if (result != 0) {
-        return result;
-    }
-    return put_user_u64(user_length, sizeof(struct user_robust_head)) == 0 &&
-                   put_user_u64(user_head, head) == 0
-               ? 0
-               : -EFAULT;
 }
