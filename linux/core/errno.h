@@ -55,5 +55,6 @@
 
 /* Inside the personality only: restart the call after the signal, as its action says. */
 #define ERESTARTSYS    512
+#define ERESTARTNOINTR 513 /* restart always */
 #define ERESTARTNOHAND 514 /* restart only when no handler runs */
 #define ERESTARTBLOCK  516 /* the same, by restart_syscall (event/restart.h) */

@@ -43,7 +43,7 @@ static void system_call(struct task *task, struct application_registers *registe
                                             registers->r10, registers->r8, registers->r9);
     if (!task->registers_replaced) {
         frame->application.rax = (uint64_t)result;
-        if (result == -ERESTARTSYS || result == -ERESTARTNOHAND || result == -ERESTARTBLOCK) {
+        if (wants_restart(result)) {
             __atomic_fetch_or(&task->work, WORK_RESTART, __ATOMIC_ACQ_REL);
         }
     }

@@ -8,61 +8,31 @@
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/clock.h"
+#include "linux/event/futex_wait.h"
 #include "linux/event/restart.h"
+#include "linux/event/time.h"
 #include "linux/event/wait.h"
 #include "linux/file/file.h"
 #include "linux/mm/area.h"
 #include "linux/proc/capability.h"
 
-#define FUTEX_WAIT               0
-#define FUTEX_WAKE               1
-#define FUTEX_REQUEUE            3
-#define FUTEX_CMP_REQUEUE        4
-#define FUTEX_WAKE_OP            5
-#define FUTEX_WAIT_BITSET        9
-#define FUTEX_WAKE_BITSET        10
-#define FUTEX_PRIVATE            128u
-#define FUTEX_REALTIME           256u
-#define FUTEX_COMMAND(operation) ((operation)&127u)
+struct bucket futex_buckets[FUTEX_BUCKETS];
 
-#define BUCKETS       64
-#define NS_PER_SECOND 1000000000ull
-
-struct futex_key {
-    const void *object; /* mm, shared_pages or inode */
-    uint64_t place;
-};
-
-struct futex_waiter {
-    struct futex_waiter *next;
-    struct futex_waiter *previous;
-    struct futex_key key;
-    uint32_t bits;
-    uint32_t thread;
-    uint32_t bucket; /* where it stands; changes under both buckets' locks */
-    bool woken;      /* out of the bucket, by a waker */
-};
-
-static struct bucket {
-    struct mutex lock;
-    struct futex_waiter *first;
-    struct futex_waiter *last;
-} buckets[BUCKETS];
-
-static uint32_t bucket_of(const struct futex_key *key)
+uint32_t futex_bucket_of(const struct futex_key *key)
 {
     uint64_t hash =
         ((uint64_t)(uintptr_t)key->object >> 4 ^ key->place >> 2) * 0x9e3779b97f4a7c15ull;
     return (uint32_t)(hash >> 58);
 }
-_Static_assert(BUCKETS == 1 << 6, "the hash's top six bits");
+_Static_assert(FUTEX_BUCKETS == 1 << 6, "the hash's top six bits");
 
-static bool key_is(const struct futex_key *a, const struct futex_key *b)
+bool futex_key_is(const struct futex_key *a, const struct futex_key *b)
 {
     return a->object == b->object && a->place == b->place;
 }
 
-static long key_find(struct mm *mm, uint64_t address, bool private, struct futex_key *key)
+long futex_key_find(struct mm *mm, uint64_t address, bool private, struct futex_key *key)
 {
     if (address % 4 != 0) {
         return -EINVAL;
@@ -90,9 +60,9 @@ static long key_find(struct mm *mm, uint64_t address, bool private, struct futex
 
 /* --- under the bucket's lock ----------------------------------------------------------------- */
 
-static void bucket_add(uint32_t number, struct futex_waiter *waiter)
+void futex_bucket_add(uint32_t number, struct futex_waiter *waiter)
 {
-    struct bucket *bucket = &buckets[number];
+    struct bucket *bucket = &futex_buckets[number];
     __atomic_store_n(&waiter->bucket, number, __ATOMIC_RELEASE);
     waiter->next = NULL;
     waiter->previous = bucket->last;
@@ -104,9 +74,9 @@ static void bucket_add(uint32_t number, struct futex_waiter *waiter)
     bucket->last = waiter;
 }
 
-static void bucket_remove(struct futex_waiter *waiter)
+void futex_bucket_remove(struct futex_waiter *waiter)
 {
-    struct bucket *bucket = &buckets[waiter->bucket];
+    struct bucket *bucket = &futex_buckets[waiter->bucket];
     if (waiter->previous != NULL) {
         waiter->previous->next = waiter->next;
     } else {
@@ -124,12 +94,12 @@ static uint32_t bucket_wake(uint32_t number, const struct futex_key *key, uint32
 {
     uint32_t woken = 0;
     struct futex_waiter *next;
-    for (struct futex_waiter *waiter = buckets[number].first; waiter != NULL && woken < count;
+    for (struct futex_waiter *waiter = futex_buckets[number].first; waiter != NULL && woken < count;
          waiter = next) {
         next = waiter->next;
-        if (key_is(&waiter->key, key) && waiter->bits & bits) {
+        if (futex_key_is(&waiter->key, key) && waiter->bits & bits) {
             uint32_t thread = waiter->thread;
-            bucket_remove(waiter);
+            futex_bucket_remove(waiter);
             /* From here on the waiter, and its stack, may be gone. */
             __atomic_store_n(&waiter->woken, true, __ATOMIC_RELEASE);
             (void)kernel_thread_unpark(thread);
@@ -141,22 +111,25 @@ static uint32_t bucket_wake(uint32_t number, const struct futex_key *key, uint32
 
 static long key_wake(const struct futex_key *key, uint32_t bits, uint32_t count)
 {
-    uint32_t number = bucket_of(key);
+    uint32_t number = futex_bucket_of(key);
     /* The caller's store to the word comes before this look. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&buckets[number].first, __ATOMIC_SEQ_CST) == NULL) {
+    if (__atomic_load_n(&futex_buckets[number].first, __ATOMIC_SEQ_CST) == NULL) {
         return 0;
     }
-    mutex_lock(&buckets[number].lock);
+    if ((int32_t)count < 1) {
+        count = 1; /* as Linux does, which counts after it has woken */
+    }
+    mutex_lock(&futex_buckets[number].lock);
     uint32_t woken = bucket_wake(number, key, bits, count);
-    mutex_unlock(&buckets[number].lock);
+    mutex_unlock(&futex_buckets[number].lock);
     return woken;
 }
 
 long futex_wake_address(struct mm *mm, uint64_t address, uint32_t count)
 {
     struct futex_key key;
-    long result = key_find(mm, address, false, &key);
+    long result = futex_key_find(mm, address, false, &key);
     if (result != 0) {
         return result;
     }
@@ -171,19 +144,19 @@ long futex_wake_address(struct mm *mm, uint64_t address, uint32_t count)
 /* --- waiting --------------------------------------------------------------------------------- */
 
 /* Take a waiter out, wherever it was moved to. False: a waker was faster. */
-static bool waiter_leave(struct futex_waiter *waiter)
+bool futex_waiter_leave(struct futex_waiter *waiter)
 {
     for (;;) {
         if (__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE)) {
             return false;
         }
         uint32_t number = __atomic_load_n(&waiter->bucket, __ATOMIC_ACQUIRE);
-        mutex_lock(&buckets[number].lock);
+        mutex_lock(&futex_buckets[number].lock);
         bool here = waiter->bucket == number && !waiter->woken;
         if (here) {
-            bucket_remove(waiter);
+            futex_bucket_remove(waiter);
         }
-        mutex_unlock(&buckets[number].lock);
+        mutex_unlock(&futex_buckets[number].lock);
         if (here) {
             return true;
         }
@@ -194,14 +167,14 @@ static long futex_wait(struct task *task, uint64_t address, bool private, uint32
                        uint32_t bits, uint64_t deadline_ns)
 {
     struct futex_waiter waiter = {.bits = bits, .thread = task->thread};
-    long result = key_find(task->mm, address, private, &waiter.key);
+    long result = futex_key_find(task->mm, address, private, &waiter.key);
     if (result != 0 || bits == 0) {
         return result != 0 ? result : -EINVAL;
     }
-    uint32_t number = bucket_of(&waiter.key);
-    mutex_lock(&buckets[number].lock);
-    bucket_add(number, &waiter);
-    mutex_unlock(&buckets[number].lock);
+    uint32_t number = futex_bucket_of(&waiter.key);
+    mutex_lock(&futex_buckets[number].lock);
+    futex_bucket_add(number, &waiter);
+    mutex_unlock(&futex_buckets[number].lock);
     uint32_t value;
     result = copy_from_user(&value, address, sizeof(value));
     if (result == 0 && value != expected) {
@@ -214,7 +187,7 @@ static long futex_wait(struct task *task, uint64_t address, bool private, uint32
             result = -ETIMEDOUT;
         }
     }
-    return waiter_leave(&waiter) ? result : 0;
+    return futex_waiter_leave(&waiter) ? result : 0;
 }
 
 enum wait_argument {
@@ -242,17 +215,17 @@ static long futex_wait_go_on(const struct restart *wait)
 
 static void buckets_lock(uint32_t a, uint32_t b)
 {
-    mutex_lock(&buckets[MIN(a, b)].lock);
+    mutex_lock(&futex_buckets[MIN(a, b)].lock);
     if (a != b) {
-        mutex_lock(&buckets[MAX(a, b)].lock);
+        mutex_lock(&futex_buckets[MAX(a, b)].lock);
     }
 }
 
 static void buckets_unlock(uint32_t a, uint32_t b)
 {
-    mutex_unlock(&buckets[a].lock);
+    mutex_unlock(&futex_buckets[a].lock);
     if (a != b) {
-        mutex_unlock(&buckets[b].lock);
+        mutex_unlock(&futex_buckets[b].lock);
     }
 }
 
@@ -261,9 +234,9 @@ static long futex_requeue(struct mm *mm, uint64_t address, uint64_t target, bool
 {
     struct futex_key from;
     struct futex_key to;
-    long result = key_find(mm, address, private, &from);
+    long result = futex_key_find(mm, address, private, &from);
     if (result == 0) {
-        result = key_find(mm, target, private, &to);
+        result = futex_key_find(mm, target, private, &to);
     }
     uint32_t value;
     if (result == 0 && expected != NULL) {
@@ -275,24 +248,24 @@ static long futex_requeue(struct mm *mm, uint64_t address, uint64_t target, bool
     if (result != 0) {
         return result;
     }
-    uint32_t a = bucket_of(&from);
-    uint32_t b = bucket_of(&to);
+    uint32_t a = futex_bucket_of(&from);
+    uint32_t b = futex_bucket_of(&to);
     buckets_lock(a, b);
     uint32_t done = bucket_wake(a, &from, UINT32_MAX, wake);
     uint32_t moved = 0;
     struct futex_waiter *next;
-    bool stay = key_is(&from, &to); /* moved behind itself a waiter would be met for ever */
-    for (struct futex_waiter *waiter = buckets[a].first; waiter != NULL && moved < move;
+    bool stay = futex_key_is(&from, &to); /* moved behind itself a waiter would be met for ever */
+    for (struct futex_waiter *waiter = futex_buckets[a].first; waiter != NULL && moved < move;
          waiter = next) {
         next = waiter->next;
-        if (key_is(&waiter->key, &from)) {
+        if (futex_key_is(&waiter->key, &from) && waiter->bits != 0) {
             if (stay) {
                 moved++;
                 continue;
             }
-            bucket_remove(waiter);
+            futex_bucket_remove(waiter);
             waiter->key = to;
-            bucket_add(b, waiter);
+            futex_bucket_add(b, waiter);
             moved++;
             if (a == b && next == NULL) {
                 break;
@@ -354,9 +327,9 @@ static long futex_wake_op(struct mm *mm, uint64_t address, uint64_t second, bool
     uint32_t comparison = encoded >> 24 & 15;
     uint32_t argument = (uint32_t)sign_extend(encoded >> 12 & 0xfff);
     uint32_t old;
-    long result = key_find(mm, address, private, &key);
+    long result = futex_key_find(mm, address, private, &key);
     if (result == 0) {
-        result = key_find(mm, second, private, &key_second);
+        result = futex_key_find(mm, second, private, &key_second);
     }
     if (result == 0 && ((operation & 7) > 4 || comparison > 5)) {
         result = -ENOSYS;
@@ -385,34 +358,22 @@ static long futex_wake_op(struct mm *mm, uint64_t address, uint64_t second, bool
 
 /* --- the call -------------------------------------------------------------------------------- */
 
-static long deadline_read(uint64_t user_time, bool relative, bool realtime, uint64_t *deadline_ns)
+/* How the timeout of a command is meant. */
+static long deadline_read(uint32_t command, bool realtime, uint64_t user_time,
+                          uint64_t *deadline_ns)
 {
-    struct {
-        int64_t seconds;
-        int64_t nanoseconds;
-    } time;
     *deadline_ns = DEADLINE_NEVER;
     if (user_time == 0) {
         return 0;
     }
-    if (copy_from_user(&time, user_time, sizeof(time)) != 0) {
-        return -EFAULT;
+    uint64_t ns;
+    long result = timespec_read(user_time, &ns);
+    if (result == 0) {
+        realtime = realtime || command == FUTEX_LOCK_PI;
+        *deadline_ns =
+            clock_deadline(realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, ns, command != FUTEX_WAIT);
     }
-    if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= (int64_t)NS_PER_SECOND) {
-        return -EINVAL;
-    }
-    if ((uint64_t)time.seconds >= INT64_MAX / NS_PER_SECOND / 2) {
-        return 0;
-    }
-    uint64_t ns = (uint64_t)time.seconds * NS_PER_SECOND + (uint64_t)time.nanoseconds;
-    if (relative) {
-        ns += clock_now_ns();
-    } else if (realtime) {
-        uint64_t offset = clock_wall_ns() - clock_now_ns();
-        ns = ns > offset ? ns - offset : 0;
-    }
-    *deadline_ns = MAX(ns, 1);
-    return 0;
+    return result;
 }
 
 long linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t user_time,
@@ -426,8 +387,7 @@ long linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t 
     switch (command) {
     case FUTEX_WAIT:
     case FUTEX_WAIT_BITSET: {
-        long result = deadline_read(user_time, command == FUTEX_WAIT, operation & FUTEX_REALTIME,
-                                    &deadline_ns);
+        long result = deadline_read(command, operation & FUTEX_REALTIME, user_time, &deadline_ns);
         uint32_t bits = command == FUTEX_WAIT ? UINT32_MAX : (uint32_t)third;
         const struct restart wait = {.argument = {[WAIT_ADDRESS] = address,
                                                   [WAIT_EXPECTED] = (uint32_t)value,
@@ -439,7 +399,7 @@ long linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t 
     case FUTEX_WAKE_BITSET: {
         struct futex_key key;
         uint32_t bits = command == FUTEX_WAKE ? UINT32_MAX : (uint32_t)third;
-        long result = key_find(task->mm, address, private, &key);
+        long result = futex_key_find(task->mm, address, private, &key);
         return result != 0 ? result : bits == 0 ? -EINVAL : key_wake(&key, bits, (uint32_t)value);
     }
     case FUTEX_REQUEUE:
@@ -451,6 +411,15 @@ long linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t 
     case FUTEX_WAKE_OP:
         return futex_wake_op(task->mm, address, second, private, (uint32_t)value,
                              (uint32_t)user_time, (uint32_t)third);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2: {
+        long result = deadline_read(command, operation & FUTEX_REALTIME, user_time, &deadline_ns);
+        return result != 0 ? result : futex_lock(task, address, private, deadline_ns);
+    }
+    case FUTEX_TRYLOCK_PI:
+        return futex_try_lock(task, address, private);
+    case FUTEX_UNLOCK_PI:
+        return futex_unlock(task, address, private);
     default:
         return -ENOSYS;
     }

@@ -3,13 +3,11 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/event/futex.h"
+#include "linux/event/futex_wait.h"
 #include "linux/proc/capability.h"
 
-#define ROBUST_MAX       2048
-#define FUTEX_WAITERS    0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK   0x3fffffffu
-#define ROBUST_PRIORITY  1u /* bit 0 of a pointer: a priority-inheriting lock, which we lack */
+#define ROBUST_MAX      2048
+#define ROBUST_PRIORITY 1u /* bit 0 of a pointer: a lock of futex_lock.c */
 
 struct user_robust_head {
     uint64_t first;

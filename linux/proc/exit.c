@@ -234,6 +234,7 @@ void task_exit(struct task *task, int status)
         wait_queue_wake(&group->child_wait, WAIT_CHANGE);
     }
     mutex_unlock(&tasks_lock);
+    futex_owner_ended(task->tid);
     if (terminal != NULL) {
         tty_leader_end(terminal, session);
         tty_put(terminal);

@@ -412,11 +412,11 @@ static void call_finish(struct task *task, struct thread_frame *frame,
                         const struct signal_action *action)
 {
     long result = (long)frame->application.rax;
-    if (task->call_number < 0 ||
-        (result != -ERESTARTSYS && result != -ERESTARTNOHAND && result != -ERESTARTBLOCK)) {
+    if (task->call_number < 0 || !wants_restart(result)) {
         return;
     }
-    bool again = action == NULL || (result == -ERESTARTSYS && action->flags & SA_RESTART);
+    bool again = action == NULL || result == -ERESTARTNOINTR ||
+                 (result == -ERESTARTSYS && action->flags & SA_RESTART);
     if (again) {
         frame->application.rax =
             result == -ERESTARTBLOCK ? CALL_RESTART_SYSCALL : (uint64_t)task->call_number;

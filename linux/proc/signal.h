@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "linux/core/errno.h"
 #include "linux/core/lock.h"
 
 struct task;
@@ -133,6 +134,13 @@ bool signal_group_by_pid(int pid, int number);
 
 /* A fault of the task itself: delivered whatever is blocked or ignored. */
 void signal_force(struct task *task, int number, int code, uint64_t address);
+
+/* The result of a call that a signal interrupted; inside the personality only. */
+static inline bool wants_restart(long result)
+{
+    return result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
+           result == -ERESTARTBLOCK;
+}
 
 /* Recompute WORK_SIGNAL after the mask or the queues changed. Under tasks_lock. */
 void signal_recalculate(struct task *task);
