@@ -182,7 +182,8 @@ static void item_unlink(struct epoll_item *item)
         }
     }
     mutex_lock(&watch_lock);
-    *item->watcher_link = item->next_watcher;
+    /* Whoever closes the file and sees that nobody watches it frees it. */
+    __atomic_store_n(item->watcher_link, item->next_watcher, __ATOMIC_RELEASE);
     if (item->next_watcher != NULL) {
         item->next_watcher->watcher_link = item->watcher_link;
     }

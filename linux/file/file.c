@@ -67,7 +67,7 @@ void file_put(struct file *file)
     if (__atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL) != 0) {
         return;
     }
-    if (file->watchers != NULL) {
+    if (__atomic_load_n(&file->watchers, __ATOMIC_ACQUIRE) != NULL) {
         epoll_file_gone(file);
     }
     if (file->operations != &no_operations) {

@@ -91,7 +91,7 @@ struct file *anonymous_file_new(const char *kind, uint32_t flags,
 void file_put(struct file *file)
 {
     if (__atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL) == 0) {
-        if (file->watchers != NULL) {
+        if (__atomic_load_n(&file->watchers, __ATOMIC_ACQUIRE) != NULL) {
             epoll_file_gone(file);
         }
         file->operations->release(file);
