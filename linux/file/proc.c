@@ -669,6 +669,17 @@ static const struct inode_operations file_operations_of_inode = {
     .release = release,
 };
 
+/* --- processes ------------------------------------------------------------------------------- */
+
+int proc_directory_pid(const struct inode *inode)
+{
+    if (inode->operations != &directory_operations) {
+        return 0;
+    }
+    const struct proc_inode *proc = CONTAINER_OF(inode, const struct proc_inode, inode);
+    return proc->entry == &proc_process_entry ? proc->target.pid : 0;
+}
+
 /* --- roots ----------------------------------------------------------------------------------- */
 
 struct inode *proc_tree_root(enum proc_tree tree, const struct proc_entry *entry)

@@ -9,3 +9,6 @@ struct inode;
 
 /* To be mounted on /proc; it lives for ever. */
 struct inode *proc_root(void);
+
+/* The process whose directory /proc/PID the inode is; 0: it is something else. */
+int proc_directory_pid(const struct inode *inode);

@@ -208,11 +208,10 @@ long linux_pidfd_send_signal(uint64_t fd, uint64_t number, uint64_t user_info, u
     (void)e, (void)f;
     struct process_handle *handle;
     struct signal_info info;
-    bool nonblocking;
     if ((uint32_t)flags != 0) {
         return -EINVAL;
     }
-    long result = pidfd_handle((int)fd, &handle, &nonblocking);
+    long result = pidfd_or_proc_handle((int)fd, &handle);
     if (result == 0) {
         result = pidfd_info(handle, (uint32_t)number, user_info, &info);
         if (result == 0) {

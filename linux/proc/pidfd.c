@@ -5,6 +5,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/file/anonymous.h"
 #include "linux/file/descriptor.h"
+#include "linux/file/proc.h"
 #include "linux/proc/capability.h"
 
 struct process_handle {
@@ -149,19 +150,39 @@ static long handle_of(int pid, struct process_handle *fresh, struct process_hand
     return result;
 }
 
+/* The same, as a call needs it. -ESRCH, -ENOENT, -ENOMEM. */
+static long process_handle(int pid, struct process_handle **out)
+{
+    struct process_handle *fresh = handle_new();
+    if (fresh == NULL) {
+        return -ENOMEM;
+    }
+    long result = handle_of(pid, fresh, out);
+    process_handle_put(fresh);
+    return result;
+}
+
+long pidfd_or_proc_handle(int fd, struct process_handle **out)
+{
+    bool nonblocking;
+    long result = pidfd_handle(fd, out, &nonblocking);
+    struct file *file = result == 0 ? NULL : descriptor_get_open(fd);
+    if (file != NULL) {
+        int pid = proc_directory_pid(file->path.inode);
+        result = pid == 0 ? -EBADF : process_handle(pid, out);
+        file_put(file);
+    }
+    return result;
+}
+
 long linux_pidfd_open(uint64_t pid, uint64_t flags, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
     (void)c, (void)d, (void)e, (void)f;
     if ((uint32_t)flags & ~O_NONBLOCK || (int)pid <= 0) {
         return -EINVAL;
     }
-    struct process_handle *fresh = handle_new();
     struct process_handle *handle;
-    if (fresh == NULL) {
-        return -ENOMEM;
-    }
-    long result = handle_of((int)pid, fresh, &handle);
-    process_handle_put(fresh);
+    long result = process_handle((int)pid, &handle);
     return result != 0 ? result : descriptor_new(handle, (uint32_t)flags);
 }
 

@@ -15,6 +15,8 @@ struct thread_group;
 /* The handle of a descriptor, with a reference, and whether it does not want to wait. -EBADF: it is
  * no pidfd. */
 long pidfd_handle(int fd, struct process_handle **out, bool *nonblocking);
+/* The same, or the handle of a process whose directory in /proc it is. -EBADF, -ESRCH, -ENOMEM. */
+long pidfd_or_proc_handle(int fd, struct process_handle **out);
 void process_handle_put(struct process_handle *handle);
 
 /* A descriptor of a process that is about to be made: tied to it by process_handle_attach, under

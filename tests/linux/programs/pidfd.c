@@ -104,6 +104,11 @@ static void signal_check(void)
     say_result("another number in the info", pidfd_send(fd, SIGUSR1, &info));
     say_result("as if by kill", pidfd_send(fd, SIGTERM, &info));
     say_result("info at a wild address", syscall(SYS_pidfd_send_signal, fd, SIGTERM, 8L, 0));
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    int folder = open(path, O_RDONLY | O_DIRECTORY);
+    say_result("by the folder in /proc", pidfd_send(folder, 0, NULL));
+    close(folder);
     info.si_code = SI_QUEUE;
     say_result("queued", pidfd_send(fd, SIGTERM, &info));
     say_wait("wait", fd, WEXITED);
