@@ -56,16 +56,14 @@ static void cpu_itimer_reached(struct cpu_alarm *alarm, uint64_t used_ns)
     }
 }
 
-static void cpu_itimer_init(struct cpu_itimer *itimer, int pid, int number)
+static void cpu_itimer_init(struct cpu_itimer *itimer, int number)
 {
     itimer->number = number;
-    itimer->alarm.clock = (struct cpu_clock){.pid = pid, .user_only = number == SIGVTALRM};
     itimer->alarm.reached = cpu_itimer_reached;
 }
 
-long process_timers_need(struct process_timers **out)
+long process_timers_need(struct thread_group *group, struct process_timers **out)
 {
-    struct thread_group *group = task_current()->group;
     long result = timers_prepare();
     if (result == 0 && group->timers == NULL) {
         struct process_timers *timers = heap_alloc(sizeof(*timers));
@@ -75,8 +73,8 @@ long process_timers_need(struct process_timers **out)
         timers->group = group;
         timers->alarm.expired = alarm_expired;
         timers->posix_last = -1;
-        cpu_itimer_init(&timers->virtual_timer, group->pid, SIGVTALRM);
-        cpu_itimer_init(&timers->profile_timer, group->pid, SIGPROF);
+        cpu_itimer_init(&timers->virtual_timer, SIGVTALRM);
+        cpu_itimer_init(&timers->profile_timer, SIGPROF);
         group->timers = timers;
     }
     *out = group->timers;
@@ -85,16 +83,16 @@ long process_timers_need(struct process_timers **out)
 
 void process_timers_end(struct thread_group *group)
 {
-    struct process_timers *timers = group->timers;
-    if (timers == NULL) {
-        return;
-    }
     posix_timers_delete(group);
     mutex_lock(&timers_lock);
-    timer_stop(&timers->alarm);
-    cpu_alarm_stop(&timers->virtual_timer.alarm);
-    cpu_alarm_stop(&timers->profile_timer.alarm);
-    group->timers = NULL;
+    struct process_timers *timers = group->timers;
+    if (timers != NULL) {
+        timer_stop(&timers->alarm);
+        cpu_alarm_stop(&timers->virtual_timer.alarm);
+        cpu_alarm_stop(&timers->profile_timer.alarm);
+        cpu_alarm_stop(&timers->cpu_limit);
+        group->timers = NULL;
+    }
     mutex_unlock(&timers_lock);
     heap_free(timers);
 }
@@ -131,6 +129,8 @@ static struct setting cpu_setting(const struct cpu_itimer *itimer)
 static void cpu_set(struct cpu_itimer *itimer, const struct setting *new)
 {
     itimer->interval_ns = new->interval_ns;
+    itimer->alarm.clock = (struct cpu_clock){.pid = task_current()->group->pid,
+                                             .user_only = itimer->number == SIGVTALRM};
     if (new->value_ns == 0) {
         cpu_alarm_stop(&itimer->alarm);
     } else {
@@ -155,7 +155,7 @@ static long itimer_change(uint64_t which, const struct setting *new, struct sett
 {
     struct process_timers *timers;
     mutex_lock(&timers_lock);
-    long result = process_timers_need(&timers);
+    long result = process_timers_need(task_current()->group, &timers);
     if (result == 0) {
         *old = setting_of(timers, which);
         if (which == ITIMER_REAL) {

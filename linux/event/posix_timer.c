@@ -252,7 +252,7 @@ static bool event_good(const struct user_sigevent *event)
 static long timer_enter(struct posix_timer *timer)
 {
     struct process_timers *timers;
-    long result = process_timers_need(&timers);
+    long result = process_timers_need(timer->group, &timers);
     if (result == 0 && timers->posix_count >= TIMERS_MAX) {
         result = -EAGAIN;
     }

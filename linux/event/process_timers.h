@@ -1,8 +1,8 @@
 /*
- * The timers of a process: alarm and the interval timers (itimer.c), and those of timer_create
- * (posix_timer.c). A process has none until it sets one; they end when its last task begins to end.
- *
- * group->timers is set once, by one of its tasks, and everything in it is guarded by timers_lock.
+ * The timers of a process: alarm and the interval timers (itimer.c), those of timer_create
+ * (posix_timer.c), and its limit of CPU time (cpu_limit.c). A process has none until it needs one;
+ * they end when its last task begins to end. group->timers and everything in it are guarded by
+ * timers_lock.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "linux/event/timer.h"
 
 struct posix_timer;
+struct resource_limit;
 struct signal_info;
 struct thread_group;
 
@@ -26,17 +27,24 @@ struct process_timers {
     uint64_t alarm_interval_ns;
     struct cpu_itimer virtual_timer; /* ITIMER_VIRTUAL */
     struct cpu_itimer profile_timer; /* ITIMER_PROF */
+    struct cpu_alarm cpu_limit;      /* RLIMIT_CPU */
     struct posix_timer *posix;
     uint32_t posix_count;
     int posix_last; /* the number given last */
 };
 
-/* Of the current process; made if there are none, and the timers' thread with them. Under
- * timers_lock. -ENOMEM, -EAGAIN. */
-long process_timers_need(struct process_timers **out);
+/* Of a process that lives, or is about to; made if there are none, and the timers' thread with
+ * them. Under timers_lock; tasks_lock may be held. -ENOMEM, -EAGAIN. */
+long process_timers_need(struct thread_group *group, struct process_timers **out);
 
-/* The last task of the group begins to end. No lock may be held. */
+/* The last task of the group begins to end: group->live is 0, and whoever sees that under
+ * timers_lock leaves them alone. Or the group never lived. No lock may be held. */
 void process_timers_end(struct thread_group *group);
+
+/* cpu_limit.c. Before a limit is set, what it needs: -ENOMEM, -EAGAIN; under timers_lock,
+ * tasks_lock may be held. And then, under timers_lock alone, what the group's limit is to do. */
+long cpu_limit_prepare(struct thread_group *group, const struct resource_limit *limit);
+void cpu_limit_apply(struct thread_group *group);
 
 /* Another program begins: alarms go on, the timers of timer_create are gone. */
 void posix_timers_delete(struct thread_group *group);

@@ -5,10 +5,12 @@
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/process_timers.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
+#include "linux/proc/limit.h"
 #include "linux/proc/pidfd.h"
 #include "linux/proc/table.h"
 
@@ -252,6 +254,9 @@ static void birth_undo(struct birth *birth)
         (void)descriptor_close((int)birth->pidfd);
         process_handle_put(birth->handle);
     }
+    if (birth->group != NULL && birth->group->timers != NULL) {
+        process_timers_end(birth->group);
+    }
     heap_free(birth->child);
     heap_free(birth->group);
     heap_free(birth->vfork);
@@ -267,6 +272,28 @@ static long birth_pidfd(struct birth *birth, const struct clone_request *request
         return birth->pidfd;
     }
     return put_user_u32(request->pidfd, (uint32_t)birth->pidfd);
+}
+
+/* What the limit of CPU time that it inherits needs. */
+static long birth_limit(struct thread_group *group, const struct task *task)
+{
+    const struct resource_limit *limit = &task->group->limits[RLIMIT_CPU];
+    if (limit->soft == UINT64_MAX) {
+        return 0;
+    }
+    mutex_lock(&timers_lock);
+    long result = cpu_limit_prepare(group, limit);
+    mutex_unlock(&timers_lock);
+    return result;
+}
+
+static void birth_limit_apply(struct thread_group *group)
+{
+    if (group != NULL && group->timers != NULL) {
+        mutex_lock(&timers_lock);
+        cpu_limit_apply(group);
+        mutex_unlock(&timers_lock);
+    }
 }
 
 /* Everything that can fail. birth_undo comes after a failure. */
@@ -291,6 +318,9 @@ static long birth_prepare(struct birth *birth, struct task *task,
         result =
             thread_new(birth->child, THREAD_COPY_FPU, &birth->child->thread, &birth->child->frame);
     }
+    if (result == 0 && new_group) {
+        result = birth_limit(birth->group, task);
+    }
     return result != 0 ? result : tree_enter(birth, task, request);
 }
 
@@ -308,6 +338,7 @@ static long clone_with(const struct clone_request *request)
         return result;
     }
     process_handle_put(birth.handle);
+    birth_limit_apply(birth.group);
     struct task *child = birth.child;
     int tid = child->tid;
     if (request->flags & CLONE_PARENT_SETTID) {

@@ -3,6 +3,7 @@
 
 #include "linux/proc/task.h"
 
+#define RLIMIT_CPU     0
 #define RLIMIT_FSIZE   1
 #define RLIMIT_DATA    2
 #define RLIMIT_STACK   3

@@ -1,5 +1,6 @@
 /* Calls that tell programs about the system and themselves, one small answer each. */
 #include "linux/proc/capability.h"
+#include "linux/proc/limit.h"
 #include "linux/proc/table.h"
 
 #include "abi/container.h"
@@ -10,6 +11,7 @@
 #include "linux/core/random.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/process_timers.h"
 #include "linux/event/wait.h"
 #include "linux/mm/mm.h"
 
@@ -74,6 +76,45 @@ static bool may_limit(const struct thread_group *group)
            gid == of->egid && gid == of->sgid;
 }
 
+/* What RLIMIT_CPU is to do hangs on the group's timers: they change together. */
+static void limits_lock(bool cpu)
+{
+    if (cpu) {
+        mutex_lock(&timers_lock);
+    }
+    mutex_lock(&tasks_lock);
+}
+
+static void limits_unlock(bool cpu, struct thread_group *changed)
+{
+    mutex_unlock(&tasks_lock);
+    if (cpu) {
+        if (changed != NULL) {
+            cpu_limit_apply(changed);
+        }
+        mutex_unlock(&timers_lock);
+    }
+}
+
+/* Under the locks. */
+static long limit_set(struct thread_group *group, uint64_t resource,
+                      const struct resource_limit *new)
+{
+    struct resource_limit *limit = &group->limits[resource];
+    if (new->soft > new->hard) {
+        return -EINVAL;
+    }
+    if (new->hard > limit->hard && !task_capable(CAP_SYS_RESOURCE)) {
+        return -EPERM;
+    }
+    bool lives = __atomic_load_n(&group->live, __ATOMIC_ACQUIRE) != 0;
+    long result = resource == RLIMIT_CPU && lives ? cpu_limit_prepare(group, new) : 0;
+    if (result == 0) {
+        *limit = *new;
+    }
+    return result;
+}
+
 /* pid 0: ourselves. */
 static long limit_change(uint64_t pid, uint64_t resource, uint64_t user_new, uint64_t user_old)
 {
@@ -84,25 +125,17 @@ static long limit_change(uint64_t pid, uint64_t resource, uint64_t user_new, uin
     if (user_new != 0 && copy_from_user(&new, user_new, sizeof(new)) != 0) {
         return -EFAULT;
     }
-    long result = 0;
-    bool privileged = task_capable(CAP_SYS_RESOURCE);
-    mutex_lock(&tasks_lock);
+    bool cpu = resource == RLIMIT_CPU && user_new != 0;
+    limits_lock(cpu);
     struct thread_group *group = pid == 0 ? task_current()->group : group_find((int)pid);
     if (group == NULL || !may_limit(group)) {
-        mutex_unlock(&tasks_lock);
+        limits_unlock(cpu, NULL);
         return group == NULL ? -ESRCH : -EPERM;
     }
     struct resource_limit old = group->limits[resource];
-    if (user_new != 0) {
-        if (new.soft > new.hard) {
-            result = -EINVAL;
-        } else if (new.hard > old.hard && !privileged) {
-            result = -EPERM;
-        } else {
-            group->limits[resource] = new;
-        }
-    }
-    mutex_unlock(&tasks_lock);
+    long result = user_new == 0 ? 0 : limit_set(group, resource, &new);
+    bool lives = __atomic_load_n(&group->live, __ATOMIC_ACQUIRE) != 0;
+    limits_unlock(cpu, result == 0 && lives ? group : NULL);
     return result != 0 || user_old == 0 ? result : copy_to_user(user_old, &old, sizeof(old));
 }
 

@@ -139,7 +139,8 @@ static bool default_stops(int number)
 static bool default_dumps(int number)
 {
     return number == SIGQUIT || number == SIGILL || number == SIGTRAP || number == SIGABRT ||
-           number == SIGBUS || number == SIGFPE || number == SIGSEGV || number == SIGSYS;
+           number == SIGBUS || number == SIGFPE || number == SIGSEGV || number == SIGSYS ||
+           number == SIGXCPU || number == SIGXFSZ;
 }
 
 /* The container's first process gets only what it handles, as a namespace's init on Linux. */

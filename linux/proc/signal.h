@@ -35,6 +35,7 @@ struct thread_frame;
 #define SIGTTIN   21
 #define SIGTTOU   22
 #define SIGURG    23
+#define SIGXCPU   24
 #define SIGXFSZ   25
 #define SIGVTALRM 26
 #define SIGPROF   27

@@ -295,11 +295,32 @@ static void stop_check(void)
     say_result("restart_syscall out of turn", syscall(SYS_restart_syscall));
 }
 
+/* A child has the limit of its parent; without the soft limit's signal it runs into the hard one.
+ */
+static void limit_check(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit limit = {1, 2};
+        signal(SIGXCPU, SIG_IGN);
+        must(setrlimit(RLIMIT_CPU, &limit) == 0, "setrlimit");
+        pid_t child = fork();
+        if (child == 0) {
+            for (;;) {
+            }
+        }
+        say_status("RLIMIT_CPU, inherited", child_wait(child));
+        _exit(0);
+    }
+    (void)child_wait(pid);
+}
+
 int main(void)
 {
     errors_check();
     signal_check();
     cpu_check();
     stop_check();
+    limit_check();
     return 0;
 }
