@@ -32,3 +32,7 @@ extern uint64_t simulated_user_end;
 void simulated_memory_read(uint32_t slot, uint64_t offset, void *to, size_t length_bytes);
 void simulated_memory_write(uint32_t slot, uint64_t offset, const void *from, size_t length_bytes);
 bool simulated_memory_present(uint32_t slot, uint64_t offset);
+
+/* Nobody watches: as linux/file/inode.h has it. */
+struct inode;
+void inode_watches_end(struct inode *inode);
