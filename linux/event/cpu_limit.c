@@ -24,14 +24,16 @@ static void limit_reached(struct cpu_alarm *alarm, uint64_t used_ns)
 {
     struct process_timers *timers = CONTAINER_OF(alarm, struct process_timers, cpu_limit);
     struct resource_limit limit = limit_of(timers->group);
-    bool at_end = used_ns >= limit_ns(limit.hard);
+    /* However late this look is, a process is told before it is ended. */
+    bool may_go_on = !timers->cpu_limit_told && limit.soft < limit.hard;
+    bool at_end = used_ns >= limit_ns(limit.hard) && !may_go_on;
     const struct signal_info info = {.number = at_end ? SIGKILL : SIGXCPU, .code = SI_KERNEL};
     mutex_lock(&tasks_lock);
     (void)signal_send_group(timers->group, &info);
     mutex_unlock(&tasks_lock);
+    timers->cpu_limit_told = true;
     if (!at_end) {
-        uint64_t next = (used_ns / NS_PER_SECOND + 1) * NS_PER_SECOND;
-        cpu_alarm_set(alarm, MIN(next, limit_ns(limit.hard)));
+        cpu_alarm_set(alarm, (used_ns / NS_PER_SECOND + 1) * NS_PER_SECOND);
     }
 }
 
@@ -50,6 +52,7 @@ void cpu_limit_apply(struct thread_group *group)
     uint64_t soft = limit_of(group).soft;
     timers->cpu_limit.clock = (struct cpu_clock){.pid = group->pid};
     timers->cpu_limit.reached = limit_reached;
+    timers->cpu_limit_told = false;
     if (soft > SECONDS_MAX) {
         cpu_alarm_stop(&timers->cpu_limit);
     } else {

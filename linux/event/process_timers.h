@@ -28,6 +28,7 @@ struct process_timers {
     struct cpu_itimer virtual_timer; /* ITIMER_VIRTUAL */
     struct cpu_itimer profile_timer; /* ITIMER_PROF */
     struct cpu_alarm cpu_limit;      /* RLIMIT_CPU */
+    bool cpu_limit_told;             /* that the soft limit is reached */
     struct posix_timer *posix;
     uint32_t posix_count;
     int posix_last; /* the number given last */

@@ -81,16 +81,16 @@ enum call {
 
 static const char *const call_names[] = {"poll",   "ppoll",   "ppoll with a constant time",
                                          "select", "pselect", "futex"};
-static const struct timespec constant_time = {0, 400 * MS};
+static const struct timespec constant_time = {0, 800 * MS};
 
 static long call_make(enum call call)
 {
-    struct timespec time = {0, 400 * MS};
-    struct timeval value = {0, 400000};
+    struct timespec time = {0, 800 * MS};
+    struct timeval value = {0, 800000};
     static uint32_t word;
     switch (call) {
     case POLL:
-        return poll(NULL, 0, 400);
+        return poll(NULL, 0, 800);
     case PPOLL:
         return syscall(SYS_ppoll, NULL, 0, &time, NULL, 8);
     case PPOLL_CONSTANT:
@@ -117,7 +117,7 @@ static void stop_check(enum call call)
         say("%s through a stop: %s", call_names[call],
             result == 0 ? "no error" : error_name(errno));
         if (result == 0 || errno == ETIMEDOUT) {
-            say("  %s", took < 400 ? "too short" : took >= 650 ? "too long" : "as long");
+            say("  %s", took < 800 ? "too short" : took >= 1400 ? "longer by the stop" : "as long");
         }
         _exit(0);
     }
@@ -125,7 +125,7 @@ static void stop_check(enum call call)
     kill(pid, SIGSTOP);
     int status;
     must(waitpid(pid, &status, WUNTRACED) == pid, "waitpid");
-    sleep_ms(150);
+    sleep_ms(600);
     kill(pid, SIGCONT);
     (void)child_wait(pid);
 }
@@ -134,10 +134,12 @@ static void stop_check(enum call call)
 static void handler_check(enum call call)
 {
     struct sigaction action = {.sa_handler = handled, .sa_flags = SA_RESTART};
-    struct itimerval alarm = {.it_value = {0, 30000}};
+    struct itimerval alarm = {.it_value = {0, 30000}, .it_interval = {0, 30000}};
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &alarm, NULL);
     say_result(call_names[call], call_make(call));
+    alarm = (struct itimerval){0};
+    setitimer(ITIMER_REAL, &alarm, NULL);
 }
 
 static void mask_check(void)
