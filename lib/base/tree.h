@@ -19,7 +19,7 @@ typedef int (*tree_compare)(const struct tree_node *a, const struct tree_node *b
 struct tree {
     struct tree_node *root;
     tree_compare compare;
-    uint64_t random;
+    uint64_t random; /* never 0, where a tree is not made by tree_init */
 };
 
 void tree_init(struct tree *tree, tree_compare compare);

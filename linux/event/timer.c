@@ -16,7 +16,7 @@ static int timer_compare(const struct tree_node *a, const struct tree_node *b);
 static struct {
     struct tree set; /* by expiry */
     uint32_t thread; /* slot; 0: none yet */
-} timers = {.set = {.compare = timer_compare}};
+} timers = {.set = {.compare = timer_compare, .random = 1}};
 
 static int timer_compare(const struct tree_node *a, const struct tree_node *b)
 {
