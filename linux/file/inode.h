@@ -148,8 +148,11 @@ struct inode {
     int64_t change_ns;
     struct mutex lock;
     const struct inode_operations *operations;
-    uint32_t mounts;       /* how many mounts stand on it (path.c) */
-    struct pipe *fifo;     /* S_IFIFO: while it is open (pipe.c) */
+    uint32_t mounts; /* how many mounts stand on it (path.c) */
+    union {
+        struct pipe *fifo;         /* S_IFIFO: while it is open (pipe.c) */
+        struct unix_socket *bound; /* S_IFSOCK: which socket has this name (net/unix_name.c) */
+    };
     int32_t writers;       /* > 0: open for writing, < 0: being executed, so many times; atomic */
     uint32_t seals;        /* F_SEAL_* of fcntl; atomic */
     bool mapped;           /* a mapping of it was made once; atomic */
@@ -179,3 +182,8 @@ static inline bool inode_is(const struct inode *inode, uint32_t type)
 {
     return (inode->mode & S_IFMT) == type;
 }
+
+/* nameless.c: an inode of no file system, the current task's, with one reference; its operations
+ * release it with inode_nameless_release. NULL: no memory. */
+struct inode *inode_new_nameless(uint32_t mode, const struct inode_operations *operations);
+void inode_nameless_release(struct inode *inode);

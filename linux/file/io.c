@@ -20,6 +20,26 @@ void io_init_kernel(struct io *io, void *buffer, uint64_t length_bytes)
     io->kernel = true;
 }
 
+long io_init_vectors(struct io *io, struct io_vector *vector, uint64_t user_vector, uint32_t count)
+{
+    if (copy_from_user(vector, user_vector, count * sizeof(*vector)) != 0) {
+        return -EFAULT;
+    }
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if ((int64_t)vector[i].length_bytes < 0) {
+            return -EINVAL;
+        }
+        if (!user_range(vector[i].base, vector[i].length_bytes)) {
+            return -EFAULT;
+        }
+        vector[i].length_bytes = MIN(vector[i].length_bytes, IO_BYTES_MAX - total);
+        total += vector[i].length_bytes;
+    }
+    *io = (struct io){.vector = vector, .count = count, .left_bytes = total};
+    return 0;
+}
+
 /* The next piece of memory, at most `wanted` bytes long; 0: no room is left. */
 static uint64_t io_piece(struct io *io, uint64_t wanted, uint64_t *address)
 {

@@ -9,6 +9,7 @@
 #include "lib/base/types.h"
 
 #define IO_VECTORS_MAX 1024
+#define IO_BYTES_MAX   0x7ffff000u /* of one call: MAX_RW_COUNT of Linux */
 
 struct io_vector { /* struct iovec of the system calls */
     uint64_t base;
@@ -28,6 +29,9 @@ struct io {
 /* One buffer. The io must stay where it is. */
 void io_init_user(struct io *io, uint64_t address, uint64_t length_bytes);
 void io_init_kernel(struct io *io, void *buffer, uint64_t length_bytes);
+/* Several: copied to `vector`, which has room for count, and checked; what is beyond IO_BYTES_MAX
+ * is cut off, as Linux does. -EFAULT, -EINVAL. */
+long io_init_vectors(struct io *io, struct io_vector *vector, uint64_t user_vector, uint32_t count);
 
 /* To the caller (read): 0 or -EFAULT; at most left_bytes. The source may be the image's pages. */
 long io_put(struct io *io, const void *from, uint64_t length_bytes);

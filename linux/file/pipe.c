@@ -1,6 +1,5 @@
 /*
- * Owns: struct pipe, which belongs to its inode (inode->fifo) while any end is open, and the inodes
- * of pipes without a name.
+ * Owns: struct pipe, which belongs to its inode (inode->fifo) while any end is open.
  *
  * Bytes move between the ring and the caller without a bounce: whoever reads holds read_turn,
  * whoever writes holds write_turn, and the ring's bytes lie still for that time. Faults of the
@@ -18,7 +17,6 @@
 #include "linux/file/pipe.h"
 
 #include "lib/base/string.h"
-#include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
@@ -50,8 +48,6 @@ struct pipe {
     uint8_t **page; /* capacity_bytes of them, each allocated when first written to */
     uint8_t *first[PIPE_PAGES];
 };
-
-static uint64_t last_number;
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -268,15 +264,6 @@ static bool can_write(void *context)
     return can;
 }
 
-static void broken_pipe(void)
-{
-    struct task *task = task_current();
-    const struct signal_info info = {.number = SIGPIPE, .code = SI_KERNEL};
-    mutex_lock(&tasks_lock);
-    signal_send_task(task, &info);
-    mutex_unlock(&tasks_lock);
-}
-
 static long write_all(struct pipe *pipe, struct file *file, struct io *io, uint64_t *total)
 {
     bool together = io->left_bytes <= PIPE_BUF;
@@ -307,7 +294,7 @@ static long pipe_write(struct file *file, struct io *io, uint64_t *position)
     uint64_t total = 0;
     long result = write_all(file->data, file, io, &total);
     if (result == -EPIPE) {
-        broken_pipe();
+        signal_broken_pipe();
     }
     return total > 0 ? (long)total : result;
 }
@@ -572,32 +559,10 @@ static long nameless_open(struct inode *inode, struct file *file)
     return pipe_open(inode, file, false);
 }
 
-static void nameless_release(struct inode *inode)
-{
-    heap_free(inode);
-}
-
 static const struct inode_operations nameless_operations = {
     .open = nameless_open,
-    .release = nameless_release,
+    .release = inode_nameless_release,
 };
-
-static struct inode *nameless_new(void)
-{
-    struct inode *inode = heap_alloc(sizeof(*inode));
-    if (inode != NULL) {
-        const struct credentials *credentials = task_current()->credentials;
-        inode->references = 1;
-        inode->mode = S_IFIFO | 0600;
-        inode->uid = credentials->fsuid;
-        inode->gid = credentials->fsgid;
-        inode->links = 1;
-        inode->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
-        inode->access_ns = inode->modify_ns = inode->change_ns = (int64_t)clock_wall_ns();
-        inode->operations = &nameless_operations;
-    }
-    return inode;
-}
 
 /* One end: takes over a reference to the inode. NULL: no memory. */
 static struct file *end_new(struct inode *inode, uint32_t flags)
@@ -619,7 +584,7 @@ static long pipe_make(uint64_t user_descriptors, uint32_t flags)
     if (clear_user(user_descriptors, 2 * sizeof(int)) != 0) {
         return -EFAULT;
     }
-    struct inode *inode = nameless_new();
+    struct inode *inode = inode_new_nameless(S_IFIFO | 0600, &nameless_operations);
     struct file *reader = inode == NULL ? NULL : end_new(inode, O_RDONLY | (flags & O_NONBLOCK));
     struct file *writer = reader == NULL ? NULL : end_new(inode, O_WRONLY | (flags & O_NONBLOCK));
     inode_put(inode);

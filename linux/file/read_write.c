@@ -15,7 +15,6 @@
 #include "linux/file/walk.h"
 #include "linux/proc/limit.h"
 
-#define TRANSFER_MAX     0x7ffff000u /* MAX_RW_COUNT of Linux */
 #define VECTORS_ON_STACK 8
 #define SENDFILE_BYTES   4096
 #define ADVICE_LAST      5
@@ -132,7 +131,8 @@ static long transfer_buffer(uint64_t fd, uint64_t address, uint64_t length_bytes
     long result;
     /* A device may have its own answer to a write of nothing, an eventfd and its like to both. */
     bool device = direction == WRITE && inode_is(file->path.inode, S_IFCHR) && !is_stream(file);
-    bool asked = device || file->kind != NULL;
+    bool datagram = direction == WRITE && inode_is(file->path.inode, S_IFSOCK);
+    bool asked = device || datagram || file->kind != NULL;
     if (!user_range(address, length_bytes)) {
         result = -EFAULT;
     } else if (length_bytes == 0 && !asked && file->operations->write != NULL &&
@@ -140,7 +140,7 @@ static long transfer_buffer(uint64_t fd, uint64_t address, uint64_t length_bytes
         result = 0;
     } else {
         struct io io;
-        io_init_user(&io, address, MIN(length_bytes, TRANSFER_MAX));
+        io_init_user(&io, address, MIN(length_bytes, IO_BYTES_MAX));
         result =
             at == NULL ? transfer(file, &io, direction) : transfer_there(file, &io, direction, *at);
     }
@@ -179,28 +179,6 @@ long linux_pwrite64(uint64_t fd, uint64_t buffer, uint64_t length_bytes, uint64_
 
 /* --- vectors --------------------------------------------------------------------------------- */
 
-/* Copy and check; what is beyond TRANSFER_MAX is cut off, as Linux does. */
-static long vectors_copy(struct io *io, struct io_vector *vector, uint64_t user_vector,
-                         uint32_t count)
-{
-    if (copy_from_user(vector, user_vector, count * sizeof(*vector)) != 0) {
-        return -EFAULT;
-    }
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if ((int64_t)vector[i].length_bytes < 0) {
-            return -EINVAL;
-        }
-        if (!user_range(vector[i].base, vector[i].length_bytes)) {
-            return -EFAULT;
-        }
-        vector[i].length_bytes = MIN(vector[i].length_bytes, TRANSFER_MAX - total);
-        total += vector[i].length_bytes;
-    }
-    *io = (struct io){.vector = vector, .count = count, .left_bytes = total};
-    return 0;
-}
-
 static long transfer_vectors(uint64_t fd, uint64_t user_vector, uint64_t count,
                              enum direction direction, const uint64_t *at)
 {
@@ -217,7 +195,7 @@ static long transfer_vectors(uint64_t fd, uint64_t user_vector, uint64_t count,
     }
     struct io io;
     if (result == 0) {
-        result = vectors_copy(&io, vector, user_vector, (uint32_t)count);
+        result = io_init_vectors(&io, vector, user_vector, (uint32_t)count);
     }
     if (result == 0) {
         if (at == NULL) {
@@ -377,7 +355,7 @@ static long sendfile_files(struct file *out, struct file *in, uint64_t user_offs
     if ((out->flags & O_APPEND) || (int64_t)count < 0) {
         return -EINVAL;
     }
-    count = MIN(count, TRANSFER_MAX);
+    count = MIN(count, IO_BYTES_MAX);
     uint64_t position;
     if (user_offset != 0) {
         if (copy_from_user(&position, user_offset, sizeof(position)) != 0) {
@@ -503,7 +481,7 @@ static long copy_range(struct file *in, uint64_t user_from, struct file *out, ui
     if (result != 0) {
         return result;
     }
-    count = MIN(count, TRANSFER_MAX);
+    count = MIN(count, IO_BYTES_MAX);
     if (in->path.inode == out->path.inode && from < to + count && to < from + count) {
         return -EINVAL;
     }

@@ -103,6 +103,14 @@ long linux_kill(uint64_t pid_argument, uint64_t number, uint64_t c, uint64_t d, 
     return result;
 }
 
+void signal_broken_pipe(void)
+{
+    const struct signal_info info = {.number = SIGPIPE, .code = SI_KERNEL};
+    mutex_lock(&tasks_lock);
+    signal_send_task(task_current(), &info);
+    mutex_unlock(&tasks_lock);
+}
+
 /* group_pid 0: of any process. */
 static long thread_send(int group_pid, int tid, const struct signal_info *info)
 {

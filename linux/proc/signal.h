@@ -133,6 +133,9 @@ bool signal_send_process_group(int process_group, const struct signal_info *info
 void signal_process_group(int process_group, int number);
 bool signal_group_by_pid(int pid, int number);
 
+/* SIGPIPE to the current task: it wrote where nobody reads. Takes tasks_lock. */
+void signal_broken_pipe(void);
+
 /* A fault of the task itself: delivered whatever is blocked or ignored. */
 void signal_force(struct task *task, int number, int code, uint64_t address);
 
