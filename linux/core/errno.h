@@ -53,6 +53,28 @@
 #define EOPNOTSUPP   95
 #define ETIMEDOUT    110
 
+/* Of sockets. */
+#define EDESTADDRREQ    89
+#define EMSGSIZE        90
+#define EPROTOTYPE      91
+#define ENOPROTOOPT     92
+#define EPROTONOSUPPORT 93
+#define ESOCKTNOSUPPORT 94
+#define EAFNOSUPPORT    97
+#define EADDRINUSE      98
+#define EADDRNOTAVAIL   99
+#define ENETUNREACH     101
+#define ECONNABORTED    103
+#define ECONNRESET      104
+#define ENOBUFS         105
+#define EISCONN         106
+#define ENOTCONN        107
+#define ETOOMANYREFS    109
+#define ECONNREFUSED    111
+#define EHOSTUNREACH    113
+#define EALREADY        114
+#define EINPROGRESS     115
+
 /* Inside the personality only: restart the call after the signal, as its action says. */
 #define ERESTARTSYS    512
 #define ERESTARTNOINTR 513 /* restart always */

@@ -109,6 +109,9 @@ extern const struct proc_entry proc_settings[PROC_SETTINGS];
 /* What stands beside the processes. */
 extern const struct proc_entry proc_system_entries[];
 extern const uint32_t proc_system_entry_count;
+/* net/proc_net.c: /proc/net. */
+#define PROC_NET_ENTRIES 1
+extern const struct proc_entry proc_net_entries[PROC_NET_ENTRIES];
 
 /* Parts of a process, with references; NULL: it has none, it is gone or a zombie. */
 struct mm *proc_mm(const struct proc_target *target);

@@ -427,6 +427,7 @@ const struct proc_entry proc_system_entries[] = {
      .mode = S_IFDIR | 0555,
      .children = proc_settings,
      .child_count = PROC_SETTINGS},
+    PROC_DIRECTORY("net", proc_net_entries),
 };
 
 const uint32_t proc_system_entry_count = ARRAY_LENGTH(proc_system_entries);

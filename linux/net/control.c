@@ -1,0 +1,267 @@
+/* Ancillary data: reading what an application sends, writing what it receives. */
+#include "linux/net/control.h"
+
+#include "lib/base/string.h"
+#include "linux/core/errno.h"
+#include "linux/core/heap.h"
+#include "linux/core/user.h"
+#include "linux/file/descriptor.h"
+#include "linux/file/file.h"
+#include "linux/proc/task.h"
+
+#define SOL_SOCKET      1
+#define SCM_RIGHTS      1
+#define SCM_CREDENTIALS 2
+
+#define CONTROL_MAX_BYTES 18432u /* net.core.optmem_max of Linux */
+
+struct control_header {    /* struct cmsghdr */
+    uint64_t length_bytes; /* with the header */
+    int32_t level;
+    int32_t type;
+};
+
+#define HEADER_BYTES sizeof(struct control_header)
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+void rights_drop(struct rights *rights)
+{
+    if (rights == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < rights->count; i++) {
+        file_put(rights->file[i]);
+    }
+    heap_free(rights);
+}
+
+static struct rights *rights_new(void)
+{
+    return heap_alloc(sizeof(struct rights));
+}
+
+struct rights *rights_copy(const struct rights *rights)
+{
+    struct rights *copy = rights_new();
+    if (copy != NULL) {
+        *copy = *rights;
+        for (uint32_t i = 0; i < copy->count; i++) {
+            file_get(copy->file[i]);
+        }
+    }
+    return copy;
+}
+
+static long rights_read(struct socket_message *message, const uint8_t *data, uint64_t length_bytes)
+{
+    uint64_t count = length_bytes / sizeof(int);
+    if (message->rights == NULL && (message->rights = rights_new()) == NULL) {
+        return -ENOMEM;
+    }
+    struct rights *rights = message->rights;
+    if (count > RIGHTS_MAX - rights->count) {
+        return -EINVAL;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        int fd;
+        memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
+        struct file *file = descriptor_get(fd);
+        if (file == NULL) {
+            return -EBADF;
+        }
+        rights->file[rights->count++] = file;
+    }
+    return 0;
+}
+
+/* --- credentials ----------------------------------------------------------------------------- */
+
+struct socket_credentials credentials_own(void)
+{
+    const struct task *task = task_current();
+    return (struct socket_credentials){task->group->pid, task->credentials->uid,
+                                       task->credentials->gid};
+}
+
+/* Root may say anything of somebody who exists (scm_check_creds of Linux). */
+static long credentials_allowed(const struct socket_credentials *claimed)
+{
+    const struct credentials *own = task_current()->credentials;
+    if (task_current()->credentials->euid == 0) {
+        mutex_lock(&tasks_lock);
+        bool exists = task_find(claimed->pid) != NULL || group_find(claimed->pid) != NULL;
+        mutex_unlock(&tasks_lock);
+        return exists ? 0 : -ESRCH;
+    }
+    bool good_uid =
+        claimed->uid == own->uid || claimed->uid == own->euid || claimed->uid == own->suid;
+    bool good_gid =
+        claimed->gid == own->gid || claimed->gid == own->egid || claimed->gid == own->sgid;
+    return claimed->pid == task_current()->group->pid && good_uid && good_gid ? 0 : -EPERM;
+}
+
+static long credentials_read(struct socket_message *message, const uint8_t *data,
+                             uint64_t length_bytes)
+{
+    if (length_bytes != sizeof(message->credentials)) {
+        return -EINVAL;
+    }
+    struct socket_credentials claimed;
+    memcpy(&claimed, data, sizeof(claimed));
+    long result = credentials_allowed(&claimed);
+    if (result == 0) {
+        message->credentials = claimed;
+        message->has_credentials = true;
+    }
+    return result;
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static long header_read(const struct socket *socket, struct socket_message *message,
+                        const struct control_header *header, const uint8_t *data)
+{
+    uint64_t length_bytes = header->length_bytes - HEADER_BYTES;
+    if (header->level != SOL_SOCKET) {
+        return 0; /* of a protocol that has none which matter */
+    }
+    if (socket->domain != AF_UNIX) {
+        return -EINVAL;
+    }
+    switch (header->type) {
+    case SCM_RIGHTS:
+        return rights_read(message, data, length_bytes);
+    case SCM_CREDENTIALS:
+        return credentials_read(message, data, length_bytes);
+    default:
+        return -EINVAL;
+    }
+}
+
+static long headers_read(const struct socket *socket, struct socket_message *message,
+                         const uint8_t *control, uint64_t length_bytes)
+{
+    long result = 0;
+    uint64_t at = 0;
+    while (result == 0 && length_bytes - at >= HEADER_BYTES) {
+        struct control_header header;
+        memcpy(&header, control + at, sizeof(header));
+        uint64_t left = length_bytes - at;
+        if (header.length_bytes < HEADER_BYTES || header.length_bytes > left) {
+            return -EINVAL;
+        }
+        result = header_read(socket, message, &header, control + at + HEADER_BYTES);
+        at += MIN(ALIGN_UP(header.length_bytes, (uint64_t)8), left);
+    }
+    return result;
+}
+
+long control_read(const struct socket *socket, struct socket_message *message,
+                  uint64_t user_control, uint64_t length_bytes)
+{
+    if (length_bytes == 0) {
+        return 0;
+    }
+    if (length_bytes > CONTROL_MAX_BYTES) {
+        return -ENOBUFS;
+    }
+    uint8_t *control = heap_alloc(length_bytes);
+    if (control == NULL) {
+        return -ENOBUFS;
+    }
+    long result = copy_from_user(control, user_control, length_bytes);
+    if (result == 0) {
+        result = headers_read(socket, message, control, length_bytes);
+    }
+    heap_free(control);
+    return result;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+struct control_buffer {
+    uint64_t user;
+    uint64_t left_bytes;
+    uint64_t used_bytes;
+};
+
+/* The header of what was written behind it; the buffer advances past both. */
+static long header_write(struct control_buffer *buffer, int type, uint64_t data_bytes)
+{
+    const struct control_header header = {HEADER_BYTES + data_bytes, SOL_SOCKET, type};
+    if (copy_to_user(buffer->user, &header, sizeof(header)) != 0) {
+        return -EFAULT;
+    }
+    uint64_t whole = MIN(ALIGN_UP(header.length_bytes, (uint64_t)8), buffer->left_bytes);
+    buffer->user += whole;
+    buffer->left_bytes -= whole;
+    buffer->used_bytes += whole;
+    return 0;
+}
+
+static long credentials_write(struct control_buffer *buffer, struct socket_message *message)
+{
+    const struct socket_credentials *credentials = &message->credentials;
+    if (buffer->left_bytes < HEADER_BYTES) {
+        message->result_flags |= MSG_CTRUNC;
+        return 0;
+    }
+    uint64_t room = buffer->left_bytes - HEADER_BYTES;
+    if (room < sizeof(*credentials)) {
+        message->result_flags |= MSG_CTRUNC;
+    }
+    uint64_t length_bytes = MIN(room, sizeof(*credentials));
+    if (copy_to_user(buffer->user + HEADER_BYTES, credentials, length_bytes) != 0) {
+        return -EFAULT;
+    }
+    return header_write(buffer, SCM_CREDENTIALS, length_bytes);
+}
+
+static long rights_write(struct control_buffer *buffer, struct socket_message *message)
+{
+    struct rights *rights = message->rights;
+    uint64_t room =
+        buffer->left_bytes < HEADER_BYTES ? 0 : (buffer->left_bytes - HEADER_BYTES) / sizeof(int);
+    uint32_t written = 0;
+    long result = 0;
+    while (written < MIN(room, rights->count)) {
+        struct file *file = rights->file[written];
+        file_get(file);
+        long fd = descriptor_add(file, message->flags & MSG_CMSG_CLOEXEC);
+        if (fd < 0) {
+            break;
+        }
+        if (put_user_u32(buffer->user + HEADER_BYTES + written * sizeof(int), (uint32_t)fd) != 0) {
+            (void)descriptor_close((int)fd);
+            result = -EFAULT;
+            break;
+        }
+        written++;
+    }
+    if (written < rights->count) {
+        message->result_flags |= MSG_CTRUNC;
+    }
+    if (written > 0 && result == 0) {
+        result = header_write(buffer, SCM_RIGHTS, written * sizeof(int));
+    }
+    return result;
+}
+
+long control_write(const struct socket *socket, struct socket_message *message,
+                   uint64_t user_control, uint64_t capacity_bytes, uint64_t *used_bytes)
+{
+    struct control_buffer buffer = {user_control, capacity_bytes, 0};
+    long result = 0;
+    if (message->has_credentials &&
+        __atomic_load_n(&socket->options, __ATOMIC_RELAXED) & SOCKET_PASS_CREDENTIALS) {
+        result = credentials_write(&buffer, message);
+    }
+    if (message->rights != NULL && result == 0) {
+        result = rights_write(&buffer, message);
+    }
+    rights_drop(message->rights);
+    message->rights = NULL;
+    *used_bytes = buffer.used_bytes;
+    return result;
+}
