@@ -14,11 +14,13 @@ $(VDSO): linux/vdso/object/functions.c linux/vdso/object/vdso.ld | generated
 $(B)/user/linux/vdso/object.S.o: $(VDSO)
 $(B)/user/linux/vdso/object.S.o: CFLAGS_user += -DVDSO_OBJECT='"$(VDSO)"'
 
-$(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) lib/oak/program.ld
+include linux/net/lwip/build.mk
+
+$(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS) lib/oak/program.ld
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	    -Wl,-z,noexecstack -Wl,--gc-sections -T lib/oak/program.ld -o $@ \
-	    $(call objects,user,$(LINUX_SOURCES))
+	    $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS)
 -include $(patsubst %.o,%.d,$(call objects,user,$(LINUX_SOURCES)))
 
 -include $(wildcard linux/*/test/build.mk)

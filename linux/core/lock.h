@@ -11,7 +11,7 @@
  *   descriptor table
  *   directory inode, then file inode (by address within one kind)
  *   open file position
- *   overlay and tmpfs nodes, pipe, socket (net/unix.h), tty, channel
+ *   overlay and tmpfs nodes, pipe, socket (net/unix.h, net/inet.h), tty, channel
  *   signals (group->signals_lock)
  *   watches of files (event/inotify.c)
  *   list of signalfds

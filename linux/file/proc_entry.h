@@ -110,7 +110,7 @@ extern const struct proc_entry proc_settings[PROC_SETTINGS];
 extern const struct proc_entry proc_system_entries[];
 extern const uint32_t proc_system_entry_count;
 /* net/proc_net.c: /proc/net. */
-#define PROC_NET_ENTRIES 1
+#define PROC_NET_ENTRIES 8
 extern const struct proc_entry proc_net_entries[PROC_NET_ENTRIES];
 
 /* Parts of a process, with references; NULL: it has none, it is gone or a zombie. */

@@ -67,6 +67,11 @@ static long socket_new(uint64_t domain, uint64_t type, uint64_t protocol, struct
     switch ((uint32_t)domain) {
     case AF_UNIX:
         return unix_socket_new(kind, (int)protocol, out);
+    case AF_INET:
+    case AF_INET6:
+        return inet_socket_new((uint16_t)domain, kind, (int)protocol, out);
+    case AF_NETLINK:
+        return netlink_socket_new(kind, (int)protocol, out);
     default:
         return -EAFNOSUPPORT;
     }

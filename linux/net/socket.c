@@ -8,6 +8,7 @@
 #include "linux/core/errno.h"
 #include "linux/file/file.h"
 #include "linux/net/control.h"
+#include "linux/net/interface.h"
 #include "linux/proc/task.h"
 
 void socket_init(struct socket *socket, const struct socket_operations *operations, uint16_t domain,
@@ -255,8 +256,10 @@ static uint32_t socket_file_poll(struct file *file, struct poll_table *table)
 static long socket_file_ioctl(struct file *file, uint32_t request, uint64_t argument)
 {
     struct socket *socket = file->data;
-    return socket->operations->ioctl == NULL ? -ENOTTY
-                                             : socket->operations->ioctl(socket, request, argument);
+    long result = socket->operations->ioctl == NULL
+                      ? -ENOTTY
+                      : socket->operations->ioctl(socket, request, argument);
+    return result == -ENOTTY ? interface_ioctl(request, argument) : result;
 }
 
 static void socket_file_release(struct file *file)

@@ -7,6 +7,8 @@
  *   socket.c                       the file; waiting, timeouts, SIGPIPE: alike in all families
  *   control.c                      ancillary data: SCM_RIGHTS, SCM_CREDENTIALS
  *   unix*.c                        AF_UNIX
+ *   inet*.c                        AF_INET and AF_INET6, over lwIP
+ *   netlink.c, interface.c         AF_NETLINK and ioctls: what interfaces there are
  *
  * Waiting has one form: an operation that would have to wait answers -EAGAIN, and socket.c waits in
  * read_wait or write_wait until the family's poll says that there is something to do. Whoever
@@ -23,8 +25,11 @@
 struct file;
 struct rights;
 
-#define AF_UNSPEC 0
-#define AF_UNIX   1
+#define AF_UNSPEC  0
+#define AF_UNIX    1
+#define AF_INET    2
+#define AF_INET6   10
+#define AF_NETLINK 16
 
 #define SOCK_STREAM    1
 #define SOCK_DGRAM     2
@@ -54,6 +59,11 @@ struct rights;
 #define SOCKET_BUFFER_MAX_BYTES  425984u
 #define SOCKET_SEND_MIN_BYTES    4608u
 #define SOCKET_RECEIVE_MIN_BYTES 2304u
+
+/* net.core.somaxconn and net.ipv4.ip_local_port_range of Linux. */
+#define SOCKET_BACKLOG_MAX 4096u
+#define SOCKET_PORT_FIRST  32768u
+#define SOCKET_PORT_LAST   60999u
 
 /* struct sockaddr, as long as it is; what lies behind is zero. */
 struct socket_address {
@@ -109,6 +119,7 @@ struct socket_operations {
                        uint32_t length_bytes);
     /* An option of SOL_SOCKET that socket.c keeps has changed; may be NULL. */
     void (*option_changed)(struct socket *socket);
+    /* -ENOTTY: not one of the family's. */
     long (*ioctl)(struct socket *socket, uint32_t request, uint64_t argument);
     void (*close)(struct socket *socket);
     void (*free)(struct socket *socket);
@@ -177,3 +188,5 @@ long socket_wait_result(long result, uint64_t deadline_ns);
 
 /* -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENOMEM. */
 long unix_socket_new(uint16_t type, int protocol, struct socket **out);
+long netlink_socket_new(uint16_t type, int protocol, struct socket **out);
+long inet_socket_new(uint16_t domain, uint16_t type, int protocol, struct socket **out);

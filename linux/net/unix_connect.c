@@ -8,8 +8,6 @@
 #include "linux/net/unix.h"
 #include "linux/proc/task.h"
 
-#define BACKLOG_MAX 4096 /* net.core.somaxconn of Linux */
-
 /* As SO_PEERCRED shows them. */
 static struct socket_credentials credentials_effective(void)
 {
@@ -31,7 +29,7 @@ long unix_listen(struct socket *socket, int backlog)
         result = -EINVAL;
     } else {
         self->state = UNIX_LISTENING;
-        self->backlog = (uint32_t)MIN((uint32_t)backlog, (uint32_t)BACKLOG_MAX);
+        self->backlog = (uint32_t)MIN((uint32_t)backlog, SOCKET_BACKLOG_MAX);
         self->credentials = credentials_effective();
         self->peer_credentials = self->credentials;
         socket->listens = true;

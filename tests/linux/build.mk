@@ -17,12 +17,12 @@ $(call kernel_image,tests/linux-release,kernel,$(BRINGUP_BUNDLE))
 $(call user_program,tests/linux-stand-in,tests/linux/stand_in.c)
 $(call kernel_image,tests/linux-stand-in,kernel-debug,init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/tests/linux-stand-in.elf image=tests/linux/stand_in_image.txt)
 TEST_FILES += $(B)/tests/linux-stand-in.elf $(B)/tests/linux.elf
-SHELL_TESTS += tests/linux/stand_in_test.sh tests/linux/memory_test.sh
+SHELL_TESTS += tests/linux/stand_in_test.sh tests/linux/memory_test.sh tests/linux/net_test.sh
 
 # Programs that print the same on Linux and in a container: tests/linux/programs/run.sh. All are
 # linked with musl, a few with glibc too.
 LINUX_TESTS := $(filter-out program,$(basename $(notdir $(wildcard tests/linux/programs/*.c))))
-LINUX_TESTS_GLIBC := signal-glibc thread-glibc time-glibc
+LINUX_TESTS_GLIBC := signal-glibc thread-glibc time-glibc inet_udp-glibc
 LINUX_TESTS_FOLDER := $(B)/tests/linux-programs
 LINUX_TESTS_SHARED := tests/linux/programs/program.c tests/linux/programs/program.h
 LINUX_TESTS_FLAGS := $(filter-out -MMD -MP,$(COMMON)) -D_GNU_SOURCE -static -pthread

@@ -1,0 +1,119 @@
+/*
+ * Addresses and ports of our own. Whether two sockets may have the same is decided here, by Linux's
+ * rules (inet_csk_bind_conflict), for all sockets of the container; lwIP looks after TIME-WAIT.
+ */
+#include "linux/core/errno.h"
+#include "linux/net/inet.h"
+
+#define PORTS (SOCKET_PORT_LAST - SOCKET_PORT_FIRST + 1)
+
+static bool has_ip4(const ip_addr_t *address)
+{
+    return IP_GET_TYPE(address) != IPADDR_TYPE_V6;
+}
+
+static bool has_ip6(const ip_addr_t *address)
+{
+    return IP_GET_TYPE(address) != IPADDR_TYPE_V4;
+}
+
+/* Some packet could be for either. */
+static bool overlap(const ip_addr_t *a, const ip_addr_t *b)
+{
+    bool common = (has_ip4(a) && has_ip4(b)) || (has_ip6(a) && has_ip6(b));
+    return common && (ip_addr_isany(a) || ip_addr_isany(b) || ip_addr_cmp(a, b));
+}
+
+static bool may_share(const struct inet_socket *self, const struct inet_socket *other)
+{
+    uint32_t both = self->socket.options & other->socket.options;
+    if (both & SOCKET_REUSE_PORT) {
+        return true;
+    }
+    return (both & SOCKET_REUSE_ADDRESS) && other->state != INET_LISTENING;
+}
+
+/* Under the lock. */
+static bool is_taken(const struct inet_socket *self, const struct inet_name *name)
+{
+    for (const struct inet_socket *other = inet_sockets; other != NULL; other = other->next) {
+        if (other != self && other->socket.type == self->socket.type && other->bound &&
+            other->local.port == name->port && overlap(&other->local.address, &name->address) &&
+            !may_share(self, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static long bind_there(struct inet_socket *self, const struct inet_name *name)
+{
+    err_t error = inet_is_stream(self) ? tcp_bind(self->tcp, &name->address, name->port)
+                                       : udp_bind(self->udp, &name->address, name->port);
+    if (error != ERR_OK) {
+        return inet_result(error);
+    }
+    self->local = *name;
+    self->bound = true;
+    return 0;
+}
+
+/* A port that is free for that address: first a random one, then those behind it. */
+static long bind_somewhere(struct inet_socket *self, struct inet_name *name)
+{
+    uint32_t start = inet_random() % PORTS;
+    for (uint32_t i = 0; i < PORTS; i++) {
+        name->port = (uint16_t)(SOCKET_PORT_FIRST + (start + i) % PORTS);
+        if (!is_taken(self, name) && bind_there(self, name) == 0) {
+            return 0;
+        }
+    }
+    return -EADDRINUSE;
+}
+
+static long bind_checked(struct inet_socket *self, struct inet_name *name)
+{
+    if (self->bound || self->state != INET_IDLE || (inet_is_stream(self) && self->tcp == NULL)) {
+        return -EINVAL;
+    }
+    if (name->port == 0) {
+        return bind_somewhere(self, name);
+    }
+    return is_taken(self, name) ? -EADDRINUSE : bind_there(self, name);
+}
+
+long inet_bind(struct socket *socket, const struct socket_address *address)
+{
+    struct inet_socket *self = socket_inet(socket);
+    struct inet_name name;
+    long result = inet_name_read(self, address, &name);
+    if (result != 0) {
+        return result;
+    }
+    if (ip_addr_isany(&name.address)) {
+        uint16_t port = name.port;
+        if (!IP_IS_V4(&name.address) || socket->domain == AF_INET) {
+            inet_name_any(self, &name);
+        }
+        name.port = port;
+    }
+    inet_enter();
+    result = !ip_addr_isany(&name.address) && !inet_is_ours(&name.address)
+                 ? -EADDRNOTAVAIL
+                 : bind_checked(self, &name);
+    if (result == 0) {
+        self->bound_to_address = !ip_addr_isany(&name.address);
+    }
+    inet_leave();
+    return result;
+}
+
+long inet_bind_automatically(struct inet_socket *self)
+{
+    struct inet_name name;
+    if (self->bound) {
+        return 0;
+    }
+    inet_name_any(self, &name);
+    return bind_somewhere(self, &name);
+}

@@ -1,0 +1,315 @@
+/*
+ * Options of IPPROTO_TCP, IPPROTO_IP and IPPROTO_IPV6. What has a meaning on lo is kept and acts;
+ * what could only matter elsewhere is taken and shown again as Linux shows it at first.
+ */
+#include <lwip/priv/tcp_priv.h>
+
+#include "lib/base/string.h"
+#include "linux/core/errno.h"
+#include "linux/net/inet.h"
+
+#define SOL_SOCKET   1
+#define IPPROTO_IP   0
+#define IPPROTO_TCP  6
+#define IPPROTO_UDP  17
+#define IPPROTO_IPV6 41
+
+#define TCP_OPTION_NODELAY      1
+#define TCP_OPTION_MAXSEG       2
+#define TCP_OPTION_CORK         3
+#define TCP_OPTION_KEEPIDLE     4
+#define TCP_OPTION_KEEPINTVL    5
+#define TCP_OPTION_KEEPCNT      6
+#define TCP_OPTION_SYNCNT       7
+#define TCP_OPTION_LINGER2      8
+#define TCP_OPTION_DEFER_ACCEPT 9
+#define TCP_OPTION_INFO         11
+#define TCP_OPTION_QUICKACK     12
+#define TCP_OPTION_CONGESTION   13
+#define TCP_OPTION_USER_TIMEOUT 18
+
+#define IP_OPTION_TOS          1
+#define IP_OPTION_TTL          2
+#define IP_OPTION_PKTINFO      8
+#define IP_OPTION_MTU_DISCOVER 10
+#define IP_OPTION_RECVERR      11
+#define IP_OPTION_MTU          14
+#define IP_OPTION_FREEBIND     15
+#define IP_OPTION_BIND_NO_PORT 24
+
+#define IPV6_OPTION_UNICAST_HOPS   16
+#define IPV6_OPTION_MULTICAST_HOPS 18
+#define IPV6_OPTION_MTU_DISCOVER   23
+#define IPV6_OPTION_RECVERR        25
+#define IPV6_OPTION_V6ONLY         26
+#define IPV6_OPTION_RECVPKTINFO    49
+#define IPV6_OPTION_TCLASS         67
+
+#define KEEP_SECONDS_MAX 32767
+#define KEEP_COUNT_MAX   127
+
+/* struct tcp_info, as far as it is filled. */
+struct tcp_information {
+    uint8_t state;
+    uint8_t unused[7];
+    uint32_t rto_us, ack_us, send_mss, receive_mss;
+    uint32_t more[20];
+};
+
+/* Linux's numbers for lwIP's states, which are enum tcp_state. */
+static const uint8_t linux_state[] = {
+    [CLOSED] = 7,      [LISTEN] = 10,    [SYN_SENT] = 2,   [SYN_RCVD] = 3,
+    [ESTABLISHED] = 1, [FIN_WAIT_1] = 4, [FIN_WAIT_2] = 5, [CLOSE_WAIT] = 8,
+    [CLOSING] = 11,    [LAST_ACK] = 9,   [TIME_WAIT] = 6,
+};
+
+uint8_t inet_tcp_state(const struct inet_socket *self)
+{
+    return linux_state[self->tcp == NULL ? CLOSED : self->tcp->state];
+}
+
+void inet_option_changed(struct socket *socket)
+{
+    struct inet_socket *self = socket_inet(socket);
+    inet_enter();
+    if (inet_is_stream(self)) {
+        inet_tcp_options_apply(self);
+    } else {
+        bool reuse = self->socket.options & (SOCKET_REUSE_ADDRESS | SOCKET_REUSE_PORT);
+        bool broadcast = self->socket.options & SOCKET_BROADCAST;
+        self->udp->so_options =
+            (uint8_t)((reuse ? SOF_REUSEADDR : 0) | (broadcast ? SOF_BROADCAST : 0));
+    }
+    inet_leave();
+}
+
+/* --- setting --------------------------------------------------------------------------------- */
+
+static long tcp_set(struct inet_socket *self, int name, int number)
+{
+    switch (name) {
+    case TCP_OPTION_NODELAY:
+        self->no_delay = number != 0;
+        return 0;
+    case TCP_OPTION_KEEPIDLE:
+    case TCP_OPTION_KEEPINTVL:
+        if (number < 1 || number > KEEP_SECONDS_MAX) {
+            return -EINVAL;
+        }
+        *(name == TCP_OPTION_KEEPIDLE ? &self->keep_idle_s : &self->keep_interval_s) =
+            (uint32_t)number;
+        return 0;
+    case TCP_OPTION_KEEPCNT:
+        if (number < 1 || number > KEEP_COUNT_MAX) {
+            return -EINVAL;
+        }
+        self->keep_count = (uint32_t)number;
+        return 0;
+    case TCP_OPTION_MAXSEG:
+    case TCP_OPTION_CORK:
+    case TCP_OPTION_SYNCNT:
+    case TCP_OPTION_LINGER2:
+    case TCP_OPTION_DEFER_ACCEPT:
+    case TCP_OPTION_QUICKACK:
+    case TCP_OPTION_USER_TIMEOUT:
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static long ip_set(int name)
+{
+    switch (name) {
+    case IP_OPTION_TOS:
+    case IP_OPTION_TTL:
+    case IP_OPTION_PKTINFO:
+    case IP_OPTION_MTU_DISCOVER:
+    case IP_OPTION_RECVERR:
+    case IP_OPTION_FREEBIND:
+    case IP_OPTION_BIND_NO_PORT:
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static long ipv6_set(struct inet_socket *self, int name, int number)
+{
+    switch (name) {
+    case IPV6_OPTION_V6ONLY:
+        if (self->bound) {
+            return -EINVAL;
+        }
+        self->only_v6 = number != 0;
+        inet_name_any(self, &self->local);
+        return 0;
+    case IPV6_OPTION_UNICAST_HOPS:
+    case IPV6_OPTION_MULTICAST_HOPS:
+    case IPV6_OPTION_MTU_DISCOVER:
+    case IPV6_OPTION_RECVERR:
+    case IPV6_OPTION_RECVPKTINFO:
+    case IPV6_OPTION_TCLASS:
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+long inet_option_set(struct socket *socket, int level, int name, const void *value,
+                     uint32_t length_bytes)
+{
+    struct inet_socket *self = socket_inet(socket);
+    int number = 0;
+    long result = -ENOPROTOOPT;
+    if (level == IPPROTO_TCP && name == TCP_OPTION_CONGESTION) {
+        return 0;
+    }
+    if (level == SOL_SOCKET) {
+        return -ENOPROTOOPT;
+    }
+    if (length_bytes < 1 || (length_bytes < sizeof(number) && level != IPPROTO_IP)) {
+        return -EINVAL;
+    }
+    memcpy(&number, value, MIN(length_bytes, (uint32_t)sizeof(number)));
+    inet_enter();
+    if (level == IPPROTO_TCP && inet_is_stream(self)) {
+        result = tcp_set(self, name, number);
+        inet_tcp_options_apply(self);
+    } else if (level == IPPROTO_IP) {
+        result = ip_set(name);
+    } else if (level == IPPROTO_IPV6 && socket->domain == AF_INET6) {
+        result = ipv6_set(self, name, number);
+    }
+    inet_leave();
+    return result;
+}
+
+/* --- getting --------------------------------------------------------------------------------- */
+
+static long tcp_get(const struct inet_socket *self, int name, int *number)
+{
+    switch (name) {
+    case TCP_OPTION_NODELAY:
+        *number = self->no_delay;
+        return 0;
+    case TCP_OPTION_MAXSEG:
+        *number = self->state == INET_CONNECTED ? TCP_MSS : 536;
+        return 0;
+    case TCP_OPTION_KEEPIDLE:
+        *number = (int)self->keep_idle_s;
+        return 0;
+    case TCP_OPTION_KEEPINTVL:
+        *number = (int)self->keep_interval_s;
+        return 0;
+    case TCP_OPTION_KEEPCNT:
+        *number = (int)self->keep_count;
+        return 0;
+    case TCP_OPTION_SYNCNT:
+        *number = 6;
+        return 0;
+    case TCP_OPTION_LINGER2:
+        *number = 60;
+        return 0;
+    case TCP_OPTION_QUICKACK:
+        *number = 1;
+        return 0;
+    case TCP_OPTION_CORK:
+    case TCP_OPTION_DEFER_ACCEPT:
+    case TCP_OPTION_USER_TIMEOUT:
+        *number = 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static long ip_get(int name, int *number)
+{
+    switch (name) {
+    case IP_OPTION_TTL:
+        *number = 64;
+        return 0;
+    case IP_OPTION_MTU_DISCOVER:
+        *number = 1;
+        return 0;
+    case IP_OPTION_MTU:
+        *number = 65535;
+        return 0;
+    case IP_OPTION_TOS:
+    case IP_OPTION_PKTINFO:
+    case IP_OPTION_RECVERR:
+    case IP_OPTION_FREEBIND:
+    case IP_OPTION_BIND_NO_PORT:
+        *number = 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static long ipv6_get(const struct inet_socket *self, int name, int *number)
+{
+    switch (name) {
+    case IPV6_OPTION_V6ONLY:
+        *number = self->only_v6;
+        return 0;
+    case IPV6_OPTION_UNICAST_HOPS:
+    case IPV6_OPTION_MULTICAST_HOPS:
+        *number = 64;
+        return 0;
+    case IPV6_OPTION_MTU_DISCOVER:
+        *number = 1;
+        return 0;
+    case IPV6_OPTION_RECVERR:
+    case IPV6_OPTION_RECVPKTINFO:
+    case IPV6_OPTION_TCLASS:
+        *number = 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static long bytes_get(const void *from, uint32_t bytes, void *value, uint32_t *length_bytes)
+{
+    *length_bytes = MIN(*length_bytes, bytes);
+    memcpy(value, from, *length_bytes);
+    return 0;
+}
+
+static long information_get(struct inet_socket *self, void *value, uint32_t *length_bytes)
+{
+    struct tcp_information information = {.state = inet_tcp_state(self),
+                                          .rto_us = 200000,
+                                          .ack_us = TCP_TMR_INTERVAL * 1000,
+                                          .send_mss = TCP_MSS,
+                                          .receive_mss = TCP_MSS};
+    return bytes_get(&information, sizeof(information), value, length_bytes);
+}
+
+long inet_option_get(struct socket *socket, int level, int name, void *value,
+                     uint32_t *length_bytes)
+{
+    struct inet_socket *self = socket_inet(socket);
+    int number = 0;
+    long result = level == IPPROTO_IPV6 ? -EOPNOTSUPP : -ENOPROTOOPT;
+    inet_look_begin();
+    if (level == IPPROTO_TCP && inet_is_stream(self)) {
+        result = tcp_get(self, name, &number);
+    } else if (level == IPPROTO_IP) {
+        result = ip_get(name, &number);
+    } else if (level == IPPROTO_IPV6 && socket->domain == AF_INET6) {
+        result = ipv6_get(self, name, &number);
+    }
+    bool is_information = level == IPPROTO_TCP && inet_is_stream(self) && name == TCP_OPTION_INFO;
+    if (is_information) {
+        result = information_get(self, value, length_bytes);
+    }
+    inet_look_end();
+    if (level == IPPROTO_TCP && inet_is_stream(self) && name == TCP_OPTION_CONGESTION) {
+        return bytes_get("reno", 5, value, length_bytes);
+    }
+    return result != 0 || is_information ? result
+                                         : bytes_get(&number, sizeof(number), value, length_bytes);
+}

@@ -1,0 +1,2 @@
+/* lwIP includes it and needs nothing of it. */
+#pragma once
