@@ -99,12 +99,22 @@ void heap_warm(void)
     }
 }
 
-void *heap_alloc(size_t size_bytes)
+static void *allocate(size_t size_bytes, bool zeroed)
 {
     mutex_lock(&heap_lock);
-    void *block = heap_core_allocate(&core, size_bytes, true);
+    void *block = heap_core_allocate(&core, size_bytes, zeroed);
     mutex_unlock(&heap_lock);
     return block;
+}
+
+void *heap_alloc(size_t size_bytes)
+{
+    return allocate(size_bytes, true);
+}
+
+void *heap_alloc_unfilled(size_t size_bytes)
+{
+    return allocate(size_bytes, false);
 }
 
 void heap_free(void *allocation)

@@ -6,6 +6,8 @@
 
 void heap_start(void);
 void *heap_alloc(size_t size_bytes);
+/* Not zeroed: for buffers that are filled before anything is read from them. */
+void *heap_alloc_unfilled(size_t size_bytes);
 void heap_free(void *allocation);
 
 /* At the template's end: what it has allocated shares no page with what a container will. */

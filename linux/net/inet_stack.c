@@ -35,9 +35,10 @@ static struct {
 
 /* --- what lwIP asks for ---------------------------------------------------------------------- */
 
+/* As malloc: lwIP fills what it allocates. */
 void *inet_alloc(size_t size_bytes)
 {
-    return heap_alloc(size_bytes);
+    return heap_alloc_unfilled(size_bytes);
 }
 
 void *inet_alloc_array(size_t count, size_t size_bytes)

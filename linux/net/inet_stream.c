@@ -94,7 +94,7 @@ long inet_stream_send(struct inet_socket *self, struct socket_message *message)
     long moved = 0;
     if (message->io->left_bytes > sizeof(few)) {
         buffer_bytes = TCP_MSS;
-        buffer = heap_alloc(buffer_bytes);
+        buffer = heap_alloc_unfilled(buffer_bytes);
         if (buffer == NULL) {
             return -ENOBUFS;
         }
@@ -120,7 +120,7 @@ err_t inet_stream_keep(struct inet_socket *self, const struct pbuf *packet)
     while (done < packet->tot_len) {
         uint8_t **piece = &self->received[at / INET_PIECE_BYTES];
         uint32_t offset = at % INET_PIECE_BYTES;
-        if (*piece == NULL && (*piece = heap_alloc(INET_PIECE_BYTES)) == NULL) {
+        if (*piece == NULL && (*piece = heap_alloc_unfilled(INET_PIECE_BYTES)) == NULL) {
             return ERR_MEM;
         }
         uint16_t length_bytes =

@@ -21,13 +21,12 @@ static struct {
 
 struct unix_packet *unix_packet_new(struct unix_socket *sender, uint32_t length_bytes)
 {
-    struct unix_packet *packet = heap_alloc(sizeof(*packet) + length_bytes);
+    struct unix_packet *packet = heap_alloc_unfilled(sizeof(*packet) + length_bytes);
     if (packet == NULL) {
         return NULL;
     }
     unix_get(sender);
-    packet->sender = sender;
-    packet->length_bytes = length_bytes;
+    *packet = (struct unix_packet){.sender = sender, .length_bytes = length_bytes};
     packet->charge_bytes = (uint32_t)sizeof(*packet) + length_bytes + HEAP_OVERHEAD_BYTES;
     __atomic_fetch_add(&sender->sent_bytes, packet->charge_bytes, __ATOMIC_RELAXED);
     return packet;

@@ -51,10 +51,12 @@ static long packet_fill(struct unix_socket *self, struct socket_message *message
     return 0;
 }
 
-static long stream_deliver(struct unix_socket *peer, struct unix_packet *packet)
+/* *woken: the reader was, because it had nothing to read. */
+static long stream_deliver(struct unix_socket *peer, struct unix_packet *packet, bool *woken)
 {
     mutex_lock(&peer->lock);
     bool open = !peer->closed && !(peer->shut & SHUT_READ);
+    *woken = peer->incoming.first == NULL;
     if (open) {
         unix_queue_push(&peer->incoming, packet);
     }
@@ -63,7 +65,9 @@ static long stream_deliver(struct unix_socket *peer, struct unix_packet *packet)
         unix_packets_free(packet);
         return -EPIPE;
     }
-    wait_queue_wake(&peer->socket.read_wait, WAIT_POLLIN);
+    if (*woken) {
+        wait_queue_wake(&peer->socket.read_wait, WAIT_POLLIN);
+    }
     return 0;
 }
 
@@ -76,6 +80,7 @@ static bool may_queue(const struct unix_socket *self)
 static long stream_send(struct unix_socket *self, struct socket_message *message)
 {
     struct unix_socket *peer;
+    bool woken = true;
     long moved = 0;
     long result = peer_get(self, &peer);
     if (result != 0) {
@@ -89,9 +94,12 @@ static long stream_send(struct unix_socket *self, struct socket_message *message
         struct unix_packet *packet;
         result = may_queue(self) ? packet_fill(self, message, length_bytes, &packet) : -EAGAIN;
         if (result == 0) {
-            result = stream_deliver(peer, packet);
+            result = stream_deliver(peer, packet, &woken);
         }
         moved += result == 0 ? (long)length_bytes : 0;
+    }
+    if (moved > 0 && !woken) { /* once for all, for who waits for a change */
+        wait_queue_wake(&peer->socket.read_wait, WAIT_POLLIN);
     }
     unix_put(peer);
     return moved > 0 ? moved : result;
