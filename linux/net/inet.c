@@ -119,7 +119,7 @@ static void inet_free_socket(struct socket *socket)
 
 /* --- state ----------------------------------------------------------------------------------- */
 
-static uint32_t stream_events(const struct inet_socket *self)
+static uint32_t stream_events(struct inet_socket *self)
 {
     uint32_t events = 0;
     if (self->state == INET_LISTENING) {
@@ -131,7 +131,7 @@ static uint32_t stream_events(const struct inet_socket *self)
     events |= self->shut & SHUT_READ ? WAIT_POLLRDHUP : 0;
     events |= both || nothing ? WAIT_POLLHUP : 0;
     if (self->state != INET_CONNECTING) {
-        events |= inet_stream_writable(self) ? WAIT_POLLOUT : 0;
+        events |= inet_stream_wait_writable(self) ? WAIT_POLLOUT : 0;
     }
     return events;
 }

@@ -70,6 +70,7 @@ struct inet_socket {
     enum inet_state state;
     uint32_t shut; /* SHUT_READ: by the peer's end too; SHUT_WRITE */
     bool peer_has_ended;
+    bool wants_room; /* somebody has found no room to send, and is to be told of some */
     bool bound;
     bool bound_to_address; /* by bind: another than the wildcard */
     bool only_v6;
@@ -163,6 +164,8 @@ long inet_stream_send(struct inet_socket *self, struct socket_message *message);
 long inet_stream_receive(struct inet_socket *self, struct socket_message *message);
 /* Under the lock. */
 bool inet_stream_writable(const struct inet_socket *self);
+/* The same for who asks and will wait for it. */
+bool inet_stream_wait_writable(struct inet_socket *self);
 /* Keep what lwIP has received; it has the packet freed. ERR_MEM: it is to come again. */
 err_t inet_stream_keep(struct inet_socket *self, const struct pbuf *packet);
 void inet_stream_free(struct inet_socket *self);

@@ -30,6 +30,13 @@ bool inet_stream_writable(const struct inet_socket *self)
     return room_bytes(self) >= TCP_SNDLOWAT && self->tcp->snd_queuelen <= TCP_SNDQUEUELOWAT;
 }
 
+bool inet_stream_wait_writable(struct inet_socket *self)
+{
+    bool writable = inet_stream_writable(self);
+    self->wants_room = self->wants_room || !writable;
+    return writable;
+}
+
 /* How much may be sent now; or why nothing can be. */
 static long send_room(struct inet_socket *self, uint32_t *bytes)
 {
@@ -43,6 +50,7 @@ static long send_room(struct inet_socket *self, uint32_t *bytes)
     } else {
         *bytes = room_bytes(self);
         result = *bytes == 0 ? -EAGAIN : 0;
+        self->wants_room = self->wants_room || result != 0;
     }
     inet_look_end();
     return result;
