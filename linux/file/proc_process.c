@@ -47,6 +47,7 @@ struct snapshot {
     char name[NAME_BYTES];
     char exe[EXE_BYTES];
     struct credentials credentials;
+    struct scheduling scheduling;
     struct resource_limit limits[RLIMITS];
 };
 
@@ -137,6 +138,7 @@ static bool snapshot_take(const struct proc_target *target, struct snapshot *out
     if (task != NULL) {
         signals_snapshot(task, out);
         memcpy(out->name, task->name, sizeof(out->name));
+        out->scheduling = task->scheduling;
         if (task->credentials != NULL) {
             out->credentials = *task->credentials;
         }
@@ -220,14 +222,19 @@ static long make_stat(const struct proc_target *target, struct proc_text *text)
     proc_memory_read(target, &memory);
     proc_put(text, "%d (%s) %c %d %d %d %lu %d 0 0 0 0 0 ", now.tid, now.name, now.state,
              now.parent, now.process_group, now.session, now.terminal, now.foreground);
-    proc_put(text, "%lu %lu %lu %lu 20 0 %u 0 %lu ", now.cpu.user_ns / NS_PER_TICK,
+    const struct scheduling *scheduling = &now.scheduling;
+    int priority =
+        scheduling->priority != 0 ? -1 - (int)scheduling->priority : 20 + scheduling->nice;
+    proc_put(text, "%lu %lu %lu %lu %d %d %u 0 %lu ", now.cpu.user_ns / NS_PER_TICK,
              now.cpu.system_ns / NS_PER_TICK, now.children_cpu.user_ns / NS_PER_TICK,
-             now.children_cpu.system_ns / NS_PER_TICK, now.threads, now.start_ns / NS_PER_TICK);
+             now.children_cpu.system_ns / NS_PER_TICK, priority, scheduling->nice, now.threads,
+             now.start_ns / NS_PER_TICK);
     proc_put(text, "%lu %lu %lu 1 1 %lu 0 0 ", memory.total_bytes, PAGES(memory.resident_bytes),
              UINT64_MAX, memory.stack_start);
-    proc_put(text, "%lu %lu %lu %lu 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n",
+    proc_put(text, "%lu %lu %lu %lu 0 0 0 %d 0 %u %u 0 0 0 0 0 0 0 0 0 0 %d\n",
              now.pending & 0x7fffffff, now.blocked & 0x7fffffff, now.ignored & 0x7fffffff,
-             now.caught & 0x7fffffff, now.exit_signal, now.exit_status);
+             now.caught & 0x7fffffff, now.exit_signal, scheduling->priority, scheduling->policy,
+             now.exit_status);
     return 0;
 }
 
@@ -286,23 +293,42 @@ static void status_mask(const struct proc_target *target, struct proc_text *text
     }
 }
 
-/* Threads run on all CPUs. */
+/* "0-2,4" */
+static void cpu_list_put(struct proc_text *text, uint64_t mask)
+{
+    const char *separator = "";
+    for (uint32_t first = 0; first < 64; first++) {
+        if (!(mask >> first & 1)) {
+            continue;
+        }
+        uint32_t last = first;
+        while (last < 63 && mask >> (last + 1) & 1) {
+            last++;
+        }
+        proc_put(text, "%s%u", separator, first);
+        if (last != first) {
+            proc_put(text, "-%u", last);
+        }
+        separator = ",";
+        first = last;
+    }
+}
+
+static void status_cpus(struct proc_text *text, const struct scheduling *scheduling)
+{
+    uint64_t mask = scheduling_cpus(scheduling);
+    proc_put(text, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", mask);
+    cpu_list_put(text, mask);
+    proc_put(text, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
+}
+
 static void status_authority(struct proc_text *text, const struct credentials *credentials)
 {
-    uint32_t cpus = MIN(cpu_count(), 64u);
-    uint64_t mask = cpus == 64 ? UINT64_MAX : (1ull << cpus) - 1;
     proc_put(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", credentials->inheritable,
              credentials->permitted, credentials->effective);
     proc_put(text, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", credentials->bounding,
              credentials->ambient);
-    proc_put(text, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%lx\n",
-             credentials->no_new_privileges, mask);
-    if (cpus == 1) {
-        proc_put(text, "Cpus_allowed_list:\t0\n");
-    } else {
-        proc_put(text, "Cpus_allowed_list:\t0-%u\n", cpus - 1);
-    }
-    proc_put(text, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
+    proc_put(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n", credentials->no_new_privileges);
 }
 
 static void status_memory(struct proc_text *text, const struct proc_memory *memory)
@@ -346,6 +372,7 @@ static long make_status(const struct proc_target *target, struct proc_text *text
              now.pending, now.shared_pending, now.blocked, now.ignored);
     proc_put(text, "SigCgt:\t%016lx\n", now.caught);
     status_authority(text, &now.credentials);
+    status_cpus(text, &now.scheduling);
     proc_put(text, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
     return 0;
 }

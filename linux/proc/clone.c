@@ -219,6 +219,8 @@ static long tree_enter(const struct birth *birth, struct task *task,
 {
     struct task *child = birth->child;
     mutex_lock(&tasks_lock);
+    memcpy(child->name, task->name, sizeof(child->name));
+    scheduling_inherit(&child->scheduling, &task->scheduling);
     /* Who sweeps with SIGKILL, under the lock, meets every child or its parent before it forks. */
     long result =
         task->group->exiting || signal_kill_pending(task) ? -ERESTARTSYS : table_enter(child);
@@ -226,7 +228,6 @@ static long tree_enter(const struct birth *birth, struct task *task,
         mutex_unlock(&tasks_lock);
         return result;
     }
-    memcpy(child->name, task->name, sizeof(child->name));
     if (birth->group == NULL) {
         child->group = task->group;
         child->next_in_group = task->group->tasks;

@@ -12,6 +12,7 @@
 #include "linux/core/trap.h"
 #include "linux/event/cpu_clock.h"
 #include "linux/event/wait.h"
+#include "linux/proc/sched.h"
 #include "linux/proc/signal.h"
 
 struct file_table;
@@ -69,8 +70,9 @@ struct task {
 
     int tid;
     char name[NAME_BYTES]; /* comm; the group has its leader's */
-    uint32_t thread;       /* slot */
-    uint32_t work;         /* enum task_work; atomic */
+    struct scheduling scheduling;
+    uint32_t thread; /* slot */
+    uint32_t work;   /* enum task_work; atomic */
     struct thread_frame *frame;
     struct application_registers *registers; /* while in the personality */
     long call_number;                        /* of the call in progress; -1: none */
@@ -137,7 +139,7 @@ struct thread_group {
     struct wait_queue stop_wait;  /* stopped tasks sleep here */
 
     struct resource_limit limits[RLIMITS];
-    char name[NAME_BYTES]; /* comm */
+    char name[NAME_BYTES]; /* comm of the leader, also when it has ended */
     char exe[EXE_BYTES];
     struct console *console; /* of the process that the engine started; counted by descendants */
     bool is_console_main;    /* its end is reported to the engine */
