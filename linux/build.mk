@@ -4,6 +4,14 @@ LINUX_SOURCES := $(wildcard linux/*/*.c linux/*/*.S) lib/oak/heap_core.c lib/oak
     lib/oak/call.c lib/oak/time_page.c lib/ring/byte_ring.c lib/base/string.c lib/base/format.c \
     lib/base/tree.c lib/base/record.c
 
+# The names of all calls, by which those that are missing are counted.
+LINUX_CALL_NAMES := $(B)/gen/linux/call_names.def
+GENERATED += $(LINUX_CALL_NAMES)
+$(LINUX_CALL_NAMES): linux/build.mk
+	@mkdir -p $(@D)
+	$(QUIET)echo '#include <asm/unistd_64.h>' | $(CC) -E -dM - | \
+	    sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' | sort -V > $@
+
 # The vDSO is a shared object of its own.
 VDSO := $(B)/user/linux/vdso.so
 $(VDSO): linux/vdso/object/functions.c linux/vdso/object/vdso.ld | generated

@@ -49,12 +49,23 @@ static bool is_optional(uint64_t number)
     return number == 334;
 }
 
+static const char *const call_names[] = {
+#include "linux/call_names.def"
+};
+
+static size_t call_name(uint64_t number, char *name, size_t capacity_bytes)
+{
+    const char *known = number < ARRAY_LENGTH(call_names) ? call_names[number] : NULL;
+    return known != NULL ? format_text(name, capacity_bytes, "%s", known)
+                         : format_text(name, capacity_bytes, "system call %lu", number);
+}
+
 void container_missing_call(uint64_t number)
 {
-    char name[32];
+    char name[64];
     if (number < CALLS && !is_optional(number) &&
         __atomic_fetch_add(&container.missing[number], 1, __ATOMIC_RELAXED) == 0) {
-        size_t length = format_text(name, sizeof(name), "system call %lu", number);
+        size_t length = call_name(number, name, sizeof(name));
         status_t ignored = container_missing(CONTAINER_SLOT_ENGINE, name, (uint32_t)length);
         (void)ignored;
     }

@@ -24,10 +24,20 @@ static const linux_handler handlers[LINUX_CALLS] = {
 };
 #undef LINUX_CALL
 
+#define LINUX_REFUSED(number, name, error) [number] = (error),
+static const uint8_t refusals[LINUX_CALLS] = {
+#include "linux/core/refused.def"
+};
+#undef LINUX_REFUSED
+
 #define VECTOR_PAGE_FAULT 14
 
+/* There is no handler. */
 static long missing_call(uint64_t number)
 {
+    if (number < LINUX_CALLS && refusals[number] != 0) {
+        return -(long)refusals[number];
+    }
     container_missing_call(number);
     return -ENOSYS;
 }

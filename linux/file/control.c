@@ -310,8 +310,8 @@ long linux_close(uint64_t fd, uint64_t b, uint64_t c, uint64_t d, uint64_t e, ui
     return descriptor_close((int)fd);
 }
 
-/* A table of the task's own. Who looks at another's table does so under tasks_lock. */
-static long table_unshare(void)
+/* Who looks at another's table does so under tasks_lock. */
+long file_table_unshare(void)
 {
     struct task *task = task_current();
     struct file_table *own = file_table_clone(task->files);
@@ -335,7 +335,7 @@ long linux_close_range(uint64_t first, uint64_t last, uint64_t flags, uint64_t d
         return -EINVAL;
     }
     if (flags & CLOSE_RANGE_UNSHARE) {
-        long result = table_unshare();
+        long result = file_table_unshare();
         if (result != 0) {
             return result;
         }

@@ -16,6 +16,8 @@ void area_free(struct vm_area *area);
 bool range_free(const struct mm *mm, uint64_t start, uint64_t length);
 /* Up to where every page of the range is in some area. */
 uint64_t range_covered_end(const struct mm *mm, uint64_t start, uint64_t end);
+/* Cut the areas at both ends of a range. */
+long range_cut(struct mm *mm, uint64_t start, uint64_t end);
 /* May the current task map so many bytes more (RLIMIT_AS, RLIMIT_DATA), as that area is? */
 bool mm_may_grow(const struct mm *mm, const struct vm_area *area, uint64_t length);
 uint64_t region_rights(uint32_t protection);

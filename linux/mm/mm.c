@@ -157,6 +157,7 @@ static bool areas_copy(struct mm *to, const struct mm *from)
         if (copy == NULL) {
             return false;
         }
+        copy->flags &= ~(uint32_t)MAP_LOCKED;
         tree_insert(&to->areas, &copy->node);
     }
     return true;

@@ -26,6 +26,7 @@ struct thread_frame;
 #define MAP_FIXED           0x10
 #define MAP_ANONYMOUS       0x20
 #define MAP_GROWSDOWN       0x100
+#define MAP_LOCKED          0x2000
 #define MAP_STACK           0x20000
 #define MAP_FIXED_NOREPLACE 0x100000
 
@@ -35,7 +36,7 @@ struct vm_area {
     uint64_t end;
     uint64_t covered; /* up to there the kernel has a region: less than end where the file ended */
     uint32_t protection;
-    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS */
+    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_LOCKED */
     struct file *file; /* or NULL */
     uint64_t offset;   /* of start in the file */
     uint32_t special;  /* slot of a memory that the personality shows (vDSO, time page); 0: none */
@@ -83,6 +84,9 @@ void mm_fault(struct task *task, const struct thread_frame *frame);
 
 /* The same for the personality's own access; false: EFAULT. */
 bool mm_page_in(struct mm *mm, uint64_t address, uint64_t error);
+
+/* What mlock(2) has locked; under the lock. */
+uint64_t mm_locked_bytes(const struct mm *mm);
 
 /* The area at or after the address; under the lock. */
 struct vm_area *mm_area_from(const struct mm *mm, uint64_t address);

@@ -55,8 +55,7 @@ static long area_split(struct mm *mm, struct vm_area *area, uint64_t address)
     return 0;
 }
 
-/* Cut the areas at both ends of a range. Under the lock. */
-static long range_cut(struct mm *mm, uint64_t start, uint64_t end)
+long range_cut(struct mm *mm, uint64_t start, uint64_t end)
 {
     uint64_t cuts[2] = {start, end};
     for (int i = 0; i < 2; i++) {

@@ -220,6 +220,7 @@ static long tree_enter(const struct birth *birth, struct task *task,
     struct task *child = birth->child;
     mutex_lock(&tasks_lock);
     memcpy(child->name, task->name, sizeof(child->name));
+    child->personality = task->personality;
     scheduling_inherit(&child->scheduling, &task->scheduling);
     /* Who sweeps with SIGKILL, under the lock, meets every child or its parent before it forks. */
     long result =

@@ -17,6 +17,9 @@
 
 #define NS_PER_SECOND 1000000000ull
 
+#define PER_MASK    0xffu
+#define PER_LINUX32 8u
+
 /* --- uname ----------------------------------------------------------------------------------- */
 
 struct user_names {
@@ -37,7 +40,8 @@ long linux_uname(uint64_t user_names, uint64_t b, uint64_t c, uint64_t d, uint64
     format_text(names.node, sizeof(names.node), "%s", container_hostname());
     format_text(names.release, sizeof(names.release), LINUX_RELEASE);
     format_text(names.version, sizeof(names.version), LINUX_VERSION);
-    format_text(names.machine, sizeof(names.machine), "x86_64");
+    bool is_32 = (task_current()->personality & PER_MASK) == PER_LINUX32;
+    format_text(names.machine, sizeof(names.machine), is_32 ? "i686" : "x86_64");
     format_text(names.domain, sizeof(names.domain), "(none)");
     return copy_to_user(user_names, &names, sizeof(names));
 }
@@ -308,6 +312,18 @@ long linux_arch_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d
     default:
         return -EINVAL;
     }
+}
+
+/* Addresses are not random here anyway; what uname says of the machine follows it. */
+long linux_personality(uint64_t persona, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    struct task *task = task_current();
+    uint32_t old = task->personality;
+    if ((uint32_t)persona != UINT32_MAX) {
+        task->personality = (uint32_t)persona;
+    }
+    return old;
 }
 
 long linux_set_tid_address(uint64_t address, uint64_t b, uint64_t c, uint64_t d, uint64_t e,

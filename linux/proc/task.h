@@ -71,8 +71,9 @@ struct task {
     int tid;
     char name[NAME_BYTES]; /* comm; the group has its leader's */
     struct scheduling scheduling;
-    uint32_t thread; /* slot */
-    uint32_t work;   /* enum task_work; atomic */
+    uint32_t personality; /* as personality(2) was told */
+    uint32_t thread;      /* slot */
+    uint32_t work;        /* enum task_work; atomic */
     struct thread_frame *frame;
     struct application_registers *registers; /* while in the personality */
     long call_number;                        /* of the call in progress; -1: none */
