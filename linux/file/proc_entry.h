@@ -140,6 +140,7 @@ struct proc_memory {
     uint64_t code_bytes;
     uint64_t data_bytes;
     uint64_t stack_bytes;
+    uint64_t locked_bytes;
     uint64_t stack_start;
 };
 void proc_memory_read(const struct proc_target *target, struct proc_memory *out);

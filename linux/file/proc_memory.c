@@ -32,6 +32,7 @@ void proc_memory_read(const struct proc_target *target, struct proc_memory *out)
     for (struct vm_area *area = mm_area_from(mm, 0); area != NULL; area = mm_area_next(area)) {
         uint64_t length = area->end - area->start;
         out->total_bytes += length;
+        out->locked_bytes += area->flags & MAP_LOCKED ? length : 0;
         out->resident_bytes += mm_area_resident(mm, area) << PAGE_SHIFT;
         if (area->name != NULL && strcmp(area->name, "[stack]") == 0) {
             out->stack_bytes += length;

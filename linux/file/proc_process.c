@@ -335,7 +335,8 @@ static void status_memory(struct proc_text *text, const struct proc_memory *memo
 {
     uint64_t total = KIB(memory->total_bytes);
     uint64_t resident = KIB(memory->resident_bytes);
-    proc_put(text, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t       0 kB\n", total, total);
+    proc_put(text, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\n", total, total,
+             KIB(memory->locked_bytes));
     proc_put(text, "VmPin:\t       0 kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", resident, resident);
     proc_put(text, "RssAnon:\t%8lu kB\nRssFile:\t       0 kB\nRssShmem:\t       0 kB\n", resident);
     proc_put(text, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t       0 kB\n",

@@ -7,8 +7,7 @@
 #include "linux/core/user.h"
 #include "linux/mm/area.h"
 #include "linux/proc/capability.h"
-
-#define RLIMIT_MEMLOCK 8
+#include "linux/proc/limit.h"
 
 #define MLOCK_ONFAULT 1u
 #define MCL_CURRENT   1u
@@ -43,7 +42,7 @@ static uint64_t unlocked_bytes(const struct mm *mm, uint64_t start, uint64_t end
 
 static long limit_check(const struct mm *mm, uint64_t start, uint64_t end)
 {
-    uint64_t limit = task_current()->group->limits[RLIMIT_MEMLOCK].soft;
+    uint64_t limit = limit_now(RLIMIT_MEMLOCK);
     if (privileged() || limit == UINT64_MAX) {
         return 0;
     }

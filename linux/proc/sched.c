@@ -11,9 +11,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/proc/capability.h"
-
-#define RLIMIT_NICE   13
-#define RLIMIT_RTPRIO 14
+#include "linux/proc/limit.h"
 
 #define PRIORITY_MAX  99u
 #define NICE_LOWEST   (-20)
@@ -68,14 +66,9 @@ static struct task *task_wanted(uint64_t tid)
     return tid == 0 ? task_current() : task_find((int)tid);
 }
 
-static uint64_t own_limit(uint32_t resource)
-{
-    return task_current()->group->limits[resource].soft;
-}
-
 static bool may_be_nice(int nice, int now)
 {
-    return nice >= now || privileged() || own_limit(RLIMIT_NICE) >= (uint64_t)(20 - nice);
+    return nice >= now || privileged() || limit_now(RLIMIT_NICE) >= (uint64_t)(20 - nice);
 }
 
 static bool is_real_time(uint32_t policy)
@@ -94,14 +87,14 @@ static bool may_schedule(const struct task *task, const struct scheduling *wante
         return true;
     }
     if (is_real_time(wanted->policy)) {
-        uint64_t limit = own_limit(RLIMIT_RTPRIO);
+        uint64_t limit = limit_now(RLIMIT_RTPRIO);
         if ((wanted->policy != now->policy && limit == 0) ||
             (wanted->priority > now->priority && wanted->priority > limit)) {
             return false;
         }
     }
     bool leaves_idle = now->policy == SCHED_IDLE && wanted->policy != SCHED_IDLE;
-    return (!leaves_idle || own_limit(RLIMIT_NICE) >= (uint64_t)(20 - now->nice)) &&
+    return (!leaves_idle || limit_now(RLIMIT_NICE) >= (uint64_t)(20 - now->nice)) &&
            may_be_nice(wanted->nice, now->nice) && (wanted->reset_on_fork || !now->reset_on_fork);
 }
 

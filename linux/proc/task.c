@@ -135,6 +135,8 @@ static void limits_default(struct resource_limit *limits)
     limits[RLIMIT_CORE].soft = 0;
     limits[RLIMIT_NPROC] = (struct resource_limit){PID_MAX, PID_MAX};
     limits[RLIMIT_NOFILE] = (struct resource_limit){1024, 65536};
+    limits[RLIMIT_NICE] = (struct resource_limit){0, 0};
+    limits[RLIMIT_RTPRIO] = (struct resource_limit){0, 0};
     limits[RLIMIT_MEMLOCK] = (struct resource_limit){8ull << 20, 8ull << 20};
 }
 

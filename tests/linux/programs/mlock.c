@@ -22,6 +22,18 @@ static long lock2(const void *address, size_t length, int flags)
     return syscall(SYS_mlock2, address, length, flags);
 }
 
+static const char *locked(void)
+{
+    static char value[64];
+    char line[256];
+    FILE *file = fopen("/proc/self/status", "r");
+    must(file != NULL, "/proc/self/status");
+    while (fgets(line, sizeof(line), file) != NULL && sscanf(line, "VmLck: %63[^\n]", value) != 1) {
+    }
+    fclose(file);
+    return value;
+}
+
 static int lock(void *unused)
 {
     (void)unused;
@@ -41,7 +53,9 @@ static int lock(void *unused)
     say_result("a hole", mlock(pages + 8 * PAGE_BYTES, 1));
     say_result("unlock a hole", munlock(pages + 8 * PAGE_BYTES, 1));
     say_result("wrap", mlock(pages, SIZE_MAX - 100));
+    say("locked: %s", locked());
     say_result("unlock all", munlockall());
+    say("locked: %s", locked());
     say_result("on fault", lock2(pages, PAGE_BYTES, 1));
     say_result("with a flag", lock2(pages, PAGE_BYTES, 2));
     say_result("all with a flag", mlockall(8));
