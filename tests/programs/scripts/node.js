@@ -77,8 +77,9 @@ async function main() {
         for (let i = 0; i < 10000; i++) Atomics.add(a, 0, 1); parentPort.postMessage("done")`;
     console.log((await Promise.all([1, 2, 3, 4].map(async () => {
         const worker = new Worker(work, { eval: true, workerData: shared });
+        const ended = events.once(worker, "exit");
         const [message] = await events.once(worker, "message");
-        return message + (await events.once(worker, "exit"))[0];
+        return message + (await ended)[0];
     }))).join(" "), new Int32Array(shared)[0]);
 
     check("signals");
