@@ -11,7 +11,7 @@ A script says about itself, in comments at its beginning:
 
   #@ image NAME       its image; the name of the script if not given
   #@ command WORD...  what runs it, with its text as the next argument; "bash -c" if not given
-  #@ seconds N        its limit on Oak; 60 if not given
+  #@ seconds N [N]    its limit in the short and in the full form; 60 if not given
   #@ full             only part of --full
   #@ memory N         MiB that its container may have
 
@@ -47,9 +47,12 @@ class Script:
         about = dict(re.findall(r"^#@ (\w+) ?(.*)$", self.text, re.MULTILINE))
         self.image = about.get("image", self.name)
         self.command = about.get("command", "bash -c").split()
-        self.seconds = int(about.get("seconds", "60"))
+        self.seconds = [int(number) for number in about.get("seconds", "60").split()]
         self.memory = about.get("memory")
         self.only_full = "full" in about
+
+    def limit(self, length):
+        return self.seconds[-1 if length == "full" else 0] * PATIENCE
 
     def arguments(self, length):
         return [*self.command, self.text, *([self.name] if self.command[-1] == "-c" and
@@ -106,7 +109,7 @@ def missing_calls(container):
 def oak_run(script, length):
     memory = ["--memory", script.memory + "m"] if script.memory else []
     output = run([OAK, "run", "--name", script.name, *memory, script.image,
-                  *script.arguments(length)], script.seconds * PATIENCE)
+                  *script.arguments(length)], script.limit(length))
     missing = missing_calls(script.name)
     oak("rm", "-f", script.name, check=False)
     return output, missing
@@ -166,7 +169,7 @@ class Report:
 def test(script, length, report):
     began = time.monotonic()
     linux = run([HERE / "reference.sh", BUILD / "roots" / script.image, *script.arguments(length)],
-                script.seconds * PATIENCE)
+                script.limit(length))
     (OUTPUT / (script.name + ".linux")).write_text(linux, encoding="utf-8")
     oak("load", "-q", "-i", BUILD / "images" / script.image)
     here, missing = oak_run(script, length)

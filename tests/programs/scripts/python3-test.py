@@ -1,6 +1,6 @@
 #@ image python3
 #@ command python3 -c
-#@ seconds 100
+#@ seconds 100 2400
 """Python's own tests: each test of each module is one check. A module has a process of its own, so
 that one that hangs or dies costs only its own tests."""
 import os

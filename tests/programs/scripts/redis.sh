@@ -1,5 +1,5 @@
 # A server with its client and its benchmark, over TCP and a Unix socket, saved and killed.
-#@ seconds 90
+#@ seconds 90 300
 exec 2>&1
 cd "$(mktemp -d)" || exit 1
 start() { redis-server --dir "$PWD" --port 6379 --unixsocket "$PWD/socket" --daemonize no --save '' --logfile log "$@" & server=$!; for _ in $(seq 200); do [ "$(redis-cli ping 2>/dev/null)" = PONG ] && return; sleep 0.1; done; echo "does not start"; tail -n 5 log; }

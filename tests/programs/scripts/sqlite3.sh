@@ -1,5 +1,5 @@
 # A database under load, a writer that is killed in the middle, and what is left of it.
-#@ seconds 90
+#@ seconds 90 300
 exec 2>&1
 cd "$(mktemp -d)" || exit 1
 rows=$([ "$1" = full ] && echo 100000 || echo 20000)

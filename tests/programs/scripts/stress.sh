@@ -1,5 +1,5 @@
 # stress-ng's classes, each for a second or more: what it checks itself must hold.
-#@ seconds 200
+#@ seconds 600
 #@ full
 exec 2>&1
 cd "$(mktemp -d)" || exit 1
