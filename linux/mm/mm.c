@@ -183,6 +183,7 @@ struct mm *mm_copy(struct mm *mm)
     copy->environment_start = mm->environment_start;
     copy->environment_end = mm->environment_end;
     copy->pages_mapped = mm->pages_mapped;
+    copy->barriers = __atomic_load_n(&mm->barriers, __ATOMIC_RELAXED);
     copy->undumpable = mm->undumpable;
     mutex_unlock(&mm->lock);
     if (!good) {

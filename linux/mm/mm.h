@@ -56,6 +56,7 @@ struct mm {
     uint64_t argument_start, argument_end;
     uint64_t environment_start, environment_end;
     uint64_t pages_mapped;
+    uint32_t barriers; /* what membarrier(2) is registered for; atomic */
     bool undumpable; /* prctl's PR_SET_DUMPABLE; as data */
 };
 

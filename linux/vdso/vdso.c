@@ -28,15 +28,12 @@ void vdso_prepare(void)
     memcpy(page, vdso_object, length);
 }
 
-/* Above the stack's top, so that they share its page table. */
-#define VDSO_ADDRESS (APPLICATION_END - PAGE_SIZE)
-
 uint64_t vdso_map(struct mm *mm)
 {
     uint64_t offset = (uint64_t)(uintptr_t)page - WINDOW_BASE;
-    bool mapped = mm_map_special(mm, VDSO_ADDRESS, PAGE_SIZE, SLOT_MEMORY, offset,
-                                 PROT_READ | PROT_EXEC, "[vdso]") >= 0 &&
-                  mm_map_special(mm, VDSO_ADDRESS - PAGE_SIZE, PAGE_SIZE, SLOT_TIME, 0, PROT_READ,
-                                 "[vvar]") >= 0;
+    bool mapped =
+        mm_map_special(mm, VDSO_ADDRESS, PAGE_SIZE, SLOT_MEMORY, offset, PROT_READ | PROT_EXEC,
+                       "[vdso]") >= 0 &&
+        mm_map_special(mm, VVAR_ADDRESS, PAGE_SIZE, SLOT_TIME, 0, PROT_READ, "[vvar]") >= 0;
     return mapped ? VDSO_ADDRESS : 0;
 }

@@ -4,9 +4,13 @@
  */
 #pragma once
 
-#include "lib/base/types.h"
+#include "lib/oak/kernel.h"
 
 struct mm;
+
+/* The object, and the time page. Above the stack's top, so that they share its page table. */
+#define VDSO_ADDRESS (APPLICATION_END - PAGE_SIZE)
+#define VVAR_ADDRESS (VDSO_ADDRESS - PAGE_SIZE)
 
 /* In the template: put the object where clones share it. */
 void vdso_prepare(void);
