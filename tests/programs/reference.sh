@@ -1,7 +1,7 @@
 #!/bin/sh
 # A command as in a plain Linux container, to compare with: reference.sh ROOT COMMAND...
 # ROOT's files under a layer of their own, own processes, hostname, System V objects, a network of lo
-# only, and docker's capabilities. Without root it runs as root of a user namespace.
+# only, docker's capabilities, and 1,024 descriptors. Without root it runs as root of a user namespace.
 set -e
 if [ "$1" != --inside ]; then
     [ "$(id -u)" = 0 ] || map=--map-root-user
@@ -32,6 +32,7 @@ busybox ip link set lo up
 busybox hostname container
 echo container >etc/hostname
 printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >etc/hosts
+ulimit -Sn 1024
 kept=+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service
 kept=$kept,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap
 exec setpriv --bounding-set="-all,$kept" --inh-caps=-all env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
