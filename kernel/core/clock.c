@@ -9,6 +9,7 @@
 
 #include "kernel/core/assert.h"
 #include "kernel/core/lock.h"
+#include "kernel/core/sealed.h"
 #include "kernel/x86_64/asm.h"
 
 #define PIT_HZ          1193182ull
@@ -29,7 +30,7 @@ static union {
     struct time_page page;
     uint8_t bytes[PAGE_SIZE];
 } time_memory __attribute__((aligned(4096)));
-static uint64_t cycles_per_ns; /* fixed point */
+static SEALED uint64_t cycles_per_ns; /* fixed point */
 static struct spinlock clock_lock = SPINLOCK_INIT(LOCK_LOG);
 
 struct time_page *clock_page(void)

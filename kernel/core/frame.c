@@ -2,6 +2,7 @@
 
 #include "kernel/core/assert.h"
 #include "kernel/core/lock.h"
+#include "kernel/core/sealed.h"
 #include "lib/base/string.h"
 
 #define NO_FRAME      0 /* frame 0 is never free RAM of ours */
@@ -12,8 +13,8 @@ struct frame_list {
     uint64_t count;
 };
 
-static struct frame *frames;
-static uint64_t frame_count;
+static SEALED struct frame *frames;
+static SEALED uint64_t frame_count;
 static struct frame_list zeroed;
 static struct frame_list dirty;
 static struct spinlock frames_lock = SPINLOCK_INIT(LOCK_FRAMES);

@@ -8,28 +8,36 @@
 #include "kernel/core/frame.h"
 #include "kernel/core/log.h"
 #include "kernel/core/scheduler.h"
+#include "kernel/core/sealed.h"
 #include "kernel/core/start_init.h"
 #include "kernel/object/account.h"
 #include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/kernel_map.h"
 #include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/memory_map.h"
+#include "kernel/x86_64/stacks.h"
 #include "lib/base/string.h"
 
 #define CPU_START_TIMEOUT_NS 1000000000ull
 
-struct cpu *cpus[CPUS_MAX];
-uint32_t cpu_count;
+SEALED struct cpu *cpus[CPUS_MAX];
+SEALED uint32_t cpu_count;
 
 static struct cpu boot_cpu;
 static struct cpu other_cpus[CPUS_MAX - 1];
 static uint32_t cpus_online;
+static uint32_t sealed; /* the others may go on */
+static SEALED uint64_t start_tsc;
+
+/* What gcc's stack protector puts between a function's variables and its return address. */
+SEALED uint64_t __stack_chk_guard;
+__attribute__((noreturn)) void __stack_chk_fail(void);
 
 extern char kernel_physical_end[];
 extern char trampoline_start[];
 extern char trampoline_end[];
-extern char boot_stack_top[];
 
 /* Where a starting processor finds its stack; the boot code reads it. */
 uint64_t trampoline_stack;
@@ -64,8 +72,7 @@ static void cpu_prepare(struct cpu *cpu, uint32_t number, uint32_t id)
 /* Bring up one processor and wait until it says that it is there. */
 static bool cpu_start(struct cpu *cpu)
 {
-    void *stack = frames_boot_pages(KERNEL_STACK_BYTES / PAGE_SIZE);
-    cpu->stack_top = (uint64_t)stack + KERNEL_STACK_BYTES;
+    stacks_make(cpu);
     trampoline_cpu = cpu;
     trampoline_stack = cpu->stack_top;
     uint32_t before = __atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE);
@@ -104,25 +111,20 @@ void cpu_main(void)
 {
     struct cpu *cpu = trampoline_cpu;
     cpu_init(cpu);
+    cpu_set_fault_stacks(cpu);
     apic_init(false);
     cpu->kernel_entries = 1;
     __atomic_add_fetch(&cpus_online, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&sealed, __ATOMIC_ACQUIRE)) {
+        cpu_pause();
+    }
+    kernel_map_flush();
     scheduler_leave();
 }
 
-void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
+/* On the first CPU's own stack; everything that is needed for a panic works. */
+static void machine_start(void)
 {
-    log_init();
-    cpu_prepare(&boot_cpu, 0, 0);
-    cpu_count = 1;
-    boot_cpu.stack_top = (uint64_t)boot_stack_top;
-    boot_cpu.kernel_entries = 1;
-    cpu_features_read();
-    cpu_init(&boot_cpu);
-    machine_read(start_info_physical);
-    kernel_map_init();
-    boot_cpu.root_loaded = kernel_root_physical;
-    frames_begin();
     apic_init(true);
     boot_cpu.apic_id = apic_id();
     clock_init();
@@ -133,8 +135,37 @@ void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
     clock_page()->cpus = cpu_count;
     log_line("oak: %u processors, %lu MiB", cpu_count, machine.ram_bytes >> 20);
     account_init_root();
-    start_init(tsc_at_start);
+    start_init(start_tsc);
+    kernel_map_seal();
+    kernel_map_flush();
+    __atomic_store_n(&sealed, 1, __ATOMIC_RELEASE);
     scheduler_leave();
+}
+
+/* Does not return, so nothing compares its own canary with the new one. */
+void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
+{
+    start_tsc = tsc_at_start;
+    cpu_set_current(&boot_cpu);
+    log_init();
+    cpu_prepare(&boot_cpu, 0, 0);
+    cpu_count = 1;
+    boot_cpu.kernel_entries = 1;
+    machine_read(start_info_physical);
+    cpu_features_read(machine.command_line);
+    cpu_init(&boot_cpu);
+    kernel_map_init();
+    boot_cpu.root_loaded = kernel_root_physical;
+    frames_begin();
+    stacks_make(&boot_cpu);
+    cpu_set_fault_stacks(&boot_cpu);
+    __stack_chk_guard = cpu_random() & ~0xffull; /* a string never runs over the zero byte */
+    stack_run(boot_cpu.stack_top, machine_start);
+}
+
+void __stack_chk_fail(void)
+{
+    panic(__FILE__, __LINE__, "a function wrote past its variables: its canary is dead");
 }
 
 void cpu_kick(uint32_t number)

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "kernel/core/index_bound.h"
 #include "kernel/core/list.h"
 #include "lib/base/types.h"
 
@@ -89,9 +90,11 @@ extern struct object object_none; /* dying and of no type */
 static inline handle_t handle_from_user(uint64_t word)
 {
     uint32_t index = (uint32_t)(word & 0xffffff);
-    bool inside =
-        index / OBJECT_CHUNK_ENTRIES < __atomic_load_n(&object_chunk_count, __ATOMIC_ACQUIRE);
-    return inside ? word & ~(0xffull << 24) : 0;
+    if (index / OBJECT_CHUNK_ENTRIES >= __atomic_load_n(&object_chunk_count, __ATOMIC_ACQUIRE)) {
+        return 0;
+    }
+    index = (uint32_t)index_bound(index, OBJECT_CHUNKS_MAX * OBJECT_CHUNK_ENTRIES);
+    return (word & ~0xffffffffull) | index;
 }
 
 /* The handle was made by us: its index is inside. */

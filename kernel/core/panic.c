@@ -8,9 +8,11 @@
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
+#include "kernel/core/symbols.h"
 #include "kernel/core/traps.h"
 #include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/asm.h"
+#include "kernel/x86_64/kernel_map.h"
 #include "kernel/x86_64/layout.h"
 
 #define BACKTRACE_DEPTH 24
@@ -37,6 +39,13 @@ __attribute__((noreturn)) static void halt(void)
 {
     for (;;) {
         __asm__ volatile("cli; hlt");
+    }
+}
+
+void panic_join(void)
+{
+    if (__atomic_load_n(&owner, __ATOMIC_ACQUIRE) != 0) {
+        halt();
     }
 }
 
@@ -74,22 +83,21 @@ static void registers_print(const struct registers *registers)
     log_line("r13 %lx r14 %lx r15 %lx", registers->r13, registers->r14, registers->r15);
 }
 
-/* Frames lie on a kernel stack: in the image, or in what a processor was started with. */
+/* Frames lie on a kernel stack; the first processor begins on one in the image. */
 static bool frame_readable(uint64_t frame)
 {
     if (frame % sizeof(uint64_t) != 0) {
         return false;
     }
-    if (frame >= (uint64_t)kernel_data_start && frame < (uint64_t)kernel_end - 8) {
-        return true;
-    }
-    for (uint32_t i = 0; i < CPUS_MAX && cpus[i] != NULL; i++) {
-        uint64_t below_top = cpus[i]->stack_top - frame;
-        if (below_top >= 16 && below_top <= KERNEL_STACK_BYTES) {
-            return true;
-        }
-    }
-    return false;
+    bool image = frame >= (uint64_t)kernel_data_start && frame < (uint64_t)kernel_end - 8;
+    return image || (stack_page_mapped(frame) && stack_page_mapped(frame + 8));
+}
+
+static void place_print(const char *what, uint64_t address)
+{
+    uint64_t offset;
+    const char *name = symbol_find(address, &offset);
+    log_line("%s %lx %s+%lx", what, address, name == NULL ? "?" : name, offset);
 }
 
 /* Prints where the calls are, not where they return to: that may be the next line or function. */
@@ -99,7 +107,7 @@ static void backtrace_print(const uint64_t *frame)
         if (frame[1] < (uint64_t)kernel_text_start || frame[1] >= (uint64_t)kernel_text_end) {
             break;
         }
-        log_line("  called from %lx", frame[1] - 1);
+        place_print("  called from", frame[1] - 1);
         frame = (const uint64_t *)frame[0];
     }
 }
@@ -120,7 +128,8 @@ void panic_trap(const struct registers *registers, const char *what)
     others_stop();
     log_line("oak: kernel panic on processor %u: %s", owner - 1, what);
     registers_print(registers);
-    backtrace_print(__builtin_frame_address(0));
+    place_print("  at", registers->rip);
+    backtrace_print((const uint64_t *)registers->rbp);
     reset();
     halt();
 }

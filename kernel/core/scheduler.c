@@ -12,7 +12,7 @@
 #include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/cpu.h"
-#include "kernel/x86_64/memory_map.h"
+#include "kernel/x86_64/kernel_map.h"
 
 #define SLICE_NS  4000000ull  /* a turn, while others wait */
 #define TICK_NS   16000000ull /* a CPU that runs somebody bills and looks around this often */
@@ -359,6 +359,9 @@ static void halves_load(struct cpu *cpu, struct space *space, struct domain *dom
         scheduler->loaded_domain = domain;
         if (domain != NULL) {
             region_map_loaded(&domain->window, cpu->bit);
+            if (__builtin_expect(cpu_features.domain_barrier, 0)) {
+                cpu_domain_barrier(cpu, domain->object.handle);
+            }
         }
     }
     root_load(cpu, root);

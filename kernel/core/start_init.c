@@ -9,6 +9,7 @@
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
+#include "kernel/core/sealed.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/memory.h"
@@ -21,7 +22,7 @@
 
 #define INIT_HEAP_BYTES 0x10000000ull /* 256 MiB of addresses */
 
-struct domain *init_domain;
+SEALED struct domain *init_domain;
 
 extern char bundle_start[];
 extern char bundle_end[];

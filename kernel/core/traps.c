@@ -16,10 +16,14 @@
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/layout.h"
+#include "kernel/x86_64/stacks.h"
 #include "lib/base/string.h"
 
-#define VECTOR_PAGE_FAULT         14
+#define VECTOR_DEBUG              1
+#define VECTOR_NMI                2
+#define VECTOR_DOUBLE_FAULT       8
 #define VECTOR_GENERAL_PROTECTION 13
+#define VECTOR_PAGE_FAULT         14
 
 #define FAULT_WRITE 2
 #define FAULT_FETCH 16
@@ -48,10 +52,13 @@ struct call_entry {
 #define CALL_TYPE_PLATFORM OBJECT_PLATFORM
 #define CALL_TYPE_HALF     0xff
 
+#define CALLS_BOUND 64
+_Static_assert(KERNEL_CALLS <= CALLS_BOUND, "every call's number is below the bound");
+
 #define RIGHT_0 0
 #define KERNEL_CALL(number, name, arguments, results, type_, rights_, shape, meaning)              \
     [number] = {.handler = call_##name, .type = CALL_TYPE_##type_, .rights = RIGHT_##rights_},
-static const struct call_entry calls[KERNEL_CALLS] = {
+static const struct call_entry calls[CALLS_BOUND] = {
 #include "abi/syscalls.def"
 };
 #undef KERNEL_CALL
@@ -89,7 +96,7 @@ void kernel_call(struct thread *thread)
     thread->restarted = 0;
     status_t status = STATUS_NOT_SUPPORTED;
     if (number < KERNEL_CALLS) {
-        const struct call_entry *entry = &calls[number];
+        const struct call_entry *entry = &calls[index_bound(number, CALLS_BOUND)];
         status = call_find_object(thread, entry, &call);
         if (status == STATUS_OK) {
             status = entry->handler(&call);
@@ -286,9 +293,21 @@ void trap_kernel(struct registers *registers)
     cpu->kernel_entries++;
 }
 
-void trap_fatal(struct registers *registers)
+void trap_own_stack(struct registers *registers)
 {
-    panic_trap(registers, "non-maskable interrupt, double fault or machine check");
+    switch (registers->vector) {
+    case VECTOR_DEBUG:
+        /* A user's, which its `mov ss` held back until the next instruction was the kernel's. */
+        return;
+    case VECTOR_NMI:
+        panic_join();
+        cpu_current()->nmis++;
+        return;
+    case VECTOR_DOUBLE_FAULT:
+        panic_trap(registers, stacks_guard(cr2_read()) ? "kernel stack overflow" : "double fault");
+    default:
+        panic_trap(registers, "machine check");
+    }
 }
 
 /* --- resume ---------------------------------------------------------------------------------- */

@@ -11,7 +11,11 @@ __attribute__((noreturn)) void kernel_leave_call(struct thread *thread);
 
 /* Interrupt while idle. */
 void trap_kernel(struct registers *registers);
-__attribute__((noreturn)) void trap_fatal(struct registers *registers);
+/* NMI, double fault, machine check; a debug trap of kernel code. At any instruction. */
+void trap_own_stack(struct registers *registers);
+
+/* Returns unless another processor panics: then this one stops here. */
+void panic_join(void);
 
 /* As panic, with the registers of the interrupted code. */
 __attribute__((noreturn)) void panic_trap(const struct registers *registers, const char *what);

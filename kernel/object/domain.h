@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernel/core/call.h"
+#include "kernel/core/index_bound.h"
 #include "kernel/core/lock.h"
 #include "kernel/object/region.h"
 
@@ -61,6 +62,7 @@ static inline handle_t *domain_slot_place(const struct domain *domain, uint64_t 
     if (slot >= SLOTS) {
         return NULL;
     }
+    slot = index_bound(slot, SLOTS);
     uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
     struct table_mid *mid =
         __atomic_load_n(&domain->mids[leaf_number / TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);

@@ -4,6 +4,7 @@
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/thread.h"
+#include "kernel/x86_64/kernel_map.h"
 #include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/memory_map.h"
 

@@ -6,10 +6,11 @@
 #include "kernel/core/assert.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/lock.h"
+#include "kernel/core/sealed.h"
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/kernel_map.h"
 #include "kernel/x86_64/layout.h"
-#include "kernel/x86_64/memory_map.h"
 
 #define MSR_APIC_BASE    0x1b
 #define MSR_TSC_DEADLINE 0x6e0
@@ -23,6 +24,7 @@
 #define APIC_COMMAND     0x30
 #define APIC_COMMAND_TOP 0x31
 #define APIC_TIMER       0x32
+#define APIC_LINT1       0x36
 #define APIC_INITIAL     0x38
 #define APIC_CURRENT     0x39
 #define APIC_DIVIDE      0x3e
@@ -49,10 +51,10 @@ struct ioapic {
     uint32_t inputs;
 };
 
-static volatile uint32_t *apic_registers;
-static uint64_t timer_per_tsc_shift32; /* timer ticks per TSC cycle, 32.32 */
-static struct ioapic ioapics[IOAPICS_MAX];
-static uint32_t ioapic_count;
+static SEALED volatile uint32_t *apic_registers;
+static SEALED uint64_t timer_per_tsc_shift32; /* timer ticks per TSC cycle, 32.32 */
+static SEALED struct ioapic ioapics[IOAPICS_MAX];
+static SEALED uint32_t ioapic_count;
 static struct spinlock ioapic_lock = SPINLOCK_INIT(LOCK_PLATFORM);
 
 static uint32_t apic_read(uint32_t number)
@@ -103,6 +105,7 @@ void apic_init(bool first)
         }
     }
     apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+    apic_write(APIC_LINT1, COMMAND_NMI); /* where machines connect their NMI button */
     if (cpu_features.tsc_deadline) {
         apic_write(APIC_TIMER, VECTOR_TIMER | TIMER_TSC_DEADLINE);
     } else {

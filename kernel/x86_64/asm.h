@@ -71,6 +71,22 @@ static inline uint64_t cr2_read(void)
     return value;
 }
 
+#define CR0_WRITE_PROTECT (1ull << 16)
+
+static inline uint64_t cr0_read(void)
+{
+    uint64_t value;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(value));
+    return value;
+}
+
+static inline void cr0_write(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+#define CR4_GLOBAL_PAGES (1ull << 7)
+
 static inline uint64_t cr4_read(void)
 {
     uint64_t value;
@@ -109,6 +125,14 @@ static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf)
                      : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
                      : "a"(leaf), "c"(subleaf));
     return result;
+}
+
+/* 64 bits of RDRAND; false where it has none to give. */
+static inline bool rdrand(uint64_t *out)
+{
+    bool good;
+    __asm__ volatile("rdrand %0" : "=r"(*out), "=@ccc"(good));
+    return good;
 }
 
 static inline void cpu_pause(void)

@@ -150,6 +150,16 @@ cpu_entry: /* at the kernel's address: only now the boot tables can go, and the 
     .fill 64, 1, 0
 boot_ap_temporary_stack_top:
 
+.section .text
+/* void stack_run(uint64_t top, void (*function)(void)) */
+.globl stack_run
+stack_run:
+    movq %rdi, %rsp
+    xorl %ebp, %ebp
+    call *%rsi
+    ud2
+
+/* Until the first processor has its own stack. */
 .section .bss
 .align 4096
     .skip 16384

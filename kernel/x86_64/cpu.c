@@ -1,41 +1,42 @@
 /*
- * Descriptor tables, control registers and CPU features. Each CPU has its own GDT, TSS and fatal
- * stack; the IDT is one for all. Intel SDM volume 3, chapters 2, 3, 6, 13.
+ * Each CPU has its own GDT and TSS; the IDT is one for all. Intel SDM volume 3, chapters 2, 3, 6,
+ * 13; volume 4 for the MSRs.
  */
 #include "kernel/x86_64/cpu.h"
 
 #include "kernel/core/assert.h"
-#include "kernel/core/frame.h"
-#include "kernel/core/kmem.h"
+#include "kernel/core/log.h"
+#include "kernel/core/sealed.h"
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/layout.h"
+#include "kernel/x86_64/stacks.h"
 #include "lib/base/string.h"
 
-#define MSR_EFER           0xc0000080
-#define MSR_STAR           0xc0000081
-#define MSR_LSTAR          0xc0000082
-#define MSR_FMASK          0xc0000084
-#define MSR_GS_BASE        0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_SPEC_CTRL         0x48
+#define MSR_PRED_CMD          0x49
+#define MSR_ARCH_CAPABILITIES 0x10a
+#define MSR_EFER              0xc0000080
+#define MSR_STAR              0xc0000081
+#define MSR_LSTAR             0xc0000082
+#define MSR_FMASK             0xc0000084
+#define MSR_GS_BASE           0xc0000101
+#define MSR_KERNEL_GS_BASE    0xc0000102
 
-#define EFER_SCE 0x001
-#define EFER_NXE 0x800
+#define EFER_SCE       0x001
+#define EFER_NXE       0x800
+#define EFER_AUTO_IBRS (1u << 21)
+
+#define SPEC_CTRL_IBRS 1
+#define PRED_CMD_IBPB  1
 
 #define CR4_OSFXSR     (1ull << 9)
 #define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_PGE        (1ull << 7)
+#define CR4_MCE        (1ull << 6)
 #define CR4_UMIP       (1ull << 11)
 #define CR4_FSGSBASE   (1ull << 16)
 #define CR4_OSXSAVE    (1ull << 18)
 #define CR4_SMEP       (1ull << 20)
 #define CR4_SMAP       (1ull << 21)
-
-#define XCR0_X87    0x01
-#define XCR0_SSE    0x02
-#define XCR0_AVX    0x04
-#define XCR0_AVX512 0xe0
-
-#define FATAL_STACK_BYTES 4096
 
 /* Flags that the syscall instruction clears: everything but the reserved bit. */
 #define FMASK 0x3f7fd5
@@ -65,55 +66,86 @@ struct interrupt_gate {
     uint32_t reserved;
 };
 
-struct cpu_tables {
-    uint64_t gdt[8];
-    struct tss tss;
-    uint8_t fatal_stack[FATAL_STACK_BYTES] __attribute__((aligned(16)));
-};
+#define GDT_ENTRIES  8
+#define RDRAND_TRIES 16
 
-struct cpu_features cpu_features;
+SEALED struct cpu_features cpu_features;
 
-static struct cpu_tables tables[CPUS_MAX];
-static struct interrupt_gate idt[256];
+static SEALED uint64_t gdts[CPUS_MAX][GDT_ENTRIES];
+static SEALED struct interrupt_gate idt[256];
+static struct tss segments[CPUS_MAX];
 
 extern uint64_t trap_stubs[256];
 extern char syscall_entry[];
-extern char fatal_2[];
-extern char fatal_8[];
-extern char fatal_18[];
+extern char debug_entry[];
+extern char nmi_entry[];
+extern char double_fault_entry[];
+extern char machine_check_entry[];
 
-static void need(bool present, const char *what)
+/* --- features -------------------------------------------------------------------------------- */
+
+static struct cpuid_result leaf(uint32_t number, uint32_t subleaf)
 {
-    if (!present) {
-        panic("this CPU lacks a feature that Oak needs", 0, what);
+    uint32_t last = cpuid(number & 0x80000000, 0).eax;
+    return number <= last ? cpuid(number, subleaf) : (struct cpuid_result){0};
+}
+
+static enum cpu_vendor vendor_read(void)
+{
+    uint32_t begin = cpuid(0, 0).ebx;
+    return begin == 0x756e6547                          ? CPU_INTEL /* Genu */
+           : begin == 0x68747541 || begin == 0x6f677948 ? CPU_AMD   /* Auth, Hygo */
+                                                        : CPU_OTHER;
+}
+
+void cpu_facts_read(struct cpu_facts *out)
+{
+    struct cpuid_result basic = leaf(1, 0);
+    struct cpuid_result extended = leaf(7, 0);
+    *out = (struct cpu_facts){
+        .vendor = vendor_read(),
+        .family = (basic.eax >> 8 & 15) + (basic.eax >> 20 & 0xff),
+        .word =
+            {
+                [WORD_1_ECX] = basic.ecx,
+                [WORD_1_EDX] = basic.edx,
+                [WORD_7_EBX] = extended.ebx,
+                [WORD_7_ECX] = extended.ecx,
+                [WORD_7_EDX] = extended.edx,
+                [WORD_13_EAX] = leaf(13, 0).eax,
+                [WORD_13_1_EAX] = leaf(13, 1).eax,
+                [WORD_80000001_EDX] = leaf(0x80000001, 0).edx,
+                [WORD_80000008_EBX] = leaf(0x80000008, 0).ebx,
+                [WORD_80000021_EAX] = leaf(0x80000021, 0).eax,
+            },
+    };
+    if (extended.edx & 1u << 29) {
+        out->word[WORD_ARCH_CAPABILITIES] = msr_read(MSR_ARCH_CAPABILITIES);
     }
 }
 
-void cpu_features_read(void)
+void cpu_features_read(const char *command_line)
 {
-    struct cpuid_result basic = cpuid(1, 0);
-    struct cpuid_result extended = cpuid(7, 0);
-    struct cpuid_result amd = cpuid(0x80000001, 0);
-    need(basic.ecx & 1u << 26, "XSAVE");
-    need(extended.ebx & 1u << 0, "FSGSBASE");
-    need(extended.ebx & 1u << 7, "SMEP");
-    need(extended.ebx & 1u << 20, "SMAP");
-    need(amd.edx & 1u << 20, "NX");
-    need(amd.edx & 1u << 11, "SYSCALL");
-    cpu_features.x2apic = basic.ecx & 1u << 21;
-    cpu_features.tsc_deadline = basic.ecx & 1u << 24;
-    cpu_features.umip = extended.ecx & 1u << 2;
-    cpu_features.gigabyte_pages = amd.edx & 1u << 26;
-    struct cpuid_result xsave = cpuid(13, 0);
-    cpu_features.xsaveopt = cpuid(13, 1).eax & 1u;
-    cpu_features.xsave_mask = XCR0_X87 | XCR0_SSE;
-    if (xsave.eax & XCR0_AVX) {
-        cpu_features.xsave_mask |= XCR0_AVX;
-        if ((xsave.eax & XCR0_AVX512) == XCR0_AVX512) {
-            cpu_features.xsave_mask |= XCR0_AVX512;
-        }
+    struct cpu_facts facts;
+    cpu_facts_read(&facts);
+    if (!cpu_facts_override(&facts, command_line)) {
+        panic(__FILE__, __LINE__, "the command line's cpu= names no feature that Oak knows");
+    }
+    const char *missing = cpu_features_decide(&facts, &cpu_features);
+    if (missing != NULL) {
+        log_line("oak: this CPU lacks %s", missing);
+        panic(__FILE__, __LINE__, "this CPU lacks a feature that Oak needs");
+    }
+    if (cpu_features.meltdown) {
+        panic(__FILE__, __LINE__,
+              "this CPU has the flaw Meltdown; cpu=+rdcl_no on the command line denies that");
+    }
+    if (cpu_features.retbleed) {
+        log_line("oak: this CPU may be open to retbleed (docs/security.md)");
     }
 }
+
+/* --- tables ---------------------------------------------------------------------------------- */
 
 static void gate_set(uint32_t vector, uint64_t address, uint8_t ist)
 {
@@ -132,32 +164,28 @@ static void idt_init(void)
     for (uint32_t vector = 0; vector < 256; vector++) {
         gate_set(vector, trap_stubs[vector], 0);
     }
-    gate_set(2, (uint64_t)fatal_2, 1);
-    gate_set(8, (uint64_t)fatal_8, 1);
-    gate_set(18, (uint64_t)fatal_18, 1);
+    gate_set(1, (uint64_t)debug_entry, FAULT_STACK_DEBUG);
+    gate_set(2, (uint64_t)nmi_entry, FAULT_STACK_NMI);
+    gate_set(8, (uint64_t)double_fault_entry, FAULT_STACK_DOUBLE_FAULT);
+    gate_set(18, (uint64_t)machine_check_entry, FAULT_STACK_MACHINE_CHECK);
 }
 
+/* Every descriptor is marked as accessed already: nothing writes to a GDT once it is loaded. */
 static void tables_load(struct cpu *cpu)
 {
-    struct cpu_tables *own = &tables[cpu->number];
-    uint64_t tss = (uint64_t)&own->tss;
-    cpu->tss = &own->tss;
-    memset(&own->tss, 0, sizeof(own->tss));
-    own->tss.io_map_base = sizeof(own->tss);
-    /* The fatal entries find their CPU at the top of the stack: GS may be anything then. */
-    uint64_t *top = (uint64_t *)(void *)(own->fatal_stack + FATAL_STACK_BYTES - 16);
-    top[0] = (uint64_t)cpu;
-    own->tss.ist[0] = (uint64_t)top;
-    own->gdt[0] = 0;
-    own->gdt[KERNEL_CODE / 8] = 0x00af9a000000ffff;
-    own->gdt[KERNEL_DATA / 8] = 0x00cf92000000ffff;
-    own->gdt[USER_DATA / 8] = 0x00cff2000000ffff;
-    own->gdt[USER_CODE / 8] = 0x00affa000000ffff;
-    own->gdt[TSS_SELECTOR / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
-                                 (tss >> 24 & 0xff) << 56;
-    own->gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
+    uint64_t *gdt = gdts[cpu->number];
+    cpu->tss = &segments[cpu->number];
+    uint64_t tss = (uint64_t)cpu->tss;
+    cpu->tss->io_map_base = sizeof(struct tss);
+    gdt[KERNEL_CODE / 8] = 0x00af9b000000ffff;
+    gdt[KERNEL_DATA / 8] = 0x00cf93000000ffff;
+    gdt[USER_DATA / 8] = 0x00cff3000000ffff;
+    gdt[USER_CODE / 8] = 0x00affb000000ffff;
+    gdt[TSS_SELECTOR / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+                            (tss >> 24 & 0xff) << 56;
+    gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
 
-    struct table_pointer gdt_pointer = {sizeof(own->gdt) - 1, (uint64_t)own->gdt};
+    struct table_pointer gdt_pointer = {sizeof(gdts[0]) - 1, (uint64_t)gdt};
     struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
     __asm__ volatile("lgdt %0" : : "m"(gdt_pointer));
     __asm__ volatile("lidt %0" : : "m"(idt_pointer));
@@ -179,18 +207,25 @@ static void tables_load(struct cpu *cpu)
     __asm__ volatile("ltr %0" : : "r"((uint16_t)TSS_SELECTOR));
 }
 
-static void registers_init(struct cpu *cpu)
+static void speculation_init(void)
 {
-    uint64_t cr4 = cr4_read() | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE |
-                   CR4_SMEP | CR4_SMAP;
-    if (cpu_features.umip) {
-        cr4 |= CR4_UMIP;
+    if (cpu_features.ibrs_all && cpu_features.ibrs_ibpb) {
+        msr_write(MSR_SPEC_CTRL, SPEC_CTRL_IBRS);
     }
+    if (cpu_features.auto_ibrs) {
+        msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_AUTO_IBRS);
+    }
+}
+
+static void registers_init(void)
+{
+    uint64_t cr4 = cr4_read() | CR4_GLOBAL_PAGES | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE |
+                   CR4_OSXSAVE | CR4_SMEP | CR4_SMAP;
+    cr4 |= cpu_features.umip ? CR4_UMIP : 0;
+    cr4 |= cpu_features.machine_check ? CR4_MCE : 0;
     cr4_write(cr4);
-    uint64_t cr0;
-    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-    cr0 = (cr0 & ~0xcull) | 0x22; /* no EM, no TS; MP... NE */
-    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0));
+    /* No EM, no TS; MP and NE. */
+    cr0_write((cr0_read() & ~0xcull) | CR0_WRITE_PROTECT | 0x22);
     __asm__ volatile("xsetbv"
                      :
                      : "c"(0), "a"((uint32_t)cpu_features.xsave_mask),
@@ -201,8 +236,14 @@ static void registers_init(struct cpu *cpu)
     msr_write(MSR_STAR, (uint64_t)KERNEL_CODE << 32 | (uint64_t)(KERNEL_DATA | 3) << 48);
     msr_write(MSR_LSTAR, (uint64_t)syscall_entry);
     msr_write(MSR_FMASK, FMASK);
-    msr_write(MSR_GS_BASE, (uint64_t)cpu);
     msr_write(MSR_KERNEL_GS_BASE, 0);
+    speculation_init();
+}
+
+void cpu_set_current(struct cpu *cpu)
+{
+    cpu->self = cpu;
+    msr_write(MSR_GS_BASE, (uint64_t)cpu);
 }
 
 void cpu_init(struct cpu *cpu)
@@ -210,15 +251,48 @@ void cpu_init(struct cpu *cpu)
     if (cpu->number == 0) {
         idt_init();
     }
-    cpu->self = cpu;
     tables_load(cpu);
-    registers_init(cpu);
+    cpu_set_current(cpu); /* loading a null selector cleared it */
+    registers_init();
     cpu->root_loaded = cr3_read();
+}
+
+void cpu_set_fault_stacks(const struct cpu *cpu)
+{
+    for (uint32_t i = 0; i < FAULT_STACKS; i++) {
+        cpu->tss->ist[i] = cpu->fault_stack_top[i];
+    }
+}
+
+void cpu_domain_barrier(struct cpu *cpu, uint64_t domain)
+{
+    if (cpu->last_domain == domain) {
+        return;
+    }
+    cpu->last_domain = domain;
+    if (cpu_features.predictor_barrier) {
+        msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
+    }
+    if (cpu_features.buffers_clear) {
+        uint16_t selector = KERNEL_DATA;
+        __asm__ volatile("verw %0" : : "m"(selector) : "cc");
+    }
 }
 
 void cpu_set_trap_stack(struct cpu *cpu, uint64_t end)
 {
     cpu->tss->rsp[0] = end;
+}
+
+uint64_t cpu_random(void)
+{
+    uint64_t value = 0;
+    for (uint32_t i = 0; cpu_features.rdrand && i < RDRAND_TRIES; i++) {
+        if (rdrand(&value)) {
+            break;
+        }
+    }
+    return (value ^ tsc_read()) * 0x9e3779b97f4a7c15ull; /* spreads the TSC's few random bits */
 }
 
 void fpu_init_area(void *area)

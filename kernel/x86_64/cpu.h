@@ -1,30 +1,34 @@
 /*
- * One CPU's tables and features: descriptor tables, control registers, FPU state.
+ * One CPU: descriptor tables, control registers, FPU state.
  */
 #pragma once
 
 #include "kernel/core/cpu.h"
+#include "kernel/x86_64/features.h"
 
-/* What this machine's CPUs can do; filled from the first, every other must match. */
-struct cpu_features {
-    bool x2apic;
-    bool tsc_deadline;
-    bool xsaveopt;
-    bool umip;
-    bool gigabyte_pages;
-    uint64_t xsave_mask;  /* XCR0 */
-    uint32_t xsave_bytes; /* of an area with that mask */
-};
-extern struct cpu_features cpu_features;
+/*
+ * Read the features, changed as the command line says; panic with a clear line when one that the
+ * kernel needs is missing, or when the CPU has a flaw that the kernel does not work around.
+ */
+void cpu_features_read(const char *command_line);
 
-/* Read the features; panic with a clear line when one that the kernel needs is missing. */
-void cpu_features_read(void);
+/* cpu_current() is `cpu` from here on; locks and the log need that. */
+void cpu_set_current(struct cpu *cpu);
 
 /* Load tables and control registers on the calling CPU and make it `cpu`. */
 void cpu_init(struct cpu *cpu);
 
+/* Use the CPU's fault stacks from now on (x86_64/stacks.h). */
+void cpu_set_fault_stacks(const struct cpu *cpu);
+
+/* The domain of that handle runs next on this CPU: nothing that others left may lead or tell it. */
+void cpu_domain_barrier(struct cpu *cpu, uint64_t domain);
+
 /* Where a trap from user mode pushes its frame. */
 void cpu_set_trap_stack(struct cpu *cpu, uint64_t end);
+
+/* Nobody can guess it, if the CPU has RDRAND; else it depends on when the machine started. */
+uint64_t cpu_random(void);
 
 void fpu_init_area(void *area);
 

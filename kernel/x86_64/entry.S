@@ -4,6 +4,7 @@
  * A trap from user mode pushes its frame straight into the current thread's struct registers: the
  * TSS's RSP0 points to its end. The C code then runs on the CPU's own stack, from its top, and
  * leaves by kernel_leave with the thread to run. Only idle CPUs take interrupts in kernel mode.
+ * NMI, double fault, machine check and debug traps come at any instruction, on stacks of their own.
  *
  * Two paths never reach C: `syscall` in application mode (forwarded to the personality) and
  * application_resume. Registers they do not name pass through untouched.
@@ -60,6 +61,9 @@
 #define F_RCX    32
 #define F_R11    40
 #define F_CAUSE  48
+
+/* From a frame on a stack of its own to the struct cpu above it: stacks.c. */
+#define OWN_STACK_CPU 176
 
 #define CAUSE_SYSCALL 1
 #define CALL_GATE_CALL     2
@@ -299,6 +303,7 @@ trap_common:
     testb $3, 144(%rsp) /* CS */
     jz trap_from_kernel
     swapgs
+    lfence /* nobody speculates past the swapgs that it did not do (CVE-2019-1125) */
     movq %gs:CPU_CURRENT, %rdi
     movb $0, T_SYSRET(%rdi)
     movq %gs:CPU_STACK_TOP, %rsp
@@ -308,8 +313,10 @@ trap_common:
     ud2
 
 trap_from_kernel:
+    lfence
     movq %rsp, %rdi
     call trap_kernel
+trap_return:
     popq %r15
     popq %r14
     popq %r13
@@ -328,14 +335,62 @@ trap_from_kernel:
     addq $16, %rsp
     iretq
 
-/* NMI, double fault, machine check come on stacks of their own, with any GS: they end the machine. */
-.macro fatal_stub vector has_error
-.globl fatal_\vector
-fatal_\vector:
-    .if \has_error == 0
+/*
+ * Traps on stacks of their own. GS may be the user's even in kernel mode (between syscall and
+ * swapgs, or behind the swapgs on the way out), and the user may have set it to anything. So its
+ * base is kept aside and the kernel's comes from above the frame, where stacks.c put it; swapgs
+ * plays no part. trap_own_stack may return for NMI and debug traps only; it must not fault, because
+ * an iret would let the next NMI in, onto this same stack.
+ */
+.globl nmi_entry
+nmi_entry:
     pushq $0
-    .endif
-    pushq $\vector
+    pushq $2
+    jmp own_stack_common
+
+.globl double_fault_entry
+double_fault_entry:
+    pushq $8
+    jmp own_stack_common
+
+.globl machine_check_entry
+machine_check_entry:
+    pushq $0
+    pushq $18
+    jmp own_stack_common
+
+/* A debug trap of user code moves to its thread and goes on as every other trap. */
+.globl debug_entry
+debug_entry:
+    testb $3, 8(%rsp) /* CS */
+    jnz 1f
+    pushq $0
+    pushq $1
+    jmp own_stack_common
+1:  swapgs
+    lfence
+    pushq %rax
+    movq %gs:CPU_CURRENT, %rax
+    pushq 8(%rsp)
+    popq T_RIP(%rax)
+    pushq 16(%rsp)
+    popq T_CS(%rax)
+    pushq 24(%rsp)
+    popq T_RFLAGS(%rax)
+    pushq 32(%rsp)
+    popq T_RSP(%rax)
+    pushq 40(%rsp)
+    popq T_SS(%rax)
+    leaq T_RIP(%rax), %rax
+    movq %rax, %gs:CPU_USER_RSP
+    popq %rax
+    movq %gs:CPU_USER_RSP, %rsp
+    swapgs
+    pushq $0
+    pushq $1
+    jmp trap_common
+
+own_stack_common:
     pushq %rax
     pushq %rbx
     pushq %rcx
@@ -351,15 +406,15 @@ fatal_\vector:
     pushq %r13
     pushq %r14
     pushq %r15
-    movq 176(%rsp), %rax /* cpu.c put the struct cpu above the frame */
-    wrgsbase %rax
-    movq %rsp, %rdi
     cld
-    call trap_fatal
-    ud2
-.endm
-fatal_stub 2 0
-fatal_stub 8 1
-fatal_stub 18 0
+    clac
+    rdgsbase %rbx
+    movq OWN_STACK_CPU(%rsp), %rax
+    wrgsbase %rax
+    lfence
+    movq %rsp, %rdi
+    call trap_own_stack
+    wrgsbase %rbx
+    jmp trap_return
 
 .section .note.GNU-stack, "", @progbits

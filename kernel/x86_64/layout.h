@@ -3,7 +3,7 @@
  *
  *   PML4 slot 256  the window of the current domain (abi/kernel.h)
  *             384  the direct map: all physical memory, never executable
- *             510  device registers of the kernel itself: local APIC, IOAPIC
+ *             510  device registers of the kernel itself: local APIC, IOAPIC; then the CPUs' stacks
  *             511  the kernel image, its last 2 GiB
  *
  * The last three are the kernel's own, the same in every root, and never change.
@@ -22,6 +22,7 @@
 #define DIRECT_MAP     0xffffc00000000000ull
 #define KERNEL_VIRTUAL 0xffffffff80000000ull
 #define DEVICE_BASE    0xffffff0000000000ull
+#define STACKS_BASE    0xffffff0040000000ull /* x86_64/stacks.h */
 #endif
 
 /* Where the application processors start: one page below 1 MiB. */

@@ -1,7 +1,4 @@
-/*
- * The machine as the boot loader describes it: RAM, command line, processors, IOAPICs; and the
- * kernel's own page tables.
- */
+/* The machine as the boot loader describes it: RAM, command line, processors, IOAPICs. */
 #pragma once
 
 #include "lib/base/types.h"
@@ -30,15 +27,6 @@ void machine_read(uint64_t start_info_physical);
 
 /* Find processors and IOAPICs in the ACPI tables or the MP table; direct map must be complete. */
 void machine_find_cpus(void);
-
-/* The kernel's root table, whose upper slots every other root copies. */
-extern uint64_t kernel_root_physical;
-
-/* Build the final kernel tables: direct map of all RAM, image with its real rights. */
-void kernel_map_init(void);
-
-/* Map device registers for the kernel itself, uncached. */
-void *device_map(uint64_t physical, uint64_t size_bytes);
 
 static inline void *physical_pointer(uint64_t physical)
 {

@@ -15,6 +15,7 @@ struct account;
 #define PTE_THROUGH  (1ull << 3)
 #define PTE_UNCACHED (1ull << 4)
 #define PTE_LARGE    (1ull << 7)
+#define PTE_GLOBAL   (1ull << 8)
 #define PTE_NX       (1ull << 63)
 #define PTE_ADDRESS  0x000ffffffffff000ull
 

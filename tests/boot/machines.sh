@@ -67,7 +67,7 @@ containers() {
     rm -rf "$OAK_STATE"
 }
 
-# The kernel's end: a non-maskable interrupt is one, and QEMU's monitor sends it.
+# The kernel's end: a machine check is one, and QEMU's monitor sends it.
 panic() {
     local out log
     printf '#!/bin/sh\nexec qemu-system-x86_64 "$@" -monitor unix:%s,server,nowait\n' \
@@ -79,7 +79,7 @@ panic() {
     /usr/bin/python3 -c 'import socket, sys, time
 monitor = socket.socket(socket.AF_UNIX)
 monitor.connect(sys.argv[1])
-monitor.sendall(b"nmi\n")
+monitor.sendall(b"mce 0 4 0xbe00000000000000 0x5 0 0\n")
 time.sleep(0.2)' "$work/monitor"
     wait $!
     [ "$?" = 125 ] && grep -q "^oak: the machine died" "$work/out"
@@ -88,9 +88,10 @@ time.sleep(0.2)' "$work/monitor"
     [ "$(grep -c 'oak: kernel panic' "$log")" = 1 ] && grep -q '^rip [0-9a-f]* rsp' "$log" &&
         grep -q '^r13 ' "$log"
     result $? "one processor speaks, and prints the registers"
-    out=$(sed -n 's/^  called from \([0-9a-f]*\).*/\1/p' "$log" | addr2line -f -e "$kernel")
-    grep -q '^trap_fatal$\|^fatal_2$' <<<"$out" && ! grep -q '^??$' <<<"$out"
-    result $? "and the way to it, which addr2line reads" "$out"
+    out=$(sed -n 's/^  \(at\|called from\) \([0-9a-f]*\) .*/\2/p' "$log" | addr2line -f -e "$kernel")
+    grep -q '^  at [0-9a-f]* [a-z_]*+' "$log" && grep -q '^scheduler' <<<"$out" &&
+        ! grep -q '^??$' <<<"$out"
+    result $? "and the way to it, with names, which addr2line reads" "$out"
     rm -rf "$OAK_STATE"
 }
 

@@ -2,5 +2,5 @@
 
 $(call user_program,tests/kernel,$(wildcard tests/kernel/*.c) tests/kernel/harness.S)
 $(call kernel_image,tests/kernel,kernel-debug,init=$(B)/user/tests/kernel.elf)
-TEST_FILES += $(B)/tests/kernel.elf
-SHELL_TESTS += tests/kernel/run.py tests/kernel/docs.py
+TEST_FILES += $(B)/tests/kernel.elf $(B)/tests/hello.elf
+SHELL_TESTS += tests/kernel/run.py tests/kernel/docs.py tests/kernel/hardening.py

@@ -1,0 +1,183 @@
+/* Intel SDM volume 3, chapter 4. All tables are part of the image and are sealed themselves. */
+#include "kernel/x86_64/kernel_map.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/sealed.h"
+#include "kernel/x86_64/asm.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/layout.h"
+#include "kernel/x86_64/memory_map.h"
+#include "kernel/x86_64/page_table.h"
+#include "kernel/x86_64/stacks.h"
+
+#define GIB               0x40000000ull
+#define LARGE_PAGE        0x200000ull
+#define ENTRIES           512
+#define TABLE_RIGHTS      (PTE_PRESENT | PTE_WRITE)
+#define DATA_RIGHTS       (PTE_PRESENT | PTE_WRITE | PTE_GLOBAL | PTE_NX)
+#define READ_ONLY_RIGHTS  (PTE_PRESENT | PTE_GLOBAL | PTE_NX)
+#define EXECUTABLE_RIGHTS (PTE_PRESENT | PTE_GLOBAL)
+
+#define DIRECT_TABLES_MAX 64 /* one per GiB, where the CPU has no pages of that size */
+#define IMAGE_TABLES      8  /* 16 MiB of kernel image in small pages */
+#define STACK_TABLES      (CPUS_MAX * STACKS_STRIDE / LARGE_PAGE)
+
+extern char kernel_physical_start[];
+extern char kernel_text_start[];
+extern char kernel_text_end[];
+extern char kernel_data_start[];
+extern char kernel_sealed_start[];
+extern char kernel_sealed_end[];
+extern char kernel_end[];
+
+typedef uint64_t page_table[ENTRIES] __attribute__((aligned(4096)));
+static SEALED page_table root_table;
+static SEALED page_table direct_pdpt;
+static SEALED page_table direct_pd[DIRECT_TABLES_MAX];
+static SEALED page_table direct_pt[IMAGE_TABLES]; /* the image's part */
+static SEALED page_table image_pdpt;
+static SEALED page_table image_pd;
+static SEALED page_table image_pt[IMAGE_TABLES];
+static SEALED page_table device_pdpt;
+static SEALED page_table device_pd;
+static SEALED page_table device_pt;
+static SEALED page_table stack_pd;
+static SEALED page_table stack_pt[STACK_TABLES];
+static SEALED uint32_t device_pages;
+SEALED uint64_t kernel_root_physical;
+
+static uint64_t image_physical(const void *address)
+{
+    return (uint64_t)(uintptr_t)address - KERNEL_VIRTUAL;
+}
+
+static uint64_t table_entry(const page_table table)
+{
+    return image_physical(table) | TABLE_RIGHTS;
+}
+
+static uint64_t *small_entry(page_table *tables, uint64_t offset)
+{
+    uint64_t page = offset >> PAGE_SHIFT;
+    return &tables[page / ENTRIES][page % ENTRIES];
+}
+
+static void direct_gib_build(uint64_t gib)
+{
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        direct_pd[gib][i] = (gib * GIB + i * LARGE_PAGE) | DATA_RIGHTS | PTE_LARGE;
+    }
+    direct_pdpt[gib] = table_entry(direct_pd[gib]);
+}
+
+/* The image is read through the direct map (programs lie in it), but never written. */
+static void direct_image_protect(void)
+{
+    for (uint64_t physical = 0; physical < IMAGE_TABLES * LARGE_PAGE; physical += PAGE_SIZE) {
+        bool image =
+            physical >= (uint64_t)kernel_physical_start && physical < image_physical(kernel_end);
+        *small_entry(direct_pt, physical) = physical | (image ? READ_ONLY_RIGHTS : DATA_RIGHTS);
+    }
+    for (uint64_t i = 0; i < IMAGE_TABLES; i++) {
+        direct_pd[0][i] = table_entry(direct_pt[i]);
+    }
+}
+
+static void direct_map_build(void)
+{
+    uint64_t gibs = ALIGN_UP(machine.ram_end, GIB) / GIB;
+    if (gibs > ENTRIES || (!cpu_features.gigabyte_pages && gibs > DIRECT_TABLES_MAX)) {
+        panic(__FILE__, __LINE__, "more RAM than the direct map holds");
+    }
+    direct_gib_build(0);
+    direct_image_protect();
+    for (uint64_t gib = 1; gib < gibs; gib++) {
+        if (cpu_features.gigabyte_pages) {
+            direct_pdpt[gib] = gib * GIB | DATA_RIGHTS | PTE_LARGE;
+        } else {
+            direct_gib_build(gib);
+        }
+    }
+}
+
+/* Text executes, read-only data is read-only, everything else is writable and does not execute. */
+static void image_map_build(void)
+{
+    uint64_t end = image_physical(kernel_end);
+    assert(end <= IMAGE_TABLES * LARGE_PAGE);
+    for (uint64_t physical = image_physical(kernel_text_start); physical < end;
+         physical += PAGE_SIZE) {
+        uint64_t rights = DATA_RIGHTS;
+        if (physical < image_physical(kernel_text_end)) {
+            rights = EXECUTABLE_RIGHTS;
+        } else if (physical < image_physical(kernel_data_start)) {
+            rights = READ_ONLY_RIGHTS;
+        }
+        *small_entry(image_pt, physical) = physical | rights;
+    }
+    for (uint64_t i = 0; i < IMAGE_TABLES; i++) {
+        image_pd[i] = table_entry(image_pt[i]);
+    }
+    image_pdpt[KERNEL_VIRTUAL / GIB % ENTRIES] = table_entry(image_pd);
+}
+
+void kernel_map_init(void)
+{
+    direct_map_build();
+    image_map_build();
+    device_pdpt[0] = table_entry(device_pd);
+    device_pd[0] = table_entry(device_pt);
+    device_pdpt[(STACKS_BASE - DEVICE_BASE) / GIB] = table_entry(stack_pd);
+    for (uint64_t i = 0; i < STACK_TABLES; i++) {
+        stack_pd[i] = table_entry(stack_pt[i]);
+    }
+    root_table[DIRECT_MAP_SLOT] = table_entry(direct_pdpt);
+    root_table[DEVICE_SLOT] = table_entry(device_pdpt);
+    root_table[IMAGE_SLOT] = table_entry(image_pdpt);
+    kernel_root_physical = image_physical(root_table);
+    cr3_write(kernel_root_physical);
+}
+
+void *device_map(uint64_t physical, uint64_t size_bytes)
+{
+    uint64_t first = ALIGN_DOWN(physical, PAGE_SIZE);
+    uint64_t end = ALIGN_UP(physical + size_bytes, PAGE_SIZE);
+    uint32_t page = device_pages;
+    device_pages += (uint32_t)((end - first) >> PAGE_SHIFT);
+    assert(device_pages <= ENTRIES);
+    for (uint64_t next = first; next < end; next += PAGE_SIZE) {
+        device_pt[page + ((next - first) >> PAGE_SHIFT)] =
+            next | DATA_RIGHTS | PTE_UNCACHED | PTE_THROUGH;
+    }
+    return (void *)(uintptr_t)(DEVICE_BASE + (uint64_t)page * PAGE_SIZE + (physical - first));
+}
+
+void stack_page_map(uint64_t address, uint64_t physical)
+{
+    assert(address - STACKS_BASE < STACK_TABLES * LARGE_PAGE);
+    *small_entry(stack_pt, address - STACKS_BASE) = physical | DATA_RIGHTS;
+}
+
+bool stack_page_mapped(uint64_t address)
+{
+    return address - STACKS_BASE < STACK_TABLES * LARGE_PAGE &&
+           (*small_entry(stack_pt, address - STACKS_BASE) & PTE_PRESENT) != 0;
+}
+
+void kernel_map_seal(void)
+{
+    uint64_t end = image_physical(kernel_sealed_end);
+    cr0_write(cr0_read() & ~CR0_WRITE_PROTECT); /* the tables lie among what they seal */
+    for (uint64_t physical = image_physical(kernel_sealed_start); physical < end;
+         physical += PAGE_SIZE) {
+        *small_entry(image_pt, physical) = physical | READ_ONLY_RIGHTS;
+    }
+    cr0_write(cr0_read() | CR0_WRITE_PROTECT);
+}
+
+void kernel_map_flush(void)
+{
+    uint64_t cr4 = cr4_read();
+    cr4_write(cr4 & ~CR4_GLOBAL_PAGES);
+    cr4_write(cr4);
+}
