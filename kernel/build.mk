@@ -48,4 +48,6 @@ $(B)/$(1).elf: $(B)/$(2).o $(B)/bundle/$(1).o kernel/x86_64/kernel.ld tools/symb
 endef
 kernel_image = $(eval $(call kernel_image_,$(1),$(2),$(3)))
 
+SHELL_TESTS += kernel/model/run.sh
+
 -include kernel/test/build.mk

@@ -12,6 +12,11 @@ run: all
 test: all $(HOST_TESTS) $(TEST_FILES) check-layers
 	@tools/run-tests.sh $(HOST_TESTS) $(filter-out $(LEAVE_OUT),$(SHELL_TESTS))
 
+# The protocols that tests cannot exhaust: kernel/model.
+.PHONY: models
+models:
+	@kernel/model/run.sh
+
 .PHONY: check-layers
 check-layers:
 	@tools/check-layers.sh

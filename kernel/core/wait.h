@@ -1,4 +1,7 @@
-/* Ending a wait from outside: deadline, interruption, destruction. */
+/*
+ * Ending a wait from outside: deadline, interruption, destruction. Models: kernel/model/park.pml
+ * for parking, kernel/model/call.pml for calls.
+ */
 #pragma once
 
 #include "kernel/object/thread.h"

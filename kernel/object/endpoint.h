@@ -1,7 +1,7 @@
 /*
  * Endpoints: where calls arrive. Three queues under one lock: receivers that wait for a call,
  * callers that wait to be received, callers that wait for their reply. At most one of the first two
- * has anyone in it.
+ * has anyone in it. Model: kernel/model/call.pml.
  */
 #pragma once
 

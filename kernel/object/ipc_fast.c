@@ -13,6 +13,7 @@
  *
  * A thread that waits here changes its state under the endpoint's lock and its own. The endpoint's
  * is held from the last check to the last change, so both threads change at once for all others.
+ * Model: kernel/model/call.pml.
  */
 #include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"

@@ -5,8 +5,8 @@
  * application mode (everything unresolved is forwarded to the window). A blocked thread owns no
  * kernel stack: its registers are here, and whoever wakes it writes the results into them.
  *
- * State changes are made under `lock`. A thread's registers, FPU area and mode belong to the CPU
- * that runs it, and to whoever holds its lock while it waits.
+ * State changes are made under `lock` (model: kernel/model/park.pml). A thread's registers, FPU
+ * area and mode belong to the CPU that runs it, and to whoever holds its lock while it waits.
  */
 #pragma once
 

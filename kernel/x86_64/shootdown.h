@@ -2,6 +2,7 @@
  * Removing translations that other CPUs may have cached. A change of page tables collects addresses
  * in a batch; shootdown_run makes every CPU on which the half is loaded forget them and waits until
  * all have. Only then may the frames behind them be used for anything else.
+ * Model: kernel/model/shootdown.pml.
  */
 #pragma once
 
