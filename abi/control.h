@@ -76,6 +76,11 @@ enum control_request {
     CONTROL_COPY_IN = 16,  /* CONTAINER PATH -> ; DATA on stream 0 is a tar archive */
     CONTROL_UPDATE = 20,   /* CONTAINER [MEMORY_LIMIT] [CPU_WEIGHT] [CPU_QUOTA] [CPU_PERIOD]
                               [THREADS_LIMIT] -> ; what is absent stays as it is */
+    CONTROL_COPY_OUT = 15,    /* CONTAINER PATH -> ; DATA on stream 1 is a tar archive */
+    CONTROL_COPY_IN = 16,     /* CONTAINER PATH -> ; DATA on stream 0 is a tar archive */
+    CONTROL_TRACE_START = 17, /* -> SIZE (bytes of all rings) FREQUENCY; one session at a time */
+    CONTROL_TRACE_STOP = 18,  /* -> DOMAIN*; what was recorded stands still from now on */
+    CONTROL_TRACE_READ = 19,  /* OFFSET -> DATA (up to 24 KiB of the rings, abi/trace.h) */
 
     CONTROL_BLOB_RESERVE =
         32, /* SIZE (bytes with hash tree) -> RESERVATION EXTENT*; freed at CLOSE */
@@ -143,4 +148,6 @@ enum control_record {
     RECORD_CPU_QUOTA = 53,     /* number: nanoseconds of CPU time in each period, 1 ms or more */
     RECORD_CPU_PERIOD = 54,    /* number: nanoseconds, 1 ms to 1 s; usually 100 ms */
     RECORD_THREADS_LIMIT = 55, /* number: processes and threads */
+    RECORD_FREQUENCY = 46,   /* number: of the TSC, Hz */
+    RECORD_DOMAIN = 47,      /* records NAME, VALUE: the number that a trace has for it */
 };

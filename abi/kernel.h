@@ -211,6 +211,13 @@ enum platform_lock {
 };
 #undef LOCK
 
+/* What platform_read does to the trace (abi/trace.h). */
+enum trace_mode {
+    TRACE_MODE_SAME = 0,
+    TRACE_MODE_OFF = 1,
+    TRACE_MODE_ON = 2,
+};
+
 struct platform_state {
     uint64_t memory_bytes;      /* all that the kernel manages */
     uint64_t memory_free_bytes; /* frames nobody owns now */

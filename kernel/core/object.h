@@ -64,6 +64,12 @@ bool object_claim_free(struct object *object);
  */
 void object_free(struct object *object);
 
+/* Its index: what user code knows it by, beside its slots. */
+static inline uint32_t object_number(const struct object *object)
+{
+    return (uint32_t)(object->handle & 0xffffff);
+}
+
 static inline handle_t object_handle(const struct object *object, uint32_t rights)
 {
     return object->handle | (uint64_t)rights << 24;

@@ -9,6 +9,7 @@
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
 #include "kernel/core/symbols.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/traps.h"
 #include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/asm.h"
@@ -119,6 +120,7 @@ void panic(const char *file, int line, const char *what)
     log_line("rsp %lx cr2 %lx cr3 %lx", (uint64_t)__builtin_frame_address(0), cr2_read(),
              cr3_read());
     backtrace_print(__builtin_frame_address(0));
+    trace_print_last(cpu_current()->number);
     reset();
     halt();
 }
@@ -130,6 +132,7 @@ void panic_trap(const struct registers *registers, const char *what)
     registers_print(registers);
     place_print("  at", registers->rip);
     backtrace_print((const uint64_t *)registers->rbp);
+    trace_print_last(cpu_current()->number);
     reset();
     halt();
 }

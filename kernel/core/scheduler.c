@@ -4,6 +4,7 @@
 #include "kernel/core/barrier.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/frame.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/traps.h"
 #include "kernel/core/wait.h"
 #include "kernel/object/account.h"
@@ -419,6 +420,7 @@ static void switch_to(struct cpu *cpu, struct thread *next)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
     context_load(cpu, next, root_of(next));
+    trace(TRACE_SWITCH, 0, object_number(&next->domain->object), 0);
     cpu->tsc_since = tsc_read();
     billing_switch(cpu, next->billing);
     if (scheduler_turn_bounds != 0) {
@@ -480,6 +482,7 @@ static void place(struct thread *thread)
     uint32_t band = thread->band;
     struct scheduler *scheduler = &schedulers[target];
     struct cpu *self = cpu_current();
+    trace(TRACE_WAKE, 0, object_number(&thread->object), target);
     run_queue_add(&scheduler->queue, thread);
     if (target == self->number) {
         struct thread *current = self->current;
@@ -785,6 +788,7 @@ static void alerts_raise(struct scheduler *scheduler)
 static struct thread *idle(struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
+    trace(TRACE_SWITCH, 0, 0, 0);
     halves_load(cpu, NULL, NULL, kernel_root_physical);
     billing_switch(cpu, 0);
     scheduler->slice_end_tsc = 0;

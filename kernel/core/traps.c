@@ -9,6 +9,7 @@
 #include "kernel/core/backtrace.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/core/start_init.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/space.h"
@@ -215,6 +216,7 @@ static void page_fault(struct thread *thread)
                  !thread->domain->open)) {
         status = region_fault(&thread->space->map, address, access);
     }
+    trace(TRACE_FAULT, status, address, thread->registers.rip);
     if (status != STATUS_OK) {
         thread->registers.error = (error & 0xffff) | (uint64_t)status << 32;
         fault_unresolved(thread, TRAP_PAGE_FAULT, address);
@@ -233,6 +235,7 @@ static void interrupt_handle(uint64_t vector)
         scheduler_timer();
     } else if (vector == VECTOR_KICK) {
         cpu_serve_requests();
+        trace_follow();
         scheduler_kicked();
     } else {
         irq_deliver((uint32_t)vector);
@@ -244,10 +247,13 @@ void trap_user(struct thread *thread)
     uint64_t vector = thread->registers.vector;
     if (vector == VECTOR_PAGE_FAULT) {
         page_fault(thread);
-    } else if (vector < 32) {
-        fault_unresolved(thread, TRAP_EXCEPTION, 0);
     } else {
-        interrupt_handle(vector);
+        trace(TRACE_TRAP, (uint32_t)vector, thread->registers.rip, 0);
+        if (vector < 32) {
+            fault_unresolved(thread, TRAP_EXCEPTION, 0);
+        } else {
+            interrupt_handle(vector);
+        }
     }
     scheduler_return(thread);
 }
@@ -302,6 +308,7 @@ void trap_own_stack(struct registers *registers)
     case VECTOR_NMI:
         panic_join();
         cpu_current()->nmis++;
+        trace(TRACE_NMI, 0, 0, 0);
         return;
     case VECTOR_DOUBLE_FAULT:
         panic_trap(registers, stacks_guard(cr2_read()) ? "kernel stack overflow" : "double fault");

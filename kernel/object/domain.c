@@ -257,7 +257,7 @@ status_t call_capability_read(struct call *call)
     handle_t handle = domain_slot(object_domain(call->object), call->argument[1]);
     struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_NONE);
     call->result[0] = object == NULL ? 0 : object->type | handle_rights(handle) << 8;
-    call->result[1] = object == NULL ? 0 : handle & 0xffffff;
+    call->result[1] = object == NULL ? 0 : object_number(object);
     return STATUS_OK;
 }
 

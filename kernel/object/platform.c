@@ -4,6 +4,7 @@
 #include "kernel/core/cpu.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/log.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/thread.h"
 #include "kernel/x86_64/memory_map.h"
 #include "lib/base/string.h"
@@ -12,6 +13,21 @@ _Static_assert(sizeof(struct platform_state) <= MESSAGE_BYTES, "fits into the fr
 
 status_t call_platform_read(struct call *call)
 {
+    uint64_t mode = call->argument[1];
+    uint64_t slot = call->argument[2];
+    if (mode > TRACE_MODE_ON) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (slot != SLOT_NONE) {
+        status_t status = capability_check_empty(call->thread, slot);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        capability_put(call->thread, slot, trace_handle());
+    }
+    if (mode != TRACE_MODE_SAME) {
+        trace_set(mode == TRACE_MODE_ON);
+    }
     struct platform_state state = {
         .memory_bytes = machine.ram_bytes,
         .memory_free_bytes = frames_free_bytes(),

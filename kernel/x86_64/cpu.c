@@ -77,6 +77,7 @@ static struct tss segments[CPUS_MAX];
 
 extern uint64_t trap_stubs[256];
 extern char syscall_entry[];
+extern char syscall_entry_traced[];
 extern char debug_entry[];
 extern char nmi_entry[];
 extern char double_fault_entry[];
@@ -234,7 +235,7 @@ static void registers_init(void)
 
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | EFER_NXE);
     msr_write(MSR_STAR, (uint64_t)KERNEL_CODE << 32 | (uint64_t)(KERNEL_DATA | 3) << 48);
-    msr_write(MSR_LSTAR, (uint64_t)syscall_entry);
+    cpu_set_syscall_entry(false);
     msr_write(MSR_FMASK, FMASK);
     msr_write(MSR_KERNEL_GS_BASE, 0);
     speculation_init();
@@ -255,6 +256,12 @@ void cpu_init(struct cpu *cpu)
     cpu_set_current(cpu); /* loading a null selector cleared it */
     registers_init();
     cpu->root_loaded = cr3_read();
+}
+
+void cpu_set_syscall_entry(bool traced)
+{
+    cpu_current()->traced = traced;
+    msr_write(MSR_LSTAR, (uint64_t)(traced ? syscall_entry_traced : syscall_entry));
 }
 
 void cpu_set_fault_stacks(const struct cpu *cpu)

@@ -24,6 +24,9 @@ void cpu_set_fault_stacks(const struct cpu *cpu);
 /* The domain of that handle runs next on this CPU: nothing that others left may lead or tell it. */
 void cpu_domain_barrier(struct cpu *cpu, uint64_t domain);
 
+/* Where `syscall` leads on this CPU: the usual entry, or the one that traces. */
+void cpu_set_syscall_entry(bool traced);
+
 /* Where a trap from user mode pushes its frame. */
 void cpu_set_trap_stack(struct cpu *cpu, uint64_t end);
 

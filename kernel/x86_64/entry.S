@@ -84,6 +84,33 @@
     subq %rdx, %rax
 .endm
 
+/* The registers of a kernel call into the thread at RSP; then the CPU's stack, RDI thread, ESI call. */
+.macro save_call
+    movq %r15, T_R15(%rsp)
+    movq %r14, T_R14(%rsp)
+    movq %r13, T_R13(%rsp)
+    movq %r12, T_R12(%rsp)
+    movq %r11, T_RFLAGS(%rsp)
+    movq %r10, T_R10(%rsp)
+    movq %r9, T_R9(%rsp)
+    movq %r8, T_R8(%rsp)
+    movq %rbp, T_RBP(%rsp)
+    movq %rdi, T_RDI(%rsp)
+    movq %rsi, T_RSI(%rsp)
+    movq %rdx, T_RDX(%rsp)
+    movq %rcx, T_RIP(%rsp)
+    movq %rbx, T_RBX(%rsp)
+    movl %eax, %esi
+    movq %rsi, T_RAX(%rsp)
+    movq %gs:CPU_USER_RSP, %rcx
+    movq %rcx, T_RSP(%rsp)
+    movb $1, T_SYSRET(%rsp) /* CS and SS never differ; RCX and R11 are lost */
+    movq %rsp, %rdi
+    movq %gs:CPU_STACK_TOP, %rsp
+    lock incq %gs:CPU_ENTRIES
+    xorl %ebp, %ebp
+.endm
+
 .text
 .globl syscall_entry
 .align 64
@@ -163,29 +190,7 @@ resume_slow:
     xorl %eax, %eax
     /* RCX and R11 may hold the frame's words by now; the slow path reads the frame itself. */
 kernel_call_slow:
-    movq %r15, T_R15(%rsp)
-    movq %r14, T_R14(%rsp)
-    movq %r13, T_R13(%rsp)
-    movq %r12, T_R12(%rsp)
-    movq %r11, T_RFLAGS(%rsp)
-    movq %r10, T_R10(%rsp)
-    movq %r9, T_R9(%rsp)
-    movq %r8, T_R8(%rsp)
-    movq %rbp, T_RBP(%rsp)
-    movq %rdi, T_RDI(%rsp)
-    movq %rsi, T_RSI(%rsp)
-    movq %rdx, T_RDX(%rsp)
-    movq %rcx, T_RIP(%rsp)
-    movq %rbx, T_RBX(%rsp)
-    movl %eax, %esi
-    movq %rsi, T_RAX(%rsp)
-    movq %gs:CPU_USER_RSP, %rcx
-    movq %rcx, T_RSP(%rsp)
-    movb $1, T_SYSRET(%rsp) /* CS and SS never differ; RCX and R11 are lost */
-    movq %rsp, %rdi
-    movq %gs:CPU_STACK_TOP, %rsp
-    lock incq %gs:CPU_ENTRIES
-    xorl %ebp, %ebp
+    save_call
     cmpl $CALL_GATE_CALL, %esi
     je 3f
     cmpl $CALL_REPLY_RECEIVE, %esi
@@ -195,6 +200,51 @@ kernel_call_slow:
 3:  call ipc_call
     ud2
 4:  call ipc_reply_receive
+    ud2
+
+/*
+ * In place of syscall_entry while the trace is on. Every register is as it was when trace_syscall is
+ * done. Kernel calls take the general way, so that every switch of threads is seen.
+ */
+.globl syscall_entry_traced
+.align 16
+syscall_entry_traced:
+    swapgs
+    movq %rsp, %gs:CPU_USER_RSP
+    movq %gs:CPU_STACK_TOP, %rsp
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbp
+    xorl %ebp, %ebp
+    movq %rsi, %rdx
+    movq %rdi, %rsi
+    movl %eax, %edi
+    call trace_syscall
+    popq %rbp
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rax
+    movq %gs:CPU_CURRENT, %rsp
+    cmpb $0, T_MODE(%rsp)
+    je 1f
+    movq %gs:CPU_USER_RSP, %rsp
+    swapgs
+    jmp syscall_entry
+1:  save_call
+    call kernel_call
     ud2
 
 /*

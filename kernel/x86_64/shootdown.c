@@ -1,5 +1,6 @@
 #include "kernel/x86_64/shootdown.h"
 
+#include "kernel/core/trace.h"
 #include "kernel/x86_64/asm.h"
 #include "lib/base/string.h"
 
@@ -39,23 +40,13 @@ void cpu_serve_requests(void)
     }
 }
 
-void shootdown_run(const uint64_t *loaded, const struct shootdown_batch *batch)
+/* Ask these CPUs, and wait until all have answered. */
+__attribute__((noinline)) static void others_flush(uint64_t mask,
+                                                   const struct shootdown_batch *batch)
 {
-    if (batch->count == 0) {
-        return;
-    }
     struct cpu *cpu = cpu_current();
-    /* The changed entries before the mask: pairs with region_map_loaded, mask before CR3. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    uint64_t mask = __atomic_load_n(loaded, __ATOMIC_ACQUIRE);
-    if (mask >> cpu->number & 1) {
-        flush(batch->count, batch->address);
-    }
-    mask &= ~(1ull << cpu->number);
-    if (mask == 0) {
-        return;
-    }
     struct shootdown *own = &cpu->shootdown_own;
+    trace(TRACE_SHOOTDOWN, 0, mask, batch->count);
     own->count = batch->count;
     memcpy(own->address, batch->address,
            MIN(batch->count, SHOOTDOWN_ADDRESSES) * sizeof(own->address[0]));
@@ -68,5 +59,23 @@ void shootdown_run(const uint64_t *loaded, const struct shootdown_batch *batch)
     while (__atomic_load_n(&own->cpus_left, __ATOMIC_ACQUIRE) != 0) {
         cpu_serve_requests();
         cpu_pause();
+    }
+}
+
+void shootdown_run(const uint64_t *loaded, const struct shootdown_batch *batch)
+{
+    if (batch->count == 0) {
+        return;
+    }
+    struct cpu *cpu = cpu_current();
+    /* The changed entries before the mask: pairs with region_map_loaded, mask before CR3. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    uint64_t mask = __atomic_load_n(loaded, __ATOMIC_ACQUIRE);
+    if (mask & cpu->bit) {
+        flush(batch->count, batch->address);
+        mask &= ~cpu->bit;
+    }
+    if (mask != 0) {
+        others_flush(mask, batch);
     }
 }

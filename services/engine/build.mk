@@ -3,9 +3,9 @@
 ENGINE_LOGIC := $(addprefix services/engine/,frame.c log_ring.c specification.c container.c \
                   process.c session.c session_output.c requests.c requests_life.c \
                   requests_streams.c requests_blobs.c requests_report.c requests_limits.c \
-                  personality.c engine.c marks.c)
+                  requests_trace.c personality.c engine.c marks.c)
 
-$(call user_program,engine,$(ENGINE_LOGIC) $(addprefix services/engine/,objects.c template.c blobs.c \
+$(call user_program,engine,$(ENGINE_LOGIC) $(addprefix services/engine/,objects.c trace_rings.c template.c blobs.c \
     control.c main.c))
 
 $(call host_test,engine_log_ring,services/engine/test/log_ring_test.c services/engine/log_ring.c)

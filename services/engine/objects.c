@@ -276,7 +276,7 @@ struct capability_found objects_capability(const struct container_objects *objec
 struct platform_state objects_machine(void)
 {
     struct platform_state state = {0};
-    if (kernel_platform_read(ENGINE_SLOT_PLATFORM) == STATUS_OK) {
+    if (kernel_platform_read(ENGINE_SLOT_PLATFORM, TRACE_MODE_SAME, SLOT_NONE) == STATUS_OK) {
         memcpy(&state, thread_frame_self()->message, sizeof(state));
     }
     return state;

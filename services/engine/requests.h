@@ -45,6 +45,11 @@ void request_list(const struct request *request); /* requests_report.c */
 void request_inspect(const struct request *request);
 void request_authority(const struct request *request);
 void request_statistics(const struct request *request);
+void request_trace_start(const struct request *request); /* requests_trace.c */
+void request_trace_stop(const struct request *request);
+void request_trace_read(const struct request *request);
+/* If it had the trace, that is off and free. */
+void trace_session_ended(const struct session *session);
 void request_blob_reserve(const struct request *request); /* requests_blobs.c */
 void request_blob_commit(const struct request *request);
 void request_blob_list(const struct request *request);

@@ -210,6 +210,7 @@ static void session_strip(struct session *session)
             session->reservations[i] = 0;
         }
     }
+    trace_session_ended(session);
     session_output_drop(session);
     struct process *process = session->process;
     if (process != NULL) {

@@ -74,7 +74,7 @@ struct account_usage account_books(uint32_t account)
 struct platform_state machine_books(void)
 {
     struct platform_state state;
-    must(kernel_platform_read(INIT_SLOT_PLATFORM), "platform_read");
+    must(kernel_platform_read(INIT_SLOT_PLATFORM, TRACE_MODE_SAME, SLOT_NONE), "platform_read");
     memcpy(&state, thread_frame_self()->message, sizeof(state));
     return state;
 }

@@ -147,3 +147,4 @@ void test_space(void);
 void test_shortage(void);
 void test_sharing(void);
 void test_quota(void);
+void test_trace(void);

@@ -13,6 +13,7 @@ static void test_objects(void)
     test_signal();
     test_space();
     test_shortage();
+    test_trace();
 }
 
 void program_main(uint64_t argument)

@@ -65,7 +65,7 @@ static unsigned long long since_start_us(void)
 
 static uint64_t free_bytes(void)
 {
-    must(kernel_platform_read(INIT_SLOT_PLATFORM), "read the platform");
+    must(kernel_platform_read(INIT_SLOT_PLATFORM, TRACE_MODE_SAME, SLOT_NONE), "read the platform");
     struct platform_state platform;
     memcpy(&platform, thread_frame_self()->message, sizeof(platform));
     return platform.memory_free_bytes;

@@ -448,6 +448,46 @@ static void test_blobs(void)
     proved("reservations belong to their session and go with it; a blob in use stays");
 }
 
+static void test_trace(void)
+{
+    struct client *client = client_new();
+    struct client *other = client_new();
+    created("traced", 0);
+    CHECK(asked(client, CONTROL_TRACE_STOP, NULL)->status == STATUS_BAD_STATE);
+    struct result *result = asked(client, CONTROL_TRACE_START, NULL);
+    CHECK(result_number(result, RECORD_SIZE) == SIMULATED_TRACE_BYTES && simulated_trace_on());
+    CHECK(result_number(result, RECORD_FREQUENCY) == 1000000000);
+    CHECK(asked(other, CONTROL_TRACE_START, NULL)->status == STATUS_BUSY);
+    CHECK(asked(other, CONTROL_TRACE_STOP, NULL)->status == STATUS_BUSY);
+    uint8_t bytes[64];
+    struct record_writer records;
+    record_writer_init(&records, bytes, sizeof(bytes));
+    record_put_number(&records, RECORD_OFFSET, SIMULATED_TRACE_BYTES - 512);
+    CHECK(asked(client, CONTROL_TRACE_READ, &records)->status == STATUS_BAD_STATE);
+    CHECK(simulated_trace_on());
+    CHECK(result_has(asked(client, CONTROL_TRACE_STOP, NULL), RECORD_DOMAIN));
+    CHECK(!simulated_trace_on());
+    CHECK(asked(other, CONTROL_TRACE_READ, &records)->status == STATUS_BUSY);
+    result = asked(client, CONTROL_TRACE_READ, &records);
+    struct record_reader reader;
+    struct record data;
+    record_reader_init(&reader, result->bytes, result->length_bytes);
+    CHECK(record_find(&reader, RECORD_DATA, &data) == STATUS_OK && data.length_bytes == 512);
+    CHECK(*(const uint8_t *)data.value == (uint8_t)((SIMULATED_TRACE_BYTES - 512) >> 8));
+    record_put_number(&records, RECORD_OFFSET, 0); /* the first one counts */
+    CHECK(asked(client, CONTROL_TRACE_READ, &records)->status == STATUS_OK);
+    record_writer_init(&records, bytes, sizeof(bytes));
+    record_put_number(&records, RECORD_OFFSET, SIMULATED_TRACE_BYTES);
+    CHECK(asked(client, CONTROL_TRACE_READ, &records)->status == STATUS_OUT_OF_RANGE);
+    CHECK(asked(client, CONTROL_TRACE_START, NULL)->status == STATUS_OK && simulated_trace_on());
+    client_close(client);
+    CHECK(!simulated_trace_on());
+    CHECK(asked(other, CONTROL_TRACE_START, NULL)->status == STATUS_OK);
+    client_close(other);
+    CHECK(asked_about(client_new(), CONTROL_REMOVE, "traced", 0, 0)->status == STATUS_OK);
+    proved("the trace is one session's, is read when it is off, and goes off with its session");
+}
+
 int main(void)
 {
     engine_init();
@@ -463,6 +503,7 @@ int main(void)
     test_limits();
     test_blobs();
     test_report();
+    test_trace();
     harness_end();
     return 0;
 }

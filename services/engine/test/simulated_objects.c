@@ -15,6 +15,7 @@
 #include "lib/oak/service.h"
 #include "services/engine/blobs.h"
 #include "services/engine/template.h"
+#include "services/engine/trace_rings.h"
 
 #define CHANNELS_MAX   8192
 #define CHANNEL_SLOT   100000u
@@ -362,6 +363,35 @@ void objects_clock_set(uint64_t wall_ns)
 struct platform_state objects_machine(void)
 {
     return (struct platform_state){.memory_bytes = 1ull << 30};
+}
+
+static uint8_t trace_bytes[SIMULATED_TRACE_BYTES];
+static bool trace_is_on;
+
+status_t trace_rings_start(struct trace_rings *out)
+{
+    for (uint32_t i = 0; i < sizeof(trace_bytes); i++) {
+        trace_bytes[i] = (uint8_t)(i >> 8);
+    }
+    trace_is_on = true;
+    *out = (struct trace_rings){trace_bytes, sizeof(trace_bytes), 1000000000};
+    return STATUS_OK;
+}
+
+void trace_rings_stop(void)
+{
+    CHECK(trace_is_on);
+    trace_is_on = false;
+}
+
+bool simulated_trace_on(void)
+{
+    return trace_is_on;
+}
+
+uint64_t trace_domain(const struct container_objects *objects)
+{
+    return objects == NULL ? 1000 : objects->domain;
 }
 
 struct account_usage objects_containers_usage(void)

@@ -33,6 +33,10 @@ extern bool simulated_template_missing;
 extern bool simulated_synchronised;
 extern uint64_t simulated_wall_ns;
 
+/* The trace: bytes that tell where they are. */
+#define SIMULATED_TRACE_BYTES (100u << 10)
+bool simulated_trace_on(void);
+
 /* The allocation after that many others fails, once; negative: none does. */
 extern int64_t simulated_fail_after;
 /* Pages that logs may still get; negative: any number. */

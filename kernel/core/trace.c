@@ -1,0 +1,93 @@
+#include "kernel/core/trace.h"
+
+#include "kernel/core/assert.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/log.h"
+#include "kernel/core/sealed.h"
+#include "kernel/object/account.h"
+#include "kernel/object/memory.h"
+#include "kernel/object/thread.h"
+#include "kernel/x86_64/asm.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/layout.h"
+
+#define PRINTED_EVENTS 24
+
+_Static_assert(sizeof(struct trace_ring) == TRACE_RING_BYTES, "whole pages");
+
+bool trace_on;
+static SEALED struct trace_ring *rings;
+static SEALED struct memory *memory;
+
+void trace_init(void)
+{
+    uint64_t size_bytes = (uint64_t)cpu_count * TRACE_RING_BYTES;
+    rings = frames_boot_pages(size_bytes / PAGE_SIZE);
+    status_t status = memory_create_boot(root_account(), (uint64_t)(uintptr_t)rings - DIRECT_MAP,
+                                         size_bytes, &memory);
+    if (status != STATUS_OK) {
+        panic(__FILE__, __LINE__, "no memory for the trace");
+    }
+}
+
+void trace_follow(void)
+{
+    bool on = __atomic_load_n(&trace_on, __ATOMIC_SEQ_CST);
+    if (cpu_current()->traced != on) {
+        cpu_set_syscall_entry(on);
+    }
+}
+
+void trace_set(bool on)
+{
+    __atomic_store_n(&trace_on, on, __ATOMIC_SEQ_CST);
+    trace_follow();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (cpus[i] != cpu_current()) {
+            cpu_kick(i);
+        }
+    }
+}
+
+handle_t trace_handle(void)
+{
+    return object_handle(memory_object(memory), RIGHT_READ);
+}
+
+/* An NMI may come in between and write its own event: into the next place. */
+void trace_write(enum trace_kind kind, uint32_t detail, uint64_t word0, uint64_t word1)
+{
+    const struct cpu *cpu = cpu_current();
+    struct trace_ring *ring = &rings[cpu->number];
+    const struct thread *current = cpu->current;
+    uint64_t place = __atomic_fetch_add(&ring->written, 1, __ATOMIC_RELAXED);
+    ring->event[place % TRACE_RING_EVENTS] = (struct trace_event){
+        .tsc = tsc_read(),
+        .thread = current == NULL ? 0 : object_number(&current->object),
+        .kind = (uint16_t)kind,
+        .detail = (uint16_t)detail,
+        .word = {word0, word1},
+    };
+}
+
+void trace_syscall(uint32_t number, uint64_t argument0, uint64_t argument1)
+{
+    bool application = cpu_current()->current->mode == MODE_APPLICATION;
+    trace(application ? TRACE_SYSTEM_CALL : TRACE_CALL, number, argument0, argument1);
+}
+
+void trace_print_last(uint32_t cpu_number)
+{
+    const struct trace_ring *ring = rings == NULL ? NULL : &rings[cpu_number];
+    if (ring == NULL || ring->written == 0) {
+        return;
+    }
+    uint64_t count = MIN(ring->written, PRINTED_EVENTS);
+    log_line("the last %lu trace events (tsc, thread, kind, detail, words):", count);
+    for (uint64_t i = ring->written - count; i < ring->written; i++) {
+        const struct trace_event *event = &ring->event[i % TRACE_RING_EVENTS];
+        log_line("  %lu %u %u %u %lx %lx", event->tsc, event->thread, event->kind, event->detail,
+                 event->word[0], event->word[1]);
+    }
+}
