@@ -43,6 +43,7 @@ COMMAND(run);
 COMMAND(start);
 COMMAND(stats);
 COMMAND(stop);
+COMMAND(trace);
 COMMAND(unpause);
 COMMAND(update);
 COMMAND(version);

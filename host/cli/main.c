@@ -44,6 +44,8 @@ const struct command commands[] = {
      "Show what containers use, again and again"},
     {"stop", stop_command, "[-t SECONDS] [-s SIGNAL] CONTAINER...",
      "Ask containers to end, and kill them if they do not"},
+    {"trace", trace_command, "-o FILE [SECONDS]",
+     "Record what the machine does, for ui.perfetto.dev"},
     {"unpause", unpause_command, "CONTAINER...", "Let paused containers go on"},
     {"update", update_command,
      "[-m SIZE] [--cpus N] [-c SHARES] [--cpu-period US] [--cpu-quota US] [--pids-limit N] "

@@ -30,7 +30,8 @@ def ok(good, what, shown=""):
 
 
 def at(machine, name):
-    """Run until a CPU enters that function."""
+    """Run until a CPU enters that function, anew if it stands there."""
+    machine.packet("s")
     machine.breakpoint(names[name])
     machine.go()
     assert machine.stopped(), "\n".join(machine.log)
@@ -178,9 +179,14 @@ def test_canary():
 
 def test_machine_check():
     def prepare(machine):
+        machine.memory_set(names["trace_on"], b"\x01")
+        for _ in range(100):  # events, some of them on the first processor
+            at(machine, "trace_write")
         machine.monitor("mce 0 4 0xbe00000000000000 0x5 0 0")
     said = panic_after(prepare)
     ok("machine check" in said and "vector 18" in said, "a machine check is reported", said)
+    ok(re.search(r"the last \d+ trace events.*\n  \d+ \d+ \d", said) is not None,
+       "with the last events of the trace, if it was on", said)
 
 
 # --- NMIs ---
