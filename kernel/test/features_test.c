@@ -10,7 +10,7 @@
 static struct cpu_facts plain(enum cpu_vendor vendor, uint32_t family)
 {
     struct cpu_facts facts = {.vendor = vendor, .family = family};
-    CHECK(cpu_facts_override(&facts, "cpu=+xsave,+fsgsbase,+smep,+smap,+syscall,+nx"));
+    CHECK(cpu_facts_override(&facts, "cpu=+xsave,+xsaveopt,+fsgsbase,+smep,+smap,+syscall,+nx"));
     return facts;
 }
 

@@ -38,11 +38,7 @@ void fpu_init_area(void *area);
 /* All that XCR0 enables, which is xsave_mask. */
 static inline void fpu_save(void *area)
 {
-    if (__builtin_expect(cpu_features.xsaveopt, 1)) {
-        __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-    } else {
-        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-    }
+    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
 }
 
 static inline void fpu_restore(const void *area)

@@ -44,12 +44,12 @@ def connect(path):
 class Machine:
     """Starts stopped, before the first instruction."""
 
-    def __init__(self, image, cpus=2, memory_mib=512):
+    def __init__(self, image, cpus=2, memory_mib=512, append=""):
         self.directory = tempfile.mkdtemp(prefix="oak-debug.")
         paths = [os.path.join(self.directory, name) for name in ("gdb", "qmp")]
         command = [part for part in COMMAND if part != "-no-reboot"]
         command += ["-smp", str(cpus), "-m", str(memory_mib), "-S", "-action", "reboot=shutdown",
-                    "-kernel", os.path.join(BUILD, image),
+                    "-kernel", os.path.join(BUILD, image), "-append", append,
                     "-gdb", f"unix:{paths[0]},server=on,wait=off",
                     "-qmp", f"unix:{paths[1]},server=on,wait=off"]
         self.qemu = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
