@@ -165,17 +165,23 @@ static void unreserve(struct account *account, uint64_t bytes)
     unreserve_here(account, bytes);
 }
 
+/* Under the account's lock. */
+static inline status_t charge(struct account *account, enum account_kind kind, uint64_t bytes)
+{
+    if (account->object.dying) {
+        return STATUS_BAD_CAPABILITY;
+    }
+    if (!reserved_take(account, bytes) && !reserve(account, bytes)) {
+        return STATUS_NO_MEMORY;
+    }
+    account->bytes[kind] += bytes;
+    return STATUS_OK;
+}
+
 status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes)
 {
     spin_lock(&account->lock);
-    status_t status = STATUS_OK;
-    if (account->object.dying) {
-        status = STATUS_BAD_CAPABILITY;
-    } else if (!reserved_take(account, bytes) && !reserve(account, bytes)) {
-        status = STATUS_NO_MEMORY;
-    } else {
-        account->bytes[kind] += bytes;
-    }
+    status_t status = charge(account, kind, bytes);
     spin_unlock(&account->lock);
     return status;
 }
@@ -192,11 +198,14 @@ void account_uncharge(struct account *account, enum account_kind kind, uint64_t 
 status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,
                       struct payer **out)
 {
-    status_t status = account_charge(account, kind, bytes);
+    /* Both books at once: payer_leave, on another CPU, compares them and moves what it finds. */
+    spin_lock(&account->lock);
+    status_t status = charge(account, kind, bytes);
     if (status == STATUS_OK) {
         __atomic_fetch_add(&account->payer->bytes[kind], bytes, __ATOMIC_RELAXED);
         *out = account->payer;
     }
+    spin_unlock(&account->lock);
     return status;
 }
 
