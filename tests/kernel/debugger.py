@@ -91,9 +91,9 @@ class Machine:
             self.log.append(line)
         return line
 
-    def logged(self, line):
-        """Has that line come, read or not?"""
-        return line in self.log or line in list(self.lines.queue)
+    def logged(self, lines):
+        """Has one of the lines come, read or not?"""
+        return any(line in lines for line in self.log + list(self.lines.queue))
 
     def rest(self):
         """All that is logged until the machine ends by itself."""
@@ -164,14 +164,14 @@ class Machine:
         assert self.packet("Hg" + thread.group(1)) == "OK"
         return True
 
-    def stopped_unless(self, line):
-        """The same; None when the machine, running, has logged that line."""
+    def stopped_unless(self, lines):
+        """The same; None when the machine, running, has logged one of the lines."""
         while True:
             self.gdb.settimeout(0.2)
             try:
                 return self.stopped()
             except TimeoutError:
-                if self.logged(line):
+                if self.logged(lines):
                     return None
             finally:
                 self.gdb.settimeout(120)
