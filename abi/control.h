@@ -72,15 +72,13 @@ enum control_request {
     CONTROL_STATISTICS = 12, /* [CONTAINER] -> COUNTER* */
     CONTROL_PAUSE = 13,
     CONTROL_UNPAUSE = 14,
-    CONTROL_COPY_OUT = 15, /* CONTAINER PATH -> ; DATA on stream 1 is a tar archive */
-    CONTROL_COPY_IN = 16,  /* CONTAINER PATH -> ; DATA on stream 0 is a tar archive */
-    CONTROL_UPDATE = 20,   /* CONTAINER [MEMORY_LIMIT] [CPU_WEIGHT] [CPU_QUOTA] [CPU_PERIOD]
-                              [THREADS_LIMIT] -> ; what is absent stays as it is */
     CONTROL_COPY_OUT = 15,    /* CONTAINER PATH -> ; DATA on stream 1 is a tar archive */
     CONTROL_COPY_IN = 16,     /* CONTAINER PATH -> ; DATA on stream 0 is a tar archive */
     CONTROL_TRACE_START = 17, /* -> SIZE (bytes of all rings) FREQUENCY; one session at a time */
     CONTROL_TRACE_STOP = 18,  /* -> DOMAIN*; what was recorded stands still from now on */
     CONTROL_TRACE_READ = 19,  /* OFFSET -> DATA (up to 24 KiB of the rings, abi/trace.h) */
+    CONTROL_UPDATE = 20,      /* CONTAINER [MEMORY_LIMIT] [CPU_WEIGHT] [CPU_QUOTA] [CPU_PERIOD]
+                                 [THREADS_LIMIT] -> ; what is absent stays as it is */
 
     CONTROL_BLOB_RESERVE =
         32, /* SIZE (bytes with hash tree) -> RESERVATION EXTENT*; freed at CLOSE */

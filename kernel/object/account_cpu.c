@@ -1,6 +1,7 @@
 #include "kernel/object/account_cpu.h"
 
 #include "kernel/core/clock.h"
+#include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/object/account.h"
 
@@ -18,8 +19,10 @@
 #define TURN_LEAST_NS   200000ull
 #define TURN_MOST_NS    4000000ull
 
-/* A CPU bills every 16 ms at least. What is more than this, the machine stood still: nobody's use. */
+/* A CPU bills every 16 ms at least. What is more than this, the machine stood still: nobody's use.
+ */
 #define BILL_MOST_NS 32000000ull
+#define UNBILLED_NS  16000000ull
 
 /* Virtual time that one may be behind the clock when it comes back, and ahead of it. */
 #define BEHIND_MOST 5000000
@@ -259,7 +262,8 @@ void account_set_quota(struct account *account, uint64_t quota_ns)
         return;
     }
     if (before_ns == 0) {
-        __atomic_store_n(&cpu->left_ns, 0, __ATOMIC_RELAXED);
+        /* What ran before and was not billed yet is no debt. */
+        __atomic_store_n(&cpu->left_ns, (int64_t)(cpu_count * UNBILLED_NS), __ATOMIC_RELAXED);
         __atomic_store_n(&cpu->period_end_ns, clock_now_ns() + cpu->period_ns, __ATOMIC_RELAXED);
         quotas_add(1);
     }
