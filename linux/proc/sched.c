@@ -30,8 +30,8 @@ void scheduling_inherit(struct scheduling *child, const struct scheduling *from)
         return;
     }
     child->reset_on_fork = false;
-    if (from->policy == SCHED_FIFO || from->policy == SCHED_RR) {
-        child->policy = SCHED_OTHER;
+    if (from->policy == POLICY_FIFO || from->policy == POLICY_RR) {
+        child->policy = POLICY_OTHER;
         child->priority = 0;
         child->nice = 0;
     } else if (child->nice < 0) {
@@ -73,7 +73,7 @@ static bool may_be_nice(int nice, int now)
 
 static bool is_real_time(uint32_t policy)
 {
-    return policy == SCHED_FIFO || policy == SCHED_RR;
+    return policy == POLICY_FIFO || policy == POLICY_RR;
 }
 
 /* sched_setscheduler(2), "Privileges and resource limits". Under tasks_lock. */
@@ -93,7 +93,7 @@ static bool may_schedule(const struct task *task, const struct scheduling *wante
             return false;
         }
     }
-    bool leaves_idle = now->policy == SCHED_IDLE && wanted->policy != SCHED_IDLE;
+    bool leaves_idle = now->policy == POLICY_IDLE && wanted->policy != POLICY_IDLE;
     return (!leaves_idle || limit_now(RLIMIT_NICE) >= (uint64_t)(20 - now->nice)) &&
            may_be_nice(wanted->nice, now->nice) && (wanted->reset_on_fork || !now->reset_on_fork);
 }
@@ -103,12 +103,12 @@ static bool may_schedule(const struct task *task, const struct scheduling *wante
 static long policy_check(const struct scheduling *wanted)
 {
     switch (wanted->policy) {
-    case SCHED_FIFO:
-    case SCHED_RR:
+    case POLICY_FIFO:
+    case POLICY_RR:
         return wanted->priority >= 1 && wanted->priority <= PRIORITY_MAX ? 0 : -EINVAL;
-    case SCHED_OTHER:
-    case SCHED_BATCH:
-    case SCHED_IDLE:
+    case POLICY_OTHER:
+    case POLICY_BATCH:
+    case POLICY_IDLE:
         return wanted->priority == 0 ? 0 : -EINVAL;
     default:
         return -EINVAL;
@@ -207,7 +207,7 @@ long linux_sched_get_priority_max(uint64_t policy, uint64_t b, uint64_t c, uint6
                                   uint64_t f)
 {
     UNUSED_FROM_B;
-    bool known = policy <= SCHED_DEADLINE && policy != 4;
+    bool known = policy <= POLICY_DEADLINE && policy != 4;
     return !known ? -EINVAL : is_real_time((uint32_t)policy) ? (long)PRIORITY_MAX : 0;
 }
 
@@ -215,7 +215,7 @@ long linux_sched_get_priority_min(uint64_t policy, uint64_t b, uint64_t c, uint6
                                   uint64_t f)
 {
     UNUSED_FROM_B;
-    bool known = policy <= SCHED_DEADLINE && policy != 4;
+    bool known = policy <= POLICY_DEADLINE && policy != 4;
     return !known ? -EINVAL : is_real_time((uint32_t)policy);
 }
 
@@ -232,9 +232,9 @@ long linux_sched_rr_get_interval(uint64_t tid, uint64_t user_interval, uint64_t 
     if (result != 0) {
         return result;
     }
-    const int64_t interval[2] = {0, now.policy == SCHED_RR     ? ROUND_ROBIN_NS
-                                    : now.policy == SCHED_FIFO ? 0
-                                                               : FAIR_NS};
+    const int64_t interval[2] = {0, now.policy == POLICY_RR     ? ROUND_ROBIN_NS
+                                    : now.policy == POLICY_FIFO ? 0
+                                                                : FAIR_NS};
     return copy_to_user(user_interval, interval, sizeof(interval));
 }
 
@@ -246,7 +246,7 @@ struct user_sched_attr {
     uint64_t flags; /* 1: reset on fork */
     int32_t nice;
     uint32_t priority;
-    uint64_t runtime_ns; /* of SCHED_DEADLINE, as the next two */
+    uint64_t runtime_ns; /* of POLICY_DEADLINE, as the next two */
     uint64_t deadline_ns;
     uint64_t period_ns;
     uint32_t utilisation_min;
@@ -279,7 +279,7 @@ long linux_sched_setattr(uint64_t tid, uint64_t user_attr, uint64_t flags, uint6
     if ((int)attr.policy < 0 || attr.flags > 1) {
         return -EINVAL;
     }
-    if (attr.policy == SCHED_DEADLINE) {
+    if (attr.policy == POLICY_DEADLINE) {
         return -EPERM;
     }
     int32_t nice = MAX(NICE_LOWEST, MIN(attr.nice, NICE_HIGHEST));

@@ -7,18 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHED_OTHER    0u
-#define SCHED_FIFO     1u
-#define SCHED_RR       2u
-#define SCHED_BATCH    3u
-#define SCHED_IDLE     5u
-#define SCHED_DEADLINE 6u
+#define POLICY_OTHER    0u
+#define POLICY_FIFO     1u
+#define POLICY_RR       2u
+#define POLICY_BATCH    3u
+#define POLICY_IDLE     5u
+#define POLICY_DEADLINE 6u
 
 struct task;
 
 struct scheduling {
     uint32_t policy;        /* SCHED_* */
-    uint32_t priority;      /* of SCHED_FIFO and SCHED_RR, 1 to 99; otherwise 0 */
+    uint32_t priority;      /* of POLICY_FIFO and POLICY_RR, 1 to 99; otherwise 0 */
     int32_t nice;           /* -20 to 19 */
     uint32_t io_priority;   /* as ioprio_set(2) encodes it; 0: never set */
     bool reset_on_fork;     /* children begin without a privileged policy or nice value */
