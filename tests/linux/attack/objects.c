@@ -346,6 +346,44 @@ static void user_gains(uint64_t argument)
     }
 }
 
+/* Whoever stays behind on the terminal of a session that has ended neither reads nor writes there:
+ * 99 says that he could. */
+static void left_behind(uint64_t argument)
+{
+    (void)argument;
+    int gate[2];
+    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+    int locked = 0;
+    ioctl(master, TIOCSPTLCK, &locked);
+    if (pipe(gate) != 0) {
+        return;
+    }
+    pid_t leader = fork();
+    if (leader == 0) {
+        setsid();
+        int slave = ioctl(master, TIOCGPTPEER, O_RDWR);
+        pid_t behind = fork();
+        if (behind == 0) {
+            char byte;
+            signal(SIGHUP, SIG_IGN);
+            close(gate[1]);
+            read(gate[0], &byte, 1);
+            bool gone = write(slave, "x", 1) < 0 && errno == EIO && read(slave, &byte, 1) == 0 &&
+                        open("/dev/tty", O_RDWR) < 0;
+            write(master, gone ? "g" : "b", 1);
+            _exit(0);
+        }
+        setpgid(behind, behind);
+        _exit(0);
+    }
+    waitpid(leader, NULL, 0);
+    int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY); /* opened afterwards: it works */
+    write(gate[1], "x", 1);
+    char line[2] = "";
+    read(master, line, 1); /* the echo of what was found */
+    _exit(slave >= 0 && line[0] == 'g' ? 0 : 99);
+}
+
 int main(void)
 {
     attack("segments_many", segments_many, 5000, 20000);
@@ -364,6 +402,7 @@ int main(void)
     attack_that_ends("terminal_races", terminal_races, 30, 30000);
     attack_that_ends("mapping_races", mapping_races, 300, 30000);
     attack_that_ends("splice_races", splice_races, 20, 60000);
+    attack_that_ends("left_behind", left_behind, 0, 10000);
     attack_that_ends("user_gains", user_gains, 0, 10000);
     return attacks_result();
 }

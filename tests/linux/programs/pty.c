@@ -372,57 +372,6 @@ static void jobs_check(void)
     say_status("the leader", child_wait(pid));
 }
 
-/* What is left of a session whose leader has ended: its files on the terminal are hung up. */
-static void left_behind(const char *name, int slave, int gate)
-{
-    struct termios settings;
-    struct pollfd poll_file = {.fd = slave, .events = POLLIN};
-    byte_receive(gate);
-    say_result("left behind: write", write(slave, "x", 1));
-    read_say("left behind: read", slave);
-    say_result("left behind: tcgetattr", tcgetattr(slave, &settings));
-    say_result("left behind: tcsetpgrp", tcsetpgrp(slave, getpgrp()));
-    must(poll(&poll_file, 1, 0) == 1, "poll");
-    say("left behind: events %x", poll_file.revents);
-    say_result("left behind: /dev/tty", open("/dev/tty", O_RDWR));
-    int again = open(name, O_RDWR | O_NOCTTY);
-    say("left behind: opened again %d", again >= 0);
-    say_result("left behind: write", write(again, "again", 5));
-    _exit(0);
-}
-
-static void leader_end_check(void)
-{
-    int master = posix_openpt(O_RDWR | O_NOCTTY);
-    must(master >= 0 && unlockpt(master) == 0, "posix_openpt");
-    char name[64];
-    must(ptsname_r(master, name, sizeof(name)) == 0, "ptsname_r");
-    int gate[2], gone[2];
-    must(pipe(gate) == 0 && pipe(gone) == 0, "pipe");
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(master);
-        close(gate[1]);
-        close(gone[0]);
-        setsid();
-        int slave = open(name, O_RDWR);
-        must(slave >= 0, name);
-        pid_t background = fork();
-        if (background == 0) {
-            setpgid(0, 0);
-            left_behind(name, slave, gate[0]);
-        }
-        setpgid(background, background); /* before the foreground gets SIGHUP */
-        _exit(0);
-    }
-    close(gone[1]);
-    say_status("the leader", child_wait(pid));
-    byte_send(gate[1]);
-    (void)byte_receive(gone[0]); /* its last process has ended */
-    read_say("the master reads", master);
-    close(master);
-}
-
 int main(void)
 {
     setsid();
@@ -434,6 +383,5 @@ int main(void)
     packet_check();
     long_check();
     jobs_check();
-    leader_end_check();
     return 0;
 }
