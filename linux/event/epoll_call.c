@@ -17,7 +17,7 @@
     (WAIT_POLLIN | WAIT_POLLOUT | WAIT_POLL_ALWAYS | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
 #define EVENTS_INLINE 32u
-#define EVENTS_MAX    4096u /* that one call returns */
+#define EVENTS_MAX    DESCRIPTORS_MAX /* that one call returns */
 
 long linux_epoll_create(uint64_t size, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
@@ -158,7 +158,7 @@ static long wait_on(struct epoll *epoll, uint64_t user_events, uint32_t room, ui
     struct epoll_event few[EVENTS_INLINE];
     struct epoll_event *events = few;
     uint32_t watched = __atomic_load_n(&epoll->item_count, __ATOMIC_RELAXED);
-    room = MIN(room, MIN(MAX(watched, EVENTS_INLINE), EVENTS_MAX));
+    room = MIN(room, MIN(MAX(watched, EVENTS_INLINE), (uint32_t)EVENTS_MAX));
     if (room > EVENTS_INLINE) {
         events = heap_alloc(room * sizeof(*events));
         if (events == NULL) { /* fewer at a time when memory is short */
