@@ -27,7 +27,7 @@ include linux/net/lwip/build.mk
 $(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS) lib/oak/program.ld
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
-	    -Wl,-z,noexecstack -Wl,--gc-sections -T lib/oak/program.ld -o $@ \
+	    -Wl,-z,noexecstack -Wl,--gc-sections -L linux -T lib/oak/program.ld -o $@ \
 	    $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS)
 -include $(patsubst %.o,%.d,$(call objects,user,$(LINUX_SOURCES)))
 

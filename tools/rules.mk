@@ -24,7 +24,8 @@ FREESTANDING := -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -mgeneral-regs-
     -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none
 
 CFLAGS_kernel := $(COMMON) $(FREESTANDING) -mcmodel=kernel -fno-pic -fno-pie -fno-omit-frame-pointer
-CFLAGS_user := $(COMMON) $(FREESTANDING) -fpie -fvisibility=hidden -fno-omit-frame-pointer
+CFLAGS_user := $(COMMON) $(FREESTANDING) -fpie -fvisibility=hidden -fno-omit-frame-pointer \
+    -ffunction-sections
 CFLAGS_host := $(COMMON) -D_GNU_SOURCE -fstack-protector-strong
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_test := $(COMMON) -D_GNU_SOURCE -DOAK_TEST -O1 $(SANITIZE)
@@ -100,7 +101,7 @@ USER_PROGRAMS += $(B)/user/$(1).elf
 $(B)/user/$(1).elf: $(call objects,user,$(2)) $(B)/user/liboak.a lib/oak/program.ld
 	@mkdir -p $$(@D)
 	$$(QUIET)$$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--gc-sections \
-	    -T lib/oak/program.ld -o $$@ $(call objects,user,$(2)) $(B)/user/liboak.a
+	    -L lib/oak -T lib/oak/program.ld -o $$@ $(call objects,user,$(2)) $(B)/user/liboak.a
 -include $(patsubst %.o,%.d,$(call objects,user,$(2)))
 endef
 user_program = $(eval $(call user_program_,$(1),$(2)))

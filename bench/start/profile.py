@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Where the instructions of one container start go: profile.py [LINES [ENTRY]]. With ENTRY, also the
-kernel's functions under the entries whose name contains it.
+kernel's functions under the entries whose name contains it. profile.py --order writes
+linux/start_order.ld instead: the personality's functions in the order in which a start calls them.
 
 QEMU runs one warm start (CREATE to removed) of the start benchmark's empty program with every
 instruction in its log, and this counts them by program and by function, and what each kernel entry
@@ -175,7 +176,26 @@ class Calls:
             self.inclusive[name] += 1
 
 
+def order_write(executed, symbols):
+    program_of = programs_find(executed, symbols)
+    seen = {}
+    for root, address, _, _, _ in executed:
+        if WINDOW_BASE <= address < KERNEL_BASE and program_of[root] == "personality":
+            name = symbols["personality"].name(address)
+            seen[re.sub(r"\.(constprop|isra|part|cold)\.?\d*", "", name)] = True
+    with open(os.path.join(ROOT, "linux/start_order.ld"), "w", encoding="ascii") as order:
+        order.write("/* Functions in the order in which a container's start calls them: written by\n"
+                    " * bench/start/profile.py --order. A name that is gone does no harm. */\n")
+        for name in seen:
+            order.write(f"*(.text.{name} .text.{name}.*)\n")
+
+
 def main():
+    if ARGUMENTS == ["--order"]:
+        with tempfile.TemporaryDirectory() as folder:
+            executed = list(steps(trace(folder)))
+        order_write(executed, {name: Symbols(path) for name, path in PROGRAMS.items()})
+        return
     limit = int(ARGUMENTS[0]) if ARGUMENTS else 60
     symbols = {name: Symbols(path) for name, path in PROGRAMS.items()}
     names = call_names()

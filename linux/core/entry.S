@@ -16,7 +16,7 @@ container_entry:
     call container_begin
     ud2
 
-.text
+.section .text.entry, "ax"
 .globl trap_entry
 .align 64
 trap_entry:

@@ -9,7 +9,7 @@
 #include "linux/core/trap.h"
 #include "linux/core/window.h"
 
-#define HEAP_BYTES  (512ull << 20)
+#define HEAP_BYTES  (256ull << 20)
 #define HEAP_CHUNKS (HEAP_BYTES / HEAP_CHUNK_BYTES)
 
 /*

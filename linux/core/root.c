@@ -32,23 +32,17 @@ enum prepared {
     CGROUP,
     PREPARED,
 };
-static struct {
-    struct mount *mount;
-    struct inode *place; /* NULL: at mount->where, made if it is missing */
-} prepared[PREPARED];
+static struct mount prepared[PREPARED]; /* without a place: at `where`, made if it is missing */
 static const enum prepared stands_on[PREPARED] = {[PTS] = DEV, [SHM] = DEV, [CGROUP] = SYS};
-
-static long prepare(enum prepared which, const char *where, struct inode *root, const char *type,
-                    const char *source, uint32_t magic, bool read_only)
-{
-    prepared[which].mount = mount_new(where, root, type, source, magic, read_only);
-    return prepared[which].mount == NULL ? -ENOMEM : 0;
-}
 
 static long place_find(enum prepared which, struct inode *directory, const char *name)
 {
-    return directory->operations->lookup(directory, name, (uint32_t)strlen(name),
-                                         &prepared[which].place);
+    struct inode *place;
+    long result = directory->operations->lookup(directory, name, (uint32_t)strlen(name), &place);
+    if (result == 0) {
+        mount_prepare_place(&prepared[which], place);
+    }
+    return result;
 }
 
 long root_prepare(void)
@@ -59,18 +53,19 @@ long root_prepare(void)
     if (result == 0) {
         result = tree_fs_empty(TMPFS_MODE, 0, &shm);
     }
-    if (result != 0 || prepare(DEV, "/dev", dev, "tmpfs", "tmpfs", TMPFS_MAGIC, false) != 0 ||
-        prepare(PTS, "/dev/pts", pts_root(), "devpts", "devpts", DEVPTS_MAGIC, false) != 0 ||
-        prepare(SHM, "/dev/shm", shm, "tmpfs", "shm", TMPFS_MAGIC, false) != 0 ||
-        prepare(PROC, "/proc", proc_root(), "proc", "proc", PROC_MAGIC, false) != 0 ||
-        prepare(SYS, "/sys", sys_root_inode(), "sysfs", "sysfs", SYSFS_MAGIC, true) != 0 ||
-        prepare(CGROUP, "/sys/fs/cgroup", cgroup_root_inode(), "cgroup2", "cgroup", CGROUP2_MAGIC,
-                true) != 0 ||
-        place_find(PTS, dev, "pts") != 0 || place_find(SHM, dev, "shm") != 0) {
-        return -ENOMEM;
+    if (result != 0) {
+        return result;
     }
-    prepared[CGROUP].place = cgroup_place_inode();
-    return 0;
+    mount_init(&prepared[DEV], "/dev", dev, "tmpfs", "tmpfs", TMPFS_MAGIC, false);
+    mount_init(&prepared[PTS], "/dev/pts", pts_root(), "devpts", "devpts", DEVPTS_MAGIC, false);
+    mount_init(&prepared[SHM], "/dev/shm", shm, "tmpfs", "shm", TMPFS_MAGIC, false);
+    mount_init(&prepared[PROC], "/proc", proc_root(), "proc", "proc", PROC_MAGIC, false);
+    mount_init(&prepared[SYS], "/sys", sys_root_inode(), "sysfs", "sysfs", SYSFS_MAGIC, true);
+    mount_init(&prepared[CGROUP], "/sys/fs/cgroup", cgroup_root_inode(), "cgroup2", "cgroup",
+               CGROUP2_MAGIC, true);
+    mount_prepare_place(&prepared[CGROUP], cgroup_place_inode());
+    result = place_find(PTS, dev, "pts");
+    return result == 0 ? place_find(SHM, dev, "shm") : result;
 }
 
 long root_mount(bool read_only)
@@ -287,8 +282,8 @@ static long records_apply(const struct specification *specification, uint32_t ta
 
 static long prepared_mount(enum prepared which)
 {
-    struct mount *mount = prepared[which].mount;
-    struct path place = {prepared[stands_on[which]].mount, prepared[which].place};
+    struct mount *mount = &prepared[which];
+    struct path place = {&prepared[stands_on[which]], mount->place};
     if (place.inode == NULL) {
         place.mount = mount_first();
         long result = path_make(mount->where, S_IFDIR | 0755, &place.inode);
@@ -308,7 +303,7 @@ long root_furnish(const struct specification *specification, const char **what)
 {
     long result = 0;
     for (int i = 0; i < PREPARED && result == 0; i++) {
-        *what = prepared[i].mount->where;
+        *what = prepared[i].where;
         result = prepared_mount((enum prepared)i);
     }
     if (result == 0) {

@@ -53,6 +53,17 @@ void mount_cross(struct path *path)
     }
 }
 
+void mount_init(struct mount *mount, const char *where, struct inode *root, const char *type,
+                const char *source, uint32_t magic, bool read_only)
+{
+    *mount = (struct mount){.root = root,
+                            .type = type,
+                            .source = source,
+                            .where = where,
+                            .magic = magic,
+                            .read_only = read_only};
+}
+
 struct mount *mount_new(const char *where, struct inode *root, const char *type, const char *source,
                         uint32_t magic, bool read_only)
 {
@@ -62,18 +73,21 @@ struct mount *mount_new(const char *where, struct inode *root, const char *type,
         inode_put(root);
         return NULL;
     }
-    mount->root = root;
-    mount->type = type;
-    mount->source = source;
-    mount->magic = magic;
-    mount->read_only = read_only;
-    mount->where = (char *)(mount + 1);
-    memcpy(mount->where, where, length);
+    char *own_where = (char *)(mount + 1);
+    memcpy(own_where, where, length);
+    mount_init(mount, own_where, root, type, source, magic, read_only);
     return mount;
+}
+
+void mount_prepare_place(struct mount *mount, struct inode *place)
+{
+    mount->place = place;
+    __atomic_fetch_add(&place->mounts, 1, __ATOMIC_RELEASE);
 }
 
 void mount_put_on(struct mount *mount, const struct path *place)
 {
+    bool is_prepared = mount->place != NULL;
     mount->parent = place->mount;
     mount->place = place->inode;
     mutex_lock(&mounts_lock);
@@ -85,7 +99,7 @@ void mount_put_on(struct mount *mount, const struct path *place)
     }
     last_mount = mount;
     mutex_unlock(&mounts_lock);
-    if (mount->place != NULL) {
+    if (mount->place != NULL && !is_prepared) {
         __atomic_fetch_add(&mount->place->mounts, 1, __ATOMIC_RELEASE);
     }
 }

@@ -16,9 +16,9 @@ struct mount {
     struct inode *root;
     const char *type; /* as /proc/mounts shows it */
     const char *source;
-    char *where;     /* path in the container, for /proc/mounts */
-    uint64_t device; /* st_dev */
-    uint32_t magic;  /* f_type of statfs */
+    const char *where; /* path in the container, for /proc/mounts */
+    uint64_t device;   /* st_dev */
+    uint32_t magic;    /* f_type of statfs */
     bool read_only;
 };
 
@@ -63,6 +63,13 @@ long mount_at(const char *where, struct inode *root, const char *type, const cha
               uint32_t magic, bool read_only);
 /* The same in two steps: a mount that stands nowhere yet (NULL: no memory; takes over the root also
  * then), and putting it on a directory, whose reference is taken over. */
+/* In memory of the caller's, as `where` must be too. Takes over the reference to the root. */
+void mount_init(struct mount *mount, const char *where, struct inode *root, const char *type,
+                const char *source, uint32_t magic, bool read_only);
+
+/* Say ahead of mount_put_on on which directory it will stand: that need not be written to then. */
+void mount_prepare_place(struct mount *mount, struct inode *place);
+
 struct mount *mount_new(const char *where, struct inode *root, const char *type, const char *source,
                         uint32_t magic, bool read_only);
 void mount_put_on(struct mount *mount, const struct path *place);
