@@ -123,7 +123,7 @@ static status_t on_ended(struct service_call *call, const struct container_ended
     log_line("ended code %u%s (%llu us)", request->exit_code,
              request->oom_killed != 0 ? ", out of memory" : "", took_us);
     state.ended = true;
-    return STATUS_OK;
+    return STATUS_DEFERRED; /* on_idle takes its caller down: an answer would set it going again */
 }
 
 static status_t on_ring_moved(struct service_call *call,
