@@ -16,7 +16,7 @@
  * The first pages behind what the template used are warm: they are backed at once when the
  * container begins and stay so, because every start needs them.
  */
-#define WARM_PAGES 12
+#define WARM_PAGES 10
 
 _Static_assert(WINDOW_HEAP + HEAP_BYTES <= WINDOW_MAPS, "the program ends before WINDOW_HEAP");
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Many containers, OAK_SOAK of them (200), 16 at a time, that end in every way: afterwards nothing is
-# charged to containers, the kernel has the same objects, and as much memory is free as before, to the
-# byte.
+# charged to containers, the kernel has the same objects, and as much memory is free as before: to the
+# byte, but for a few pages of the image that nobody read before and that stay in memory.
 . "$(dirname "$0")/lib.sh"
 total=${OAK_SOAK:-200}
 workers=16
@@ -54,9 +54,15 @@ measure() {
         awk '$1 ~ /^(memory.bytes|machine.memory_free_bytes|machine.objects|containers)$/ { print $1, $2 }'
 }
 
+# A leak is one per container, or one per container of a kind: far more than this.
+image_bytes=$((8 * 4096))
+
 settled() {
     measure >"$work/after"
-    cmp -s "$work/before" "$work/after" && [ "$(wc -l <"$work/after")" -eq 4 ]
+    paste "$work/before" "$work/after" | awk -v image="$image_bytes" '
+        { lost = $2 - $4; most = $1 ~ /free_bytes/ ? image : 0 }
+        $1 == $3 && lost >= -most && lost <= most { same++ }
+        END { exit !(NR == 4 && same == 4) }'
 }
 
 sequence=$(seq 1 20000 | md5sum)
@@ -78,7 +84,7 @@ head -n 20 "$work/troubles" | sed 's/^/  /'
 run_oak ps -aq
 expect "none is left" 0 ""
 wait_for 10 settled
-result $? "charges, objects and free memory are what they were, to the byte"
+result $? "charges, objects and free memory are what they were"
 paste "$work/before" "$work/after" | awk '{ print "# " $1 ": before " $2 ", after " $4 ", difference " $4 - $2 }'
 run_oak run --rm busybox echo end
 expect "and the machine serves on" 0 "end"
