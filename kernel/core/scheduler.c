@@ -35,6 +35,7 @@ struct scheduler {
     struct space *loaded_space;
     struct domain *loaded_domain;
     handle_t billing;            /* who pays for what was counted since tsc_billed */
+    handle_t own;                /* no thread is current: the last one's own account */
     uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
     uint64_t application_billed; /* of the CPU's application_cycles */
     uint64_t tsc_looked;         /* at the other CPUs' queues */
@@ -167,7 +168,10 @@ static void time_count(struct cpu *cpu, struct thread *thread, uint8_t mode)
     cpu->tsc_since = now;
 }
 
-/* Let pay for all that was counted. */
+/*
+ * Let pay for all that was counted. The thread's own account pays when the billed one is dead, and
+ * loses its place in the queues in any case: they are ordered by it.
+ */
 __attribute__((noinline)) static void time_bill(const struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
@@ -175,10 +179,13 @@ __attribute__((noinline)) static void time_bill(const struct cpu *cpu)
     uint64_t application = cpu->application_cycles - scheduler->application_billed;
     scheduler->tsc_billed = cpu->tsc_since;
     scheduler->application_billed = cpu->application_cycles;
-    struct object *account = handle_object(scheduler->billing, OBJECT_ACCOUNT);
-    if (account != NULL) {
-        account_bill_cpu(object_account(account), clock_cycles_to_ns(application),
-                         clock_cycles_to_ns(all - application));
+    struct object *own =
+        handle_object_dying(cpu->current != NULL ? cpu->current->billing_own : scheduler->own);
+    struct object *billed = handle_object(scheduler->billing, OBJECT_ACCOUNT);
+    billed = billed == NULL ? own : billed;
+    if (scheduler->billing != 0 && billed != NULL) {
+        account_bill_cpu(object_account(billed), object_account(own == NULL ? billed : own),
+                         clock_cycles_to_ns(application), clock_cycles_to_ns(all - application));
     }
 }
 
@@ -333,6 +340,7 @@ void scheduler_detach(void)
 {
     struct cpu *cpu = cpu_current();
     billing_deactivate(cpu->current->billing);
+    scheduler_of(cpu)->own = cpu->current->billing_own;
     cpu->current = NULL;
 }
 
@@ -419,10 +427,10 @@ static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
 static void switch_to(struct cpu *cpu, struct thread *next)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
+    cpu->tsc_since = tsc_read();
+    billing_switch(cpu, next->billing); /* while nobody is current: the last one's time */
     context_load(cpu, next, root_of(next));
     trace(TRACE_SWITCH, 0, object_number(&next->domain->object), 0);
-    cpu->tsc_since = tsc_read();
-    billing_switch(cpu, next->billing);
     if (scheduler_turn_bounds != 0) {
         scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
     }

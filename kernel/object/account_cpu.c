@@ -121,11 +121,23 @@ static uint64_t factor_scale(uint64_t factor, uint64_t all, uint64_t own)
     return MIN(factor * MIN(all, ALL_MAX) / own, FACTOR_MAX);
 }
 
-void account_bill_cpu(struct account *account, uint64_t application_ns, uint64_t personality_ns)
+/* The account's virtual time goes on by that, over its share of the machine. */
+static void virtual_add(struct account *account, uint64_t ns)
 {
-    uint64_t ns = MIN(application_ns + personality_ns, BILL_MOST_NS);
     uint64_t own = ACCOUNT_WEIGHT_DEFAULT;
     uint64_t factor = 1ull << FACTOR_BITS;
+    for (struct account *next = account; next != NULL; next = next->parent) {
+        factor = factor_scale(factor, load(&next->cpu.active_weight), own);
+        own = load(&next->cpu.activity) >> 32;
+    }
+    uint64_t virtual_ns = (uint64_t)((uint128_t)ns * factor >> FACTOR_BITS);
+    __atomic_fetch_add(&account->cpu.virtual_ns, virtual_ns, __ATOMIC_RELAXED);
+}
+
+void account_bill_cpu(struct account *account, struct account *queued, uint64_t application_ns,
+                      uint64_t personality_ns)
+{
+    uint64_t ns = MIN(application_ns + personality_ns, BILL_MOST_NS);
     for (struct account *next = account; next != NULL; next = next->parent) {
         struct account_cpu *cpu = &next->cpu;
         if (application_ns != 0) {
@@ -135,11 +147,11 @@ void account_bill_cpu(struct account *account, uint64_t application_ns, uint64_t
         if (load(&cpu->quota_ns) != 0) {
             __atomic_fetch_sub(&cpu->left_ns, (int64_t)ns, __ATOMIC_RELAXED);
         }
-        factor = factor_scale(factor, load(&cpu->active_weight), own);
-        own = load(&cpu->activity) >> 32;
     }
-    uint64_t virtual_ns = (uint64_t)((uint128_t)ns * factor >> FACTOR_BITS);
-    __atomic_fetch_add(&account->cpu.virtual_ns, virtual_ns, __ATOMIC_RELAXED);
+    virtual_add(account, ns);
+    if (queued != account) {
+        virtual_add(queued, ns);
+    }
 }
 
 uint64_t account_virtual_time(struct account *account, uint32_t band)

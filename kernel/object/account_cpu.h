@@ -46,8 +46,12 @@ void account_deactivate(struct account *account);
 /* The account ends: whoever is still billed to it counts no more. */
 void account_cpu_end(struct account *account);
 
-/* Used by a thread that is billed to the account: its time, and the quotas up to the root. */
-void account_bill_cpu(struct account *account, uint64_t application_ns, uint64_t personality_ns);
+/*
+ * Used by a thread that is billed to the account: its time, and the quotas up to the root. `queued`
+ * is the thread's own, by which it waits: its virtual time goes on too, or it would stay first.
+ */
+void account_bill_cpu(struct account *account, struct account *queued, uint64_t application_ns,
+                      uint64_t personality_ns);
 
 /* The virtual time by which it waits in a band now: not far from the band's clock, wherever it was
  * before. */
