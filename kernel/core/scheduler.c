@@ -426,14 +426,10 @@ static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
  */
 static void switch_to(struct cpu *cpu, struct thread *next)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
     cpu->tsc_since = tsc_read();
     billing_switch(cpu, next->billing); /* while nobody is current: the last one's time */
     context_load(cpu, next, root_of(next));
     trace(TRACE_SWITCH, 0, object_number(&next->domain->object), 0);
-    if (scheduler_turn_bounds != 0) {
-        scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
-    }
 }
 
 /* --- waking ---------------------------------------------------------------------------------- */
@@ -620,22 +616,33 @@ static struct thread *steal(struct cpu *cpu)
     return NULL;
 }
 
-static struct thread *choose(struct cpu *cpu)
+/* How long the thread may run from now on; UINT64_MAX: until something happens. */
+static uint64_t turn_ns(const struct scheduler *scheduler, const struct thread *thread)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
-    struct thread *handoff = scheduler->handoff;
-    if (handoff != NULL) {
-        scheduler->handoff = NULL;
-        if (!scheduler->reschedule && !run_queue_waits(&scheduler->queue, handoff->band + 1)) {
-            return handoff;
+    uint64_t ns = scheduler->queue.ready_count > 0 ? SLICE_NS : UINT64_MAX;
+    if (scheduler_turn_bounds != 0) {
+        ns = MIN(ns, account_turn_ns(thread->object.payer));
+        uint64_t trap = __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED);
+        if (trap != UINT64_MAX) {
+            uint64_t used = cycles_used(thread);
+            ns = MIN(ns, trap > used ? clock_cycles_to_ns(trap - used) : 0);
         }
-        run_queue_add(&scheduler->queue, handoff);
     }
-    struct thread *next = take_first(cpu);
-    return next != NULL ? next : steal(cpu);
+    return ns;
 }
 
-/* --- the end of a turn ----------------------------------------------------------------------- */
+/* The turn ends when the thread must stop, if not before. */
+static void turn_shorten(struct scheduler *scheduler, const struct thread *thread)
+{
+    uint64_t ns = turn_ns(scheduler, thread);
+    if (ns != UINT64_MAX) {
+        uint64_t end_tsc = tsc_read() + clock_ns_to_cycles(ns);
+        if (scheduler->slice_end_tsc == 0 || end_tsc < scheduler->slice_end_tsc) {
+            scheduler->slice_end_tsc = end_tsc;
+            timer_want(scheduler, end_tsc);
+        }
+    }
+}
 
 /* Must it stop because of a quota? In personality mode, not before it returns to the application.
  */
@@ -649,6 +656,31 @@ static bool throttled(struct thread *thread)
     }
     return throttle != THROTTLE_NONE;
 }
+
+/* Who is handed the CPU goes on in the same turn; only a choice from the queues begins another. */
+static struct thread *choose(struct cpu *cpu)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    struct thread *handoff = scheduler->handoff;
+    if (handoff != NULL) {
+        scheduler->handoff = NULL;
+        if (!scheduler->reschedule && !run_queue_waits(&scheduler->queue, handoff->band + 1) &&
+            !throttled(handoff)) {
+            if (scheduler_turn_bounds != 0 && scheduler->slice_end_tsc != 0) {
+                turn_shorten(scheduler, handoff);
+            }
+            return handoff;
+        }
+        run_queue_add(&scheduler->queue, handoff);
+    }
+    if (scheduler_turn_bounds != 0) {
+        scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
+    }
+    struct thread *next = take_first(cpu);
+    return next != NULL ? next : steal(cpu);
+}
+
+/* --- the end of a turn ----------------------------------------------------------------------- */
 
 /* Somebody waits on another CPU who should rather run than the current thread. */
 static bool elsewhere_waits(struct cpu *cpu)
@@ -832,21 +864,6 @@ static struct thread *idle(struct cpu *cpu)
     return next;
 }
 
-/* How long the current thread may run from now on; UINT64_MAX: until something happens. */
-static uint64_t turn_ns(const struct scheduler *scheduler, const struct thread *thread)
-{
-    uint64_t ns = scheduler->queue.ready_count > 0 ? SLICE_NS : UINT64_MAX;
-    if (scheduler_turn_bounds != 0) {
-        ns = MIN(ns, account_turn_ns(thread->object.payer));
-        uint64_t trap = __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED);
-        if (trap != UINT64_MAX) {
-            uint64_t used = cycles_used(thread);
-            ns = MIN(ns, trap > used ? clock_cycles_to_ns(trap - used) : 0);
-        }
-    }
-    return ns;
-}
-
 /* Bound the turn and set the timer, as far as that was not done. */
 static void turn_begin(struct cpu *cpu)
 {
@@ -857,11 +874,7 @@ static void turn_begin(struct cpu *cpu)
             cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
             bill_alone(cpu->current);
         }
-        uint64_t ns = turn_ns(scheduler, cpu->current);
-        if (ns != UINT64_MAX) {
-            scheduler->slice_end_tsc = tsc_read() + clock_ns_to_cycles(ns);
-            timer_want(scheduler, scheduler->slice_end_tsc);
-        }
+        turn_shorten(scheduler, cpu->current);
     }
     if (scheduler->tick_tsc == 0) {
         scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
