@@ -7,6 +7,7 @@
 
 #define ENDED       (1ull << 31)
 #define COUNT       (ENDED - 1)
+#define IDLE        (1ull << 30) /* the count of none: going below it, in a race, borrows nothing */
 #define WEIGHT_MAX  262144u
 #define ALL_MAX     (1ull << 29) /* weights of siblings together, as far as they are told apart */
 #define FACTOR_BITS 16
@@ -33,7 +34,7 @@ static uint64_t accounts_with_quota;
 
 void account_cpu_init(struct account_cpu *cpu)
 {
-    cpu->activity = (uint64_t)ACCOUNT_WEIGHT_DEFAULT << 32;
+    cpu->activity = (uint64_t)ACCOUNT_WEIGHT_DEFAULT << 32 | IDLE;
     cpu->period_ns = PERIOD_NS;
 }
 
@@ -49,7 +50,7 @@ static void child_activate(struct account *account)
 {
     for (; account->parent != NULL; account = account->parent) {
         uint64_t before = __atomic_fetch_add(&account->cpu.activity, 1, __ATOMIC_RELAXED);
-        if ((before & (COUNT | ENDED)) != 0) {
+        if ((before & (COUNT | ENDED)) != IDLE) {
             return;
         }
         __atomic_fetch_add(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
@@ -60,7 +61,7 @@ static void child_deactivate(struct account *account)
 {
     for (; account->parent != NULL; account = account->parent) {
         uint64_t before = __atomic_fetch_sub(&account->cpu.activity, 1, __ATOMIC_RELAXED);
-        if ((before & (COUNT | ENDED)) != 1) {
+        if ((before & (COUNT | ENDED)) != IDLE + 1) {
             return;
         }
         __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
@@ -87,7 +88,7 @@ void account_cpu_end(struct account *account)
 {
     account_set_quota(account, 0);
     uint64_t before = __atomic_fetch_or(&account->cpu.activity, ENDED, __ATOMIC_RELAXED);
-    if ((before & COUNT) != 0) {
+    if ((before & COUNT) > IDLE) {
         __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
         child_deactivate(account->parent);
     }
@@ -103,7 +104,7 @@ status_t account_set_weight(struct account *account, uint64_t weight)
                                         weight << 32 | (before & UINT32_MAX), false,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     }
-    if (account->parent != NULL && (before & COUNT) != 0 && (before & ENDED) == 0) {
+    if (account->parent != NULL && (before & COUNT) > IDLE && (before & ENDED) == 0) {
         __atomic_fetch_add(&account->parent->cpu.active_weight, weight - (before >> 32),
                            __ATOMIC_RELAXED);
     }

@@ -16,7 +16,7 @@ struct account_cpu {
 
     uint64_t runnable;      /* threads billed to it that run or wait to run */
     uint64_t active_weight; /* of children with something to run, its own threads as one of them */
-    uint64_t activity;      /* weight << 32 | ended << 31 | number of those children */
+    uint64_t activity;      /* weight << 32 | ended << 31 | 2^30 + number of those children */
 
     uint64_t quota_ns; /* in each period; 0: none */
     uint64_t period_ns;
