@@ -29,7 +29,6 @@ struct scheduler {
     bool idle;             /* others read it to choose whom to wake */
     bool reschedule;       /* own CPU: give the turn to another */
     bool look;             /* own CPU: somebody on another one should rather run */
-    bool release;          /* set by others: a quota has changed; atomic */
 
     struct thread *handoff; /* run this next; state RUNNING */
     struct space *loaded_space;
@@ -736,10 +735,14 @@ static void tick(struct cpu *cpu)
         return;
     }
     scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
-    if (elsewhere_waits(cpu)) {
-        scheduler->look = true;
-        scheduler->reschedule = true;
-    } else if (scheduler->queue.ready_count == 0) {
+    scheduler->look = elsewhere_waits(cpu);
+    if (scheduler->look || scheduler_turn_bounds != 0) {
+        scheduler->reschedule = true; /* a quota may be new */
+    }
+    if (scheduler->look) {
+        return;
+    }
+    if (scheduler->queue.ready_count == 0) {
         bill_alone(cpu->current);
     } else {
         scheduler_bill(cpu->current);
@@ -782,21 +785,9 @@ void scheduler_kicked(void)
 {
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
-    if (__atomic_exchange_n(&scheduler->release, false, __ATOMIC_ACQ_REL)) {
-        release(cpu);
-    }
     if (cpu->current != NULL && (scheduler_turn_bounds != 0 ||
                                  run_queue_waits(&scheduler->queue, cpu->current->band + 1))) {
         scheduler->reschedule = true;
-    }
-}
-
-void scheduler_quota_changed(void)
-{
-    scheduler_yield();
-    for (uint32_t i = 0; i < cpu_count; i++) {
-        __atomic_store_n(&schedulers[i].release, true, __ATOMIC_RELEASE);
-        cpu_kick(i);
     }
 }
 

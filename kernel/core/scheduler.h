@@ -35,9 +35,6 @@ void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns);
 /* Quotas and time traps that exist: without any, a turn needs no end unless somebody waits. */
 extern uint64_t scheduler_turn_bounds;
 
-/* A quota has changed: whom it holds back, or should, is looked at soon. */
-void scheduler_quota_changed(void);
-
 /* On the way out of the kernel, call account_alert. False: too many already; ask again later. */
 bool scheduler_alert(handle_t account);
 

@@ -479,10 +479,7 @@ status_t call_account_set(struct call *call)
     spin_lock(&account->lock);
     status_t status = account->object.dying ? STATUS_BAD_CAPABILITY : account_set(call, account);
     spin_unlock(&account->lock);
-    if (status == STATUS_OK &&
-        (call->argument[1] == ACCOUNT_CPU_QUOTA || call->argument[1] == ACCOUNT_CPU_PERIOD)) {
-        scheduler_quota_changed();
-    }
+    scheduler_yield(); /* other CPUs see a new quota at their next tick or release */
     return status;
 }
 
