@@ -8,6 +8,7 @@
 #include "kernel/x86_64/asm.h"
 
 #define REFRESH_MAX      64 /* stale keys that are corrected in one choice */
+#define THROTTLED_MAX    64 /* accounts that are throttled in one choice */
 #define RELEASE_MAX      32 /* throttled accounts that are looked at in one go */
 #define RELEASE_NS       10000000ull
 #define RELEASE_MORE_NS  500000ull
@@ -272,12 +273,13 @@ static bool goes_before(const struct thread *thread, uint64_t key, uint64_t limi
 }
 
 /*
- * The first account that may run has its right key then. Its thread, if that goes before one with the
- * key `limit` (0: in any case); otherwise NULL.
+ * The first account that may run has its right key then. Its thread, if that goes before one with
+ * the key `limit` (0: in any case); otherwise NULL.
  */
 static struct thread *first_thread(struct run_queue *queue, uint32_t band, uint64_t limit)
 {
     uint32_t refreshed = 0;
+    uint32_t throttled = 0;
     struct tree_node *first;
     while ((first = tree_first(&queue->accounts[band])) != NULL) {
         struct thread *host = CONTAINER_OF(first, struct thread, group.node);
@@ -301,6 +303,10 @@ static struct thread *first_thread(struct run_queue *queue, uint32_t band, uint6
             return thread;
         }
         group_throttle(queue, host, &state);
+        if (++throttled == THROTTLED_MAX) {
+            release_at(queue, state.now_ns + RELEASE_MORE_NS); /* the rest then, or sooner */
+            return NULL;
+        }
     }
     return NULL;
 }
