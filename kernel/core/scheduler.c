@@ -294,7 +294,7 @@ static uint64_t cycles_used(const struct thread *thread)
     return thread->mode_cycles[MODE_APPLICATION] + thread->mode_cycles[MODE_PERSONALITY];
 }
 
-static void time_trap_exchange(struct thread *thread, uint64_t cycles)
+static uint64_t time_trap_exchange(struct thread *thread, uint64_t cycles)
 {
     uint64_t before = __atomic_exchange_n(&thread->time_trap_cycles, cycles, __ATOMIC_RELAXED);
     if (cycles != UINT64_MAX) {
@@ -303,15 +303,21 @@ static void time_trap_exchange(struct thread *thread, uint64_t cycles)
     if (before != UINT64_MAX) {
         __atomic_fetch_sub(&scheduler_turn_bounds, 1, __ATOMIC_RELAXED);
     }
+    return before;
 }
 
 void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns)
 {
-    bool set = total_ns != UINT64_MAX;
-    if (!set && __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED) == UINT64_MAX) {
+    uint64_t cycles = total_ns != UINT64_MAX ? clock_ns_to_cycles(total_ns) + 1 : UINT64_MAX;
+    spin_lock(&thread->lock);
+    if (thread->object.dying) {
+        cycles = UINT64_MAX; /* who destroys it takes the trap away once */
+    }
+    uint64_t before = time_trap_exchange(thread, cycles);
+    spin_unlock(&thread->lock);
+    if (before == UINT64_MAX && cycles == UINT64_MAX) {
         return;
     }
-    time_trap_exchange(thread, set ? clock_ns_to_cycles(total_ns) + 1 : UINT64_MAX);
     thread_attend(thread, 0);
     if (cpu_current()->current == thread) {
         scheduler_yield();
@@ -321,7 +327,7 @@ void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns)
 static void time_trap_check(struct thread *thread)
 {
     if (cycles_used(thread) >= __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED)) {
-        time_trap_exchange(thread, UINT64_MAX);
+        (void)time_trap_exchange(thread, UINT64_MAX);
         thread_attend_self(thread, ATTENTION_TIME);
     }
 }
