@@ -465,6 +465,15 @@ static void idle_wake(uint32_t near)
     }
 }
 
+/* Somebody waits in that queue, whose CPU has other work: a CPU that was woken for one thread may
+ * have taken another. */
+static void queue_offer(const struct scheduler *scheduler)
+{
+    if (__atomic_load_n(&scheduler->queue.ready_count, __ATOMIC_RELAXED) > 0) {
+        idle_wake(scheduler->queue.cpu);
+    }
+}
+
 /* A CPU that runs a lower band than the thread's; else the one where it ran last. */
 static uint32_t busy_cpu(const struct thread *thread)
 {
@@ -614,6 +623,7 @@ static struct thread *steal(struct cpu *cpu)
             struct scheduler *victim = &schedulers[(cpu->number + i) % cpu_count];
             struct thread *thread = take(&victim->queue, band, cpu);
             if (thread != NULL) {
+                queue_offer(victim);
                 return thread;
             }
         }
@@ -791,6 +801,9 @@ void scheduler_kicked(void)
 {
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
+    if (cpu->current != NULL) {
+        queue_offer(scheduler);
+    }
     if (cpu->current != NULL && (scheduler_turn_bounds != 0 ||
                                  run_queue_waits(&scheduler->queue, cpu->current->band + 1))) {
         scheduler->reschedule = true;
@@ -866,6 +879,7 @@ static void turn_begin(struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
     timer_want_release(scheduler);
+    queue_offer(scheduler);
     if (scheduler->slice_end_tsc == 0) {
         if (scheduler->queue.ready_count > 0 &&
             cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
