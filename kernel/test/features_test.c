@@ -75,8 +75,10 @@ static void check_flaws(void)
     CHECK(decide(CPU_AMD, 0x18, "").retbleed);
     CHECK(!decide(CPU_AMD, 0x19, "").retbleed);
 
-    struct cpu_features none = decide(CPU_INTEL, 6, "cpu=+mds_no,+md_clear");
+    struct cpu_features none = decide(
+        CPU_INTEL, 6, "cpu=+mds_no,+taa_no,+sbdr_ssdp_no,+fbsdp_no,+psdp_no,+rfds_no,+md_clear");
     CHECK(!none.buffers_clear && !none.predictor_barrier && !none.domain_barrier);
+    CHECK(decide(CPU_INTEL, 6, "cpu=+mds_no,+md_clear").buffers_clear); /* TAA, and others */
     struct cpu_features buffers = decide(CPU_INTEL, 6, "cpu=+md_clear");
     CHECK(buffers.buffers_clear && !buffers.predictor_barrier && buffers.domain_barrier);
     struct cpu_features intel = decide(CPU_INTEL, 6, "cpu=+ibrs_ibpb");

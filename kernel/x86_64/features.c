@@ -97,7 +97,9 @@ static void flaws_decide(const struct cpu_facts *facts, struct cpu_features *out
 {
     bool intel = facts->vendor == CPU_INTEL;
     out->meltdown = intel && !out->rdcl_no;
-    out->buffers_clear = out->md_clear && !out->mds_no;
+    bool buffers_tight = out->mds_no && out->taa_no && out->sbdr_ssdp_no && out->fbsdp_no &&
+                         out->psdp_no && out->rfds_no;
+    out->buffers_clear = out->md_clear && !buffers_tight;
     out->predictor_barrier = out->ibrs_ibpb || out->amd_ibpb;
     out->domain_barrier = out->predictor_barrier || out->buffers_clear;
     bool zen_2 = facts->vendor == CPU_AMD &&
