@@ -131,8 +131,7 @@ static void around_install(const struct fault *fault, const struct memory *memor
         if (entry[i] != 0) {
             continue;
         }
-        bool exclusive =
-            owned != shown && __atomic_load_n(&frame->references, __ATOMIC_RELAXED) == 1;
+        bool exclusive = owned != shown && frame_is_exclusive(frame);
         entry[i] = frame_physical(frame) | (exclusive ? owned : shown);
         fault->region->has_writable |= exclusive;
     }
