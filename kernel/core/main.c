@@ -112,7 +112,6 @@ void cpu_main(void)
 {
     struct cpu *cpu = trampoline_cpu;
     cpu_init(cpu);
-    cpu_set_fault_stacks(cpu);
     apic_init(false);
     cpu->kernel_entries = 1;
     __atomic_add_fetch(&cpus_online, 1, __ATOMIC_RELEASE);

@@ -187,9 +187,7 @@ static void tables_load(struct cpu *cpu)
     gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
 
     struct table_pointer gdt_pointer = {sizeof(gdts[0]) - 1, (uint64_t)gdt};
-    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
     __asm__ volatile("lgdt %0" : : "m"(gdt_pointer));
-    __asm__ volatile("lidt %0" : : "m"(idt_pointer));
     __asm__ volatile("pushq %0\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"
                      "pushq %%rax\n\t"
@@ -254,6 +252,10 @@ void cpu_init(struct cpu *cpu)
     }
     tables_load(cpu);
     cpu_set_current(cpu); /* loading a null selector cleared it */
+    cpu_set_fault_stacks(cpu);
+    /* From here on an NMI finds its stack and its CPU; the first CPU's has none yet. */
+    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
+    __asm__ volatile("lidt %0" : : "m"(idt_pointer));
     registers_init();
     cpu->root_loaded = cr3_read();
 }
