@@ -60,6 +60,6 @@ const struct manifest_process manifest_processes[MANIFEST_PROCESSES] = {
                        {ENGINE_SLOT_INIT, KEPT_INIT_GATE, RIGHT_CALL},
                        {ENGINE_SLOT_CONTAINERS, KEPT_CONTAINERS, RIGHT_READ | RIGHT_PAY},
                        {ENGINE_SLOT_BUNDLE, KEPT_BUNDLE, RIGHT_READ | RIGHT_EXECUTE},
-                       {ENGINE_SLOT_PLATFORM, KEPT_PLATFORM, RIGHT_READ}},
+                       {ENGINE_SLOT_PLATFORM, KEPT_PLATFORM, RIGHT_READ | RIGHT_WRITE}},
     },
 };

@@ -43,6 +43,12 @@ static void check_refusals(uint32_t slot)
               STATUS_SLOT_USED, "so is a slot that is used");
     ok_status(kernel_platform_read(SLOT_LOG, TRACE_MODE_ON, slot), STATUS_NO_RIGHT,
               "and who may only write the log");
+    must(kernel_capability_copy(SLOT_DOMAIN, slot, INIT_SLOT_PLATFORM, RIGHT_READ), "copy");
+    ok(kernel_platform_read(slot, TRACE_MODE_ON, SLOT_NONE) == STATUS_NO_RIGHT &&
+           kernel_platform_read(slot, TRACE_MODE_SAME, slot_new()) == STATUS_NO_RIGHT &&
+           kernel_platform_read(slot, TRACE_MODE_SAME, SLOT_NONE) == STATUS_OK,
+       "who may only read reads the counters");
+    must(kernel_capability_drop(SLOT_DOMAIN, slot), "drop");
     ok(written_all() == 0, "none of them switched the trace on");
 }
 
