@@ -34,7 +34,7 @@ struct scheduler {
     struct space *loaded_space;
     struct domain *loaded_domain;
     handle_t billing;            /* who pays for what was counted since tsc_billed */
-    handle_t own;                /* no thread is current: the last one's own account */
+    handle_t own;                /* the own account of the thread that ran last */
     uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
     uint64_t application_billed; /* of the CPU's application_cycles */
     uint64_t tsc_looked;         /* at the other CPUs' queues */
@@ -178,8 +178,7 @@ __attribute__((noinline)) static void time_bill(const struct cpu *cpu)
     uint64_t application = cpu->application_cycles - scheduler->application_billed;
     scheduler->tsc_billed = cpu->tsc_since;
     scheduler->application_billed = cpu->application_cycles;
-    struct object *own =
-        handle_object_dying(cpu->current != NULL ? cpu->current->billing_own : scheduler->own);
+    struct object *own = handle_object_dying(scheduler->own);
     struct object *billed = handle_object(scheduler->billing, OBJECT_ACCOUNT);
     billed = billed == NULL ? own : billed;
     if (scheduler->billing != 0 && billed != NULL) {
@@ -345,7 +344,6 @@ void scheduler_detach(void)
 {
     struct cpu *cpu = cpu_current();
     billing_deactivate(cpu->current->billing);
-    scheduler_of(cpu)->own = cpu->current->billing_own;
     cpu->current = NULL;
 }
 
@@ -421,6 +419,7 @@ static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
     bases_restore(next->fs_base, next->gs_base);
     cpu_set_trap_stack(cpu, (uint64_t)(&next->registers + 1));
     scheduler_of(cpu)->current_band = next->band;
+    scheduler_of(cpu)->own = next->billing_own;
     /* RUNNING before we look at attention: pairs with thread_attend. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
@@ -432,7 +431,7 @@ static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
 static void switch_to(struct cpu *cpu, struct thread *next)
 {
     cpu->tsc_since = tsc_read();
-    billing_switch(cpu, next->billing); /* while nobody is current: the last one's time */
+    billing_switch(cpu, next->billing); /* first: it is the last one's time */
     context_load(cpu, next, root_of(next));
     trace(TRACE_SWITCH, 0, object_number(&next->domain->object), 0);
 }
