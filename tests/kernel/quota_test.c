@@ -196,6 +196,91 @@ static void test_debt(void)
     destroy(account);
 }
 
+/* --- hand-offs ------------------------------------------------------------------------------- */
+
+#define PAIRS_MAX 4
+
+static void echo(struct worker *worker)
+{
+    struct kernel_results call = {{0}};
+    while (kernel_endpoint_reply_receive(worker->argument, call.value[2], 0, 0, &call) ==
+           STATUS_OK) {
+    }
+}
+
+/* Calls with a deadline go the general way, in which each half is handed the CPU. */
+static void caller_forever(struct worker *worker)
+{
+    struct kernel_results reply;
+    while (kernel_gate_call(worker->argument, 0, clock_now_ns() + 3600 * SECOND_NS, &reply) ==
+           STATUS_OK) {
+    }
+}
+
+static void test_handoffs(void)
+{
+    struct worker serving[PAIRS_MAX];
+    struct worker calling[PAIRS_MAX];
+    struct hogs hogs;
+    uint32_t pairs = cpus() < PAIRS_MAX ? cpus() : PAIRS_MAX;
+    uint32_t account = account_quota(SLOT_ACCOUNT, LONG_NS, 100 * MILLISECOND_NS);
+    uint32_t of_hogs = account_new(64 << 20, 8);
+    for (uint32_t i = 0; i < pairs; i++) {
+        serving[i] = (struct worker){.argument = slot_new()};
+        calling[i] = (struct worker){.argument = slot_new()};
+        must(kernel_endpoint_create(SLOT_ACCOUNT, (uint32_t)serving[i].argument), "endpoint");
+        must(kernel_gate_create(SLOT_ACCOUNT, (uint32_t)calling[i].argument,
+                                (uint32_t)serving[i].argument, 1),
+             "gate");
+        worker_start_in(&serving[i], echo, SLOT_NONE, account, BAND_CONTAINER);
+        worker_start_in(&calling[i], caller_forever, SLOT_NONE, account, BAND_CONTAINER);
+    }
+    hogs_start(&hogs, of_hogs, cpus());
+    ok(uses("beside hand-offs", of_hogs, 25 * cpus(), 75 * cpus()),
+       "while a quota exists, who hands the CPU to and fro keeps it from nobody");
+    hogs_end(&hogs);
+    for (uint32_t i = 0; i < pairs; i++) {
+        must(worker_kill(&calling[i]), "kill");
+        must(worker_kill(&serving[i]), "kill");
+        destroy((uint32_t)calling[i].argument);
+        destroy((uint32_t)serving[i].argument);
+    }
+    destroy(of_hogs);
+    destroy(account);
+}
+
+static void server_forever(struct worker *worker)
+{
+    struct kernel_results call = {{0}};
+    must(kernel_endpoint_reply_receive(worker->argument, 0, 0, 0, &call), "receive");
+    compute(3600 * SECOND_NS);
+}
+
+static void test_dead_caller(void)
+{
+    struct worker serving = {.argument = slot_new()};
+    struct worker calling = {.argument = slot_new()};
+    uint32_t account = account_new(1 << 20, 4);
+    uint32_t of_server = account_new(1 << 20, 4);
+    must(kernel_endpoint_create(SLOT_ACCOUNT, (uint32_t)serving.argument), "endpoint");
+    must(
+        kernel_gate_create(SLOT_ACCOUNT, (uint32_t)calling.argument, (uint32_t)serving.argument, 1),
+        "gate");
+    worker_start_in(&serving, server_forever, SLOT_NONE, of_server, BAND_CONTAINER);
+    worker_start_in(&calling, caller_forever, SLOT_NONE, account, BAND_CONTAINER);
+    while (account_books(account).cpu_ns < 20 * MILLISECOND_NS) {
+        pause_ns(MILLISECOND_NS);
+    }
+    must(kernel_object_destroy(account), "destroy");
+    (void)worker_kill(&calling);
+    ok(uses("served the dead", of_server, 25, 110),
+       "who works for an account that has died pays for it itself");
+    must(worker_kill(&serving), "kill");
+    destroy((uint32_t)calling.argument);
+    destroy((uint32_t)serving.argument);
+    destroy(of_server);
+}
+
 void test_quota(void)
 {
     log_line("# quotas");
@@ -203,4 +288,6 @@ void test_quota(void)
     test_parent();
     test_personality();
     test_debt();
+    test_handoffs();
+    test_dead_caller();
 }
