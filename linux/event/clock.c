@@ -239,7 +239,7 @@ static long cpu_sleep_until(const struct cpu_clock *clock, uint64_t target_ns)
     }
     mutex_unlock(&timers_lock);
     if (result == 0) {
-        result = wait_event(&sleep.wait, sleep_is_over, &sleep);
+        result = wait_event_first(&sleep.wait, sleep_is_over, &sleep, DEADLINE_NEVER);
     }
     mutex_lock(&timers_lock);
     cpu_alarm_stop(&sleep.alarm);

@@ -104,17 +104,22 @@ void wait_queue_wake(struct wait_queue *queue, uint32_t events)
     mutex_unlock(&queue->lock);
 }
 
+static bool signal_is_pending(void)
+{
+    const struct task *task = thread_self()->task;
+    return task != NULL && task_signal_pending(task);
+}
+
 static long wait_as(struct waiter *waiter, struct wait_queue *queue, bool (*ready)(void *),
                     void *context, uint64_t deadline_ns)
 {
-    struct task *task = thread_self()->task;
     if (ready(context)) {
         return 0;
     }
     waiter_add(waiter, queue, WAIT_CHANGE);
     long result = 0;
     while (!ready(context)) {
-        if (task != NULL && task_signal_pending(task)) {
+        if (signal_is_pending()) {
             result = -ERESTARTSYS;
             break;
         }
@@ -132,18 +137,26 @@ static long wait_as(struct waiter *waiter, struct wait_queue *queue, bool (*read
     return result;
 }
 
-long wait_event_until(struct wait_queue *queue, bool (*ready)(void *), void *context,
+long wait_event_first(struct wait_queue *queue, bool (*ready)(void *), void *context,
                       uint64_t deadline_ns)
 {
     struct waiter waiter = {.queue = NULL};
     return wait_as(&waiter, queue, ready, context, deadline_ns);
 }
 
+long wait_event_until(struct wait_queue *queue, bool (*ready)(void *), void *context,
+                      uint64_t deadline_ns)
+{
+    return signal_is_pending() ? -ERESTARTSYS
+                               : wait_event_first(queue, ready, context, deadline_ns);
+}
+
 long wait_event_exclusive(struct wait_queue *queue, bool (*ready)(void *), void *context,
                           uint64_t deadline_ns)
 {
     struct waiter waiter = {.exclusive = true};
-    return wait_as(&waiter, queue, ready, context, deadline_ns);
+    return signal_is_pending() ? -ERESTARTSYS
+                               : wait_as(&waiter, queue, ready, context, deadline_ns);
 }
 
 long wait_event(struct wait_queue *queue, bool (*ready)(void *), void *context)

@@ -60,9 +60,11 @@ void waiter_add(struct waiter *waiter, struct wait_queue *queue, uint32_t events
 void waiter_remove(struct waiter *waiter);
 
 /*
- * Wait until ready(context) says so. ready is called without the queue's lock; whoever makes it
- * true wakes the queue afterwards. 0; -ERESTARTSYS when a signal is to be delivered first;
- * -ETIMEDOUT at the deadline (monotonic ns; DEADLINE_NEVER).
+ * For whoever has tried and failed: wait until ready(context) says that another try is worth it.
+ * ready is called without the queue's lock; whoever makes it true wakes the queue afterwards. 0;
+ * -ERESTARTSYS when a signal is to be delivered first; -ETIMEDOUT at the deadline (monotonic ns;
+ * DEADLINE_NEVER). A signal that is there already comes before anything else, so that a loop of
+ * tries and waits ends by it even when `ready` is mistaken each time.
  */
 long wait_event_until(struct wait_queue *queue, bool (*ready)(void *), void *context,
                       uint64_t deadline_ns);
@@ -71,6 +73,10 @@ long wait_event(struct wait_queue *queue, bool (*ready)(void *), void *context);
  * after a failure. */
 long wait_event_exclusive(struct wait_queue *queue, bool (*ready)(void *), void *context,
                           uint64_t deadline_ns);
+
+/* For whoever has not tried: what is there already comes before a signal. Not for loops. */
+long wait_event_first(struct wait_queue *queue, bool (*ready)(void *), void *context,
+                      uint64_t deadline_ns);
 
 /*
  * A poll in progress: file operations add the queues that will tell of their events, each of which

@@ -411,16 +411,18 @@ static bool has_room(void *context)
 long pipe_room(struct file *file, bool wait)
 {
     struct pipe *pipe = file->data;
-    long result = has_room(pipe) ? 0
-                  : wait         ? wait_event(&pipe->write_wait, has_room, pipe)
-                                 : -EAGAIN;
-    if (result != 0) {
-        return result;
+    for (;;) {
+        mutex_lock(&pipe->lock);
+        long room = pipe->readers == 0 ? -EPIPE : (long)(pipe->capacity_bytes - pipe->used);
+        mutex_unlock(&pipe->lock);
+        if (room != 0) {
+            return room;
+        }
+        long result = wait ? wait_event(&pipe->write_wait, has_room, pipe) : -EAGAIN;
+        if (result != 0) {
+            return result;
+        }
     }
-    mutex_lock(&pipe->lock);
-    result = pipe->readers == 0 ? -EPIPE : (long)(pipe->capacity_bytes - pipe->used);
-    mutex_unlock(&pipe->lock);
-    return result;
 }
 
 /* --- size ------------------------------------------------------------------------------------ */
@@ -533,7 +535,7 @@ static long pipe_open(struct inode *inode, struct file *file, bool named)
     wait_queue_wake(&pipe->open_wait, WAIT_CHANGE);
     long result = 0;
     if (named && partner.missing && !(file->flags & O_NONBLOCK)) {
-        result = wait_event(&pipe->open_wait, partner_came, &partner);
+        result = wait_event_first(&pipe->open_wait, partner_came, &partner, DEADLINE_NEVER);
     } else if (named && partner.missing && file_writable(file)) {
         result = -ENXIO;
     }

@@ -169,8 +169,9 @@ static long receiver_of(struct inet_socket *self, const struct inet_name *named,
     if (!inet_is_reachable(&out->address)) {
         return -ENETUNREACH;
     }
-    long result = inet_bind_automatically(self);
-    return result == -EADDRINUSE ? -EAGAIN : result;
+    /* Without a free port the call fails: -EAGAIN, as on Linux, would say that it is worth waiting.
+     */
+    return inet_bind_automatically(self);
 }
 
 static long packet_send(struct inet_socket *self, const struct inet_name *named,

@@ -78,6 +78,7 @@ long socket_wait_result(long result, uint64_t deadline_ns)
 struct expectation {
     struct socket *socket;
     uint32_t events;
+    bool no_error; /* who waits would not take it: it is no reason to try again */
 };
 
 static bool expectation_met(void *context)
@@ -85,15 +86,27 @@ static bool expectation_met(void *context)
     const struct expectation *expectation = context;
     struct socket *socket = expectation->socket;
     return (socket->operations->poll(socket, NULL) & expectation->events) != 0 ||
-           __atomic_load_n(&socket->error, __ATOMIC_ACQUIRE) != 0;
+           (!expectation->no_error && __atomic_load_n(&socket->error, __ATOMIC_ACQUIRE) != 0);
 }
 
 static long socket_wait(struct socket *socket, uint32_t event, uint64_t deadline_ns)
 {
-    struct expectation expectation = {socket, event | WAIT_POLLERR | WAIT_POLLHUP};
+    struct expectation expectation = {.socket = socket,
+                                      .events = event | WAIT_POLLERR | WAIT_POLLHUP};
     struct wait_queue *queue = event == WAIT_POLLIN ? &socket->read_wait : &socket->write_wait;
     return socket_wait_result(wait_event_until(queue, expectation_met, &expectation, deadline_ns),
                               deadline_ns);
+}
+
+/* A connection, or that none will come. An error of before, which SO_ERROR still shows, is neither,
+ * as on Linux. */
+static long connection_wait(struct socket *socket, uint64_t deadline_ns)
+{
+    struct expectation expectation = {
+        .socket = socket, .events = WAIT_POLLIN | WAIT_POLLHUP, .no_error = true};
+    return socket_wait_result(
+        wait_event_until(&socket->read_wait, expectation_met, &expectation, deadline_ns),
+        deadline_ns);
 }
 
 static uint32_t flags_of_file(const struct file *file)
@@ -201,7 +214,7 @@ long socket_accept(struct file *file, struct socket **out)
     uint64_t deadline_ns = socket_deadline(socket->receive_timeout_ns);
     long result = socket->operations->accept(socket, out);
     while (result == -EAGAIN && !flags_of_file(file)) {
-        result = socket_wait(socket, WAIT_POLLIN, deadline_ns);
+        result = connection_wait(socket, deadline_ns);
         if (result != 0) {
             return result;
         }

@@ -430,7 +430,7 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
                               : -(int)pid,
         .options = (int)options | WEXITED,
     };
-    long result = wait_event(&task->group->child_wait, wait_look, &request);
+    long result = wait_event_first(&task->group->child_wait, wait_look, &request, DEADLINE_NEVER);
     if (result != 0) {
         return result;
     }
@@ -490,7 +490,7 @@ long linux_waitid(uint64_t kind, uint64_t id, uint64_t user_info, uint64_t optio
         }
         request.options |= nonblocking ? WNOHANG : 0;
     }
-    long result = wait_event(&task->group->child_wait, wait_look, &request);
+    long result = wait_event_first(&task->group->child_wait, wait_look, &request, DEADLINE_NEVER);
     process_handle_put(request.handle);
     if (result != 0) {
         return result;

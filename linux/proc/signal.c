@@ -640,7 +640,7 @@ long linux_rt_sigtimedwait(uint64_t user_set, uint64_t user_info, uint64_t user_
     uint64_t blocked = task->blocked;
     task->awaited = wait.set;
     mask_set(task, blocked | wait.set);
-    long result = wait_event_until(&nothing, signal_wait_look, &wait, deadline);
+    long result = wait_event_first(&nothing, signal_wait_look, &wait, deadline);
     mutex_lock(&tasks_lock);
     task->awaited = 0;
     mutex_unlock(&tasks_lock);

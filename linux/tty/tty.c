@@ -242,7 +242,7 @@ static uint32_t available_now(struct tty *tty)
 static long wait_between_bytes(struct file *file, uint32_t minimum, uint64_t time_ns)
 {
     struct tty *tty = file->data;
-    long result = wait_event(&tty->input_wait, byte_ready, file);
+    long result = wait_event_first(&tty->input_wait, byte_ready, file, DEADLINE_NEVER);
     while (result == 0) {
         struct more more = {file, available_now(tty), minimum};
         if (more.before >= minimum || tty_file_hung_up(file)) {
@@ -264,11 +264,11 @@ static long read_wait(struct file *file, uint64_t wanted_bytes)
     uint64_t time_ns = settings->control[VTIME] * TENTH_NS;
     mutex_unlock(&tty->lock);
     if (canonical) {
-        return wait_event(&tty->input_wait, input_ready, file);
+        return wait_event_first(&tty->input_wait, input_ready, file, DEADLINE_NEVER);
     }
     if (minimum == 0) {
         long result = time_ns == 0 ? 0
-                                   : wait_event_until(&tty->input_wait, byte_ready, file,
+                                   : wait_event_first(&tty->input_wait, byte_ready, file,
                                                       clock_now_ns() + time_ns);
         return result == -ETIMEDOUT ? 0 : result;
     }
@@ -276,7 +276,7 @@ static long read_wait(struct file *file, uint64_t wanted_bytes)
         return wait_between_bytes(file, minimum, time_ns);
     }
     struct more more = {file, UINT32_MAX, minimum};
-    return wait_event(&tty->input_wait, more_ready, &more);
+    return wait_event_first(&tty->input_wait, more_ready, &more, DEADLINE_NEVER);
 }
 
 /* Move what is ready, at most one line; true in *ended at its end. */
@@ -461,5 +461,7 @@ static bool output_gone(void *context)
 
 long tty_drain(struct tty *tty)
 {
-    return tty->driver->keeps_output ? 0 : wait_event(&tty->output_wait, output_gone, tty);
+    return tty->driver->keeps_output
+               ? 0
+               : wait_event_first(&tty->output_wait, output_gone, tty, DEADLINE_NEVER);
 }

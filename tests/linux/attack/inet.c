@@ -221,6 +221,41 @@ static void netlink_random(uint64_t seed)
     }
 }
 
+/* A listener that an error has been left at: it waits, and can be ended. */
+static void accept_failed(uint64_t unused)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(1)};
+    int listener = connection_make(&name);
+    (void)unused;
+    sleep_ms(50);
+    name.sin_addr.s_addr = htonl(0x08080808);
+    (void)connect(listener, (const struct sockaddr *)&name, sizeof(name));
+    (void)listen(listener, 5);
+    fcntl(listener, F_SETFL, 0);
+    (void)accept(listener, NULL, NULL);
+}
+
+/* Every port is taken, by sockets in several processes; then one more is to send. */
+static void datagram_ports_all(uint64_t limit)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    setpgid(0, 0);
+    for (uint64_t done = 0; done < limit; done += 900) {
+        if (fork() == 0) {
+            for (int i = 0; i < 900; i++) {
+                (void)bind(socket(AF_INET, SOCK_DGRAM, 0), (struct sockaddr *)&name, sizeof(name));
+            }
+            for (;;) {
+                pause();
+            }
+        }
+    }
+    sleep_ms(3000);
+    name.sin_port = htons(9);
+    (void)sendto(socket(AF_INET, SOCK_DGRAM, 0), "x", 1, 0, (struct sockaddr *)&name, sizeof(name));
+    kill(0, SIGKILL);
+}
+
 int main(void)
 {
     attack("connections without end", connections_many, 4, 12000);
@@ -232,6 +267,8 @@ int main(void)
     for (int i = 0; i < 3; i++) {
         attack("threads against each other", races, 4, 20000);
     }
+    attack("accept after an error", accept_failed, 0, 1000);
+    attack_that_ends("all ports of datagrams", datagram_ports_all, 28800, 30000);
     attack_that_ends("netlink", netlink_random, 7, 30000);
     return attacks_result();
 }

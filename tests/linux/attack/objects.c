@@ -384,6 +384,40 @@ static void left_behind(uint64_t argument)
     _exit(slave >= 0 && line[0] == 'g' ? 0 : 99);
 }
 
+static int pipe_filler(void *argument)
+{
+    static uint8_t bytes[4096];
+    const int *ends = argument;
+    while (write(ends[1], bytes, 1 + random_next() % sizeof(bytes)) > 0) {
+    }
+    return 0;
+}
+
+static int pipe_emptier(void *argument)
+{
+    static uint8_t bytes[4096];
+    const int *ends = argument;
+    while (read(ends[0], bytes, sizeof(bytes)) > 0) {
+    }
+    return 0;
+}
+
+/* From one pipe into another that somebody else fills meanwhile, until it is killed. */
+static void splice_full(uint64_t unused)
+{
+    static int from[2], to[2];
+    (void)unused;
+    if (pipe(from) != 0 || pipe(to) != 0) {
+        _exit(0);
+    }
+    thread_start(pipe_filler, from, 0);
+    thread_start(pipe_filler, to, 0);
+    thread_start(pipe_emptier, to, 0);
+    for (;;) {
+        (void)splice(from[0], NULL, to[1], NULL, 4096, 0);
+    }
+}
+
 int main(void)
 {
     attack("segments_many", segments_many, 5000, 20000);
@@ -402,6 +436,7 @@ int main(void)
     attack_that_ends("terminal_races", terminal_races, 30, 30000);
     attack_that_ends("mapping_races", mapping_races, 300, 30000);
     attack_that_ends("splice_races", splice_races, 20, 60000);
+    attack("splice_full", splice_full, 0, 3000);
     attack_that_ends("left_behind", left_behind, 0, 10000);
     attack_that_ends("user_gains", user_gains, 0, 10000);
     return attacks_result();
