@@ -155,6 +155,7 @@ struct inode {
     };
     int32_t writers;       /* > 0: open for writing, < 0: being executed, so many times; atomic */
     uint32_t seals;        /* F_SEAL_* of fcntl; atomic */
+    uint32_t stored;       /* shared mappings that stores go through, or may later; under lock */
     bool mapped;           /* a mapping of it was made once; atomic */
     bool file_capability;  /* it may have the attribute security.capability */
     struct watch *watches; /* who watches it (event/inotify.c) */

@@ -392,12 +392,12 @@ long tree_file_seal(struct inode *inode, uint32_t seals)
     if (inode->seals & SEAL_SEAL) {
         return -EPERM;
     }
-    if ((seals & SEAL_WRITE) && inode->mapped && mm_file_is_stored(inode)) {
-        return -EBUSY;
-    }
     mutex_lock(&node->content.write_lock);
     mutex_lock(&inode->lock);
-    long result = inode->seals & SEAL_SEAL ? -EPERM : 0;
+    /* A mapping is counted under this lock, unless it finds the seal: never both. */
+    long result = inode->seals & SEAL_SEAL                     ? -EPERM
+                  : (seals & SEAL_WRITE) && inode->stored != 0 ? -EBUSY
+                                                               : 0;
     if (result == 0) {
         /* What cannot be executed any more cannot be changed either. */
         bool executable = (seals & SEAL_EXEC) && (inode->mode & 0111);

@@ -11,6 +11,9 @@ struct shared_pages {
 
 struct vm_area *area_copy(const struct vm_area *area);
 void area_free(struct vm_area *area);
+/* Count a new area with the inode, if stores may go through it now or after an mprotect: it is not
+ * sealed against them while one is there (tree_file_seal). Copies are counted as well. */
+void area_stores_begin(struct vm_area *area);
 
 /* Under mm->lock. */
 bool range_free(const struct mm *mm, uint64_t start, uint64_t length);

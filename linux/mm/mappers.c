@@ -60,24 +60,6 @@ void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes)
     }
 }
 
-bool mm_file_is_stored(const struct inode *inode)
-{
-    int pid = 1;
-    bool found = false;
-    struct mm *mm;
-    while (!found && (mm = mm_next(&pid)) != NULL) {
-        mutex_lock(&mm->lock);
-        for (const struct vm_area *area = mm_area_from(mm, 0); area != NULL && !found;
-             area = mm_area_next(area)) {
-            found = area->file != NULL && area->file->path.inode == inode &&
-                    (area->flags & MAP_SHARED) && file_writable(area->file);
-        }
-        mutex_unlock(&mm->lock);
-        mm_put(mm);
-    }
-    return found;
-}
-
 uint64_t mm_file_attached(const struct file *file)
 {
     int pid = 1;

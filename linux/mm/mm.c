@@ -116,8 +116,31 @@ static void shared_put(struct shared_pages *shared)
     }
 }
 
+static void area_stores_count(const struct vm_area *area, int step)
+{
+    struct inode *inode = area->file->path.inode;
+    mutex_lock(&inode->lock);
+    inode->stored += (uint32_t)step;
+    mutex_unlock(&inode->lock);
+}
+
+void area_stores_begin(struct vm_area *area)
+{
+    if (!(area->flags & MAP_SHARED) || area->file == NULL || !file_writable(area->file)) {
+        return;
+    }
+    struct inode *inode = area->file->path.inode;
+    mutex_lock(&inode->lock);
+    area->stores = !(inode->seals & SEAL_WRITE);
+    inode->stored += area->stores;
+    mutex_unlock(&inode->lock);
+}
+
 void area_free(struct vm_area *area)
 {
+    if (area->stores) {
+        area_stores_count(area, -1);
+    }
     if (area->file != NULL) {
         file_put(area->file);
     }
@@ -134,6 +157,9 @@ struct vm_area *area_copy(const struct vm_area *area)
     *copy = *area;
     if (copy->file != NULL) {
         file_get(copy->file);
+    }
+    if (copy->stores) {
+        area_stores_count(copy, 1);
     }
     if (copy->shared != NULL) {
         __atomic_fetch_add(&copy->shared->references, 1, __ATOMIC_RELAXED);

@@ -42,6 +42,7 @@ struct vm_area {
     uint32_t special;  /* slot of a memory that the personality shows (vDSO, time page); 0: none */
     struct shared_pages *shared; /* MAP_SHARED and anonymous */
     const char *name;            /* "[stack]", "[heap]"; or NULL */
+    bool stores;                 /* counted in inode->stored of its file */
 };
 
 struct mm {
@@ -57,7 +58,7 @@ struct mm {
     uint64_t environment_start, environment_end;
     uint64_t pages_mapped;
     uint32_t barriers; /* what membarrier(2) is registered for; atomic */
-    bool undumpable; /* prctl's PR_SET_DUMPABLE; as data */
+    bool undumpable;   /* prctl's PR_SET_DUMPABLE; as data */
 };
 
 /* A fresh, empty one with one reference; NULL: no memory. */
@@ -97,9 +98,6 @@ struct vm_area *mm_area_next(const struct vm_area *area);
  * held. */
 void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes);
 
-/* Some area may store into the file (shared, of a file that is open for writing). The same locks.
- */
-bool mm_file_is_stored(const struct inode *inode);
 /* How many areas map that open file. The same locks. */
 uint64_t mm_file_attached(const struct file *file);
 

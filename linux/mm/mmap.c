@@ -270,6 +270,7 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
         result = shared_make(area, length);
     }
     if (result == 0) {
+        area_stores_begin(area); /* first: a seal that is not seen below sees the area */
         result = protection_check(area, area->protection);
     }
     if (result == 0) {

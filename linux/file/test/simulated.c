@@ -351,14 +351,7 @@ long clear_user(uint64_t to, uint64_t length_bytes)
 
 /* No process maps anything here. linux/mm/mm.h does not go together with the host's mman.h. */
 struct inode;
-bool mm_file_is_stored(const struct inode *inode);
 void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes);
-
-bool mm_file_is_stored(const struct inode *inode)
-{
-    (void)inode;
-    return false;
-}
 
 void mm_file_shrunk(const struct inode *inode, uint64_t size_bytes)
 {

@@ -212,6 +212,32 @@ static void memfd_check(void)
     say_result("seals of another file", fcntl(0, GET_SEALS));
 }
 
+/* A mapping counts wherever it is, and each piece of it. */
+static void seal_mapped_check(void)
+{
+    int file = memfd("mapped", 2);
+    must(file >= 0 && ftruncate(file, 3 * PAGE_BYTES) == 0, "memfd_create");
+    char *map = mmap(NULL, 3 * PAGE_BYTES, PROT_READ, MAP_SHARED, file, 0);
+    int gate[2];
+    must(map != MAP_FAILED && pipe(gate) == 0, "mmap");
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(gate[1]);
+        (void)byte_receive(gate[0]);
+        _exit(0);
+    }
+    munmap(map + PAGE_BYTES, PAGE_BYTES);
+    munmap(map, PAGE_BYTES);
+    say_result("F_SEAL_WRITE with a piece mapped", fcntl(file, ADD_SEALS, WRITE));
+    munmap(map + 2 * PAGE_BYTES, PAGE_BYTES);
+    say_result("F_SEAL_WRITE with a child that maps it", fcntl(file, ADD_SEALS, WRITE));
+    close(gate[1]);
+    child_wait(pid);
+    say_result("F_SEAL_WRITE when nobody maps it", fcntl(file, ADD_SEALS, WRITE));
+    close(gate[0]);
+    close(file);
+}
+
 static void seals_check(void)
 {
     int file = memfd("sealed", 2);
@@ -359,6 +385,7 @@ int main(void)
     nameless_check();
     memfd_check();
     seals_check();
+    seal_mapped_check();
     statx_say(".");
     statx_say("/proc");
     statx_say("/proc/version");
