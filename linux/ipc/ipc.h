@@ -12,6 +12,7 @@
 #include "linux/core/lock.h"
 
 struct proc_text;
+struct thread_group;
 
 #define IPC_PRIVATE 0
 
@@ -89,9 +90,8 @@ uint32_t ipc_octal(uint32_t mode);
 /* The highest index in use, as the INFO commands return it. */
 long ipc_highest(const struct ipc_table *table);
 
-/* sem.c: a process has ended: what it asked to be undone is undone. Takes the table's lock, may be
- * called with tasks_lock. */
-void semaphores_undo(int pid);
+/* sem.c: a process is about to end: what it asked to be undone is undone. */
+void semaphores_undo(struct thread_group *group);
 
 /* /proc/sysvipc. */
 void shm_list(struct proc_text *text);

@@ -27,7 +27,9 @@
 #define MESSAGE_MAX 8192u  /* MSGMAX */
 #define QUEUE_MAX   16384u /* MSGMNB */
 #define TOTAL_MAX   (16u << 20)
-#define NS_PER_S    1000000000ull
+/* What a message costs beside its bytes: an empty one is not free. */
+#define OVERHEAD_BYTES 64u
+#define NS_PER_S       1000000000ull
 
 struct message {
     struct message *next;
@@ -47,7 +49,8 @@ struct queue {
     struct wait_queue wait;
 };
 
-/* Bytes of all messages in all queues, and their number; under the lock. */
+/* Bytes of all messages in all queues, with what each costs beside them (cost_of), and their
+ * number; under the lock. */
 static uint64_t total_bytes;
 static uint64_t total_messages;
 
@@ -56,12 +59,17 @@ static struct queue *queue_of(struct ipc_object *object)
     return CONTAINER_OF(object, struct queue, object);
 }
 
+static uint64_t cost_of(const struct message *message)
+{
+    return message->length_bytes + OVERHEAD_BYTES;
+}
+
 static void queue_free(struct ipc_object *object)
 {
     struct queue *queue = queue_of(object);
     while (queue->first != NULL) {
         struct message *next = queue->first->next;
-        total_bytes -= queue->first->length_bytes;
+        total_bytes -= cost_of(queue->first);
         total_messages--;
         heap_free(queue->first);
         queue->first = next;
@@ -174,14 +182,14 @@ static long send_attempt(struct transfer *transfer)
         queue->count >= queue->limit_bytes) {
         return transfer->flags & IPC_NOWAIT ? -EAGAIN : 1;
     }
-    if (message->length_bytes > TOTAL_MAX - total_bytes) {
+    if (cost_of(message) > TOTAL_MAX - total_bytes) {
         return -ENOMEM;
     }
     *queue->last = message;
     queue->last = &message->next;
     queue->used_bytes += message->length_bytes;
     queue->count++;
-    total_bytes += message->length_bytes;
+    total_bytes += cost_of(message);
     total_messages++;
     queue->sent_s = now_s();
     queue->sender_pid = task_current()->group->pid;
@@ -274,7 +282,7 @@ static long receive_attempt(struct transfer *transfer)
     }
     queue->used_bytes -= message->length_bytes;
     queue->count--;
-    total_bytes -= message->length_bytes;
+    total_bytes -= cost_of(message);
     total_messages--;
     queue->received_s = now_s();
     queue->receiver_pid = task_current()->group->pid;
@@ -430,7 +438,7 @@ static long info_put(uint32_t command, uint64_t user_out)
     if (command == MSG_INFO) {
         info.pool_kib = (int32_t)queues.count;
         info.map = (int32_t)total_messages;
-        info.messages_max = (int32_t)total_bytes;
+        info.messages_max = (int32_t)(total_bytes - total_messages * OVERHEAD_BYTES);
     }
     long highest = ipc_highest(&queues);
     mutex_unlock(&queues.lock);

@@ -3,8 +3,8 @@
  *
  * Owns: struct set. A call of semop takes effect as a whole or not at all, under the table's lock;
  * who must wait puts a record on its own stack into the set's list (for GETNCNT and GETZCNT), holds
- * a reference to the set, and tries again whenever the set changed. Undo entries hang in the set:
- * one for each process and semaphore; they go with the set or with the process.
+ * a reference to the set, and tries again whenever the set changed. Undo entries hang in the set
+ * and in the process, one for each semaphore; they go with whichever goes first.
  */
 #include "lib/base/string.h"
 #include "lib/oak/clock.h"
@@ -34,6 +34,7 @@
 #define TOTAL_MAX      131072
 #define OPERATIONS_MAX 500
 #define VALUE_MAX      32767
+#define UNDO_MAX       4096u /* entries of a process: each semop looks through them */
 #define NS_PER_S       1000000000ull
 
 struct semaphore {
@@ -42,8 +43,12 @@ struct semaphore {
 };
 
 struct undo {
-    struct undo *next;
-    int pid;
+    struct undo *next; /* of the set */
+    struct undo **link;
+    struct undo *next_of_process;
+    struct undo **link_of_process;
+    struct set *set;
+    struct thread_group *group;
     uint16_t number;
     int16_t adjust;
 };
@@ -72,21 +77,32 @@ struct operation { /* struct sembuf */
 };
 
 static uint32_t total; /* semaphores in all sets; under the lock */
-static uint32_t undo_count;
 
 static struct set *set_of(struct ipc_object *object)
 {
     return CONTAINER_OF(object, struct set, object);
 }
 
+/* Under the lock. */
+static void undo_free(struct undo *undo)
+{
+    *undo->link = undo->next;
+    if (undo->next != NULL) {
+        undo->next->link = undo->link;
+    }
+    *undo->link_of_process = undo->next_of_process;
+    if (undo->next_of_process != NULL) {
+        undo->next_of_process->link_of_process = undo->link_of_process;
+    }
+    undo->group->undo_count--;
+    heap_free(undo);
+}
+
 static void set_free(struct ipc_object *object)
 {
     struct set *set = set_of(object);
     while (set->undo != NULL) {
-        struct undo *next = set->undo->next;
-        heap_free(set->undo);
-        set->undo = next;
-        undo_count--;
+        undo_free(set->undo);
     }
     total -= set->count;
     heap_free(set);
@@ -157,20 +173,44 @@ long linux_semget(uint64_t key, uint64_t count, uint64_t flags, uint64_t d, uint
 
 /* --- undo ------------------------------------------------------------------------------------- */
 
-/* The process's entry for a semaphore, made if it is missing; NULL: no memory. */
-static struct undo *undo_wanted(struct set *set, uint16_t number)
+static void undo_enter(struct undo *undo)
 {
-    int pid = task_current()->group->pid;
-    struct undo *undo = set->undo;
-    while (undo != NULL && (undo->pid != pid || undo->number != number)) {
-        undo = undo->next;
+    undo->next = undo->set->undo;
+    undo->link = &undo->set->undo;
+    if (undo->next != NULL) {
+        undo->next->link = &undo->next;
     }
-    if (undo == NULL && (undo = heap_alloc(sizeof(*undo))) != NULL) {
-        *undo = (struct undo){.next = set->undo, .pid = pid, .number = number};
-        set->undo = undo;
-        __atomic_fetch_add(&undo_count, 1, __ATOMIC_RELAXED);
+    undo->set->undo = undo;
+    undo->next_of_process = undo->group->undo;
+    undo->link_of_process = &undo->group->undo;
+    if (undo->next_of_process != NULL) {
+        undo->next_of_process->link_of_process = &undo->next_of_process;
     }
-    return undo;
+    undo->group->undo = undo;
+    undo->group->undo_count++;
+}
+
+/* The process's entry for a semaphore, made if it is missing: -ENOMEM, -ENOSPC. */
+static long undo_wanted(struct set *set, uint16_t number, struct undo **out)
+{
+    struct thread_group *group = task_current()->group;
+    struct undo *undo = group->undo;
+    while (undo != NULL && (undo->set != set || undo->number != number)) {
+        undo = undo->next_of_process;
+    }
+    if (undo == NULL) {
+        if (group->undo_count >= UNDO_MAX) {
+            return -ENOSPC;
+        }
+        undo = heap_alloc(sizeof(*undo));
+        if (undo == NULL) {
+            return -ENOMEM;
+        }
+        *undo = (struct undo){.set = set, .group = group, .number = number};
+        undo_enter(undo);
+    }
+    *out = undo;
+    return 0;
 }
 
 /* SETVAL and SETALL make what was to be undone meaningless. number < 0: all of them. */
@@ -181,45 +221,31 @@ static void undo_clear(struct set *set, int number)
     }
 }
 
-static void set_undo(struct set *set, int pid)
+static void undo_apply(const struct undo *undo)
 {
-    struct undo **link = &set->undo;
-    bool changed = false;
-    while (*link != NULL) {
-        struct undo *undo = *link;
-        if (undo->pid != pid) {
-            link = &undo->next;
-            continue;
-        }
-        struct semaphore *semaphore = &set->semaphore[undo->number];
-        int value = semaphore->value + undo->adjust;
-        if (undo->adjust != 0) {
-            semaphore->value = (uint16_t)MAX(MIN(value, VALUE_MAX), 0);
-            semaphore->pid = pid;
-            changed = true;
-        }
-        *link = undo->next;
-        heap_free(undo);
-        undo_count--;
-    }
-    if (changed) {
+    struct set *set = undo->set;
+    struct semaphore *semaphore = &set->semaphore[undo->number];
+    int value = semaphore->value + undo->adjust;
+    if (undo->adjust != 0) {
+        semaphore->value = (uint16_t)MAX(MIN(value, VALUE_MAX), 0);
+        semaphore->pid = undo->group->pid;
         set->operation_s = now_s();
         set_changed(set);
     }
 }
 
-void semaphores_undo(int pid)
+void semaphores_undo(struct thread_group *group)
 {
-    if (__atomic_load_n(&undo_count, __ATOMIC_RELAXED) == 0) {
-        return;
-    }
-    mutex_lock(&sets.lock);
-    for (uint32_t i = 0; i < sets.end; i++) {
-        if (sets.place[i] != NULL) {
-            set_undo(set_of(sets.place[i]), pid);
+    /* Nobody of the process adds any more. A set may go, with what hangs in it, between two looks.
+     */
+    while (__atomic_load_n(&group->undo, __ATOMIC_ACQUIRE) != NULL) {
+        mutex_lock(&sets.lock);
+        if (group->undo != NULL) {
+            undo_apply(group->undo);
+            undo_free(group->undo);
         }
+        mutex_unlock(&sets.lock);
     }
-    mutex_unlock(&sets.lock);
 }
 
 /* --- semop ------------------------------------------------------------------------------------ */
@@ -261,28 +287,38 @@ static long values_change(struct attempt *attempt)
     return 0;
 }
 
-/* All entries first, so that nothing fails when they change. */
+/* Take back what the first `done` operations have recorded. */
+static void undo_restore(struct attempt *attempt, uint32_t done)
+{
+    while (done-- > 0) {
+        const struct operation *operation = &attempt->operation[done];
+        struct undo *undo;
+        if ((operation->flags & SEM_UNDO) &&
+            undo_wanted(attempt->set, operation->number, &undo) == 0) {
+            undo->adjust = (int16_t)(undo->adjust + operation->change);
+        }
+    }
+}
+
+/* Several operations may be of one semaphore: their sum is what must fit. */
 static long undo_record(struct attempt *attempt)
 {
     for (uint32_t i = 0; i < attempt->count; i++) {
         const struct operation *operation = &attempt->operation[i];
-        if (operation->flags & SEM_UNDO) {
-            const struct undo *undo = undo_wanted(attempt->set, operation->number);
-            if (undo == NULL) {
-                return -ENOMEM;
-            }
-            int adjust = undo->adjust - operation->change;
-            if (adjust > VALUE_MAX || adjust < -VALUE_MAX - 1) {
-                return -ERANGE;
-            }
+        struct undo *undo;
+        if (!(operation->flags & SEM_UNDO)) {
+            continue;
         }
-    }
-    for (uint32_t i = 0; i < attempt->count; i++) {
-        const struct operation *operation = &attempt->operation[i];
-        if (operation->flags & SEM_UNDO) {
-            struct undo *undo = undo_wanted(attempt->set, operation->number);
-            undo->adjust = (int16_t)(undo->adjust - operation->change);
+        long result = undo_wanted(attempt->set, operation->number, &undo);
+        int adjust = result != 0 ? 0 : undo->adjust - operation->change;
+        if (result == 0 && (adjust > VALUE_MAX || adjust < -VALUE_MAX - 1)) {
+            result = -ERANGE;
         }
+        if (result != 0) {
+            undo_restore(attempt, i);
+            return result;
+        }
+        undo->adjust = (int16_t)adjust;
     }
     return 0;
 }

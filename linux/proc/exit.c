@@ -143,7 +143,6 @@ static void children_give_away(struct thread_group *group)
 static void group_end(struct thread_group *group)
 {
     group->state = GROUP_ZOMBIE;
-    semaphores_undo(group->pid);
     process_handle_ended(group);
     children_give_away(group);
     if (group->pid == 1) {
@@ -192,6 +191,7 @@ void task_exit(struct task *task, int status)
     }
     if (__atomic_sub_fetch(&group->live, 1, __ATOMIC_ACQ_REL) == 0) {
         process_timers_end(group);
+        semaphores_undo(group);
     }
     robust_list_release(task);
     if (task->clear_tid != 0 && task->mm != NULL) {

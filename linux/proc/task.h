@@ -150,6 +150,8 @@ struct thread_group {
     struct cpu_time children_cpu;  /* of its children that were waited for */
     uint32_t live;                 /* tasks that have not begun to end; atomic */
     struct process_handle *handle; /* for pidfds; NULL: nobody has asked (proc/pidfd.h) */
+    struct undo *undo;             /* of System V semaphores: ipc/sem.c's, under its lock */
+    uint32_t undo_count;
     struct process_timers *timers; /* NULL: it has set none (event/process_timers.h) */
 };
 

@@ -217,6 +217,9 @@ static void semaphores_check(void)
     say_result("too many operations", semop(id, many, 501));
     say_result("operations from nowhere", semop(id, (void *)16, 1));
     values_say("values", id);
+    struct sembuf sum[3] = {{0, 20000, SEM_UNDO}, {0, -20000, 0}, {0, 20000, SEM_UNDO}};
+    say_result("more to undo than fits", semop(id, sum, 3));
+    values_say("values", id);
     pid_t pid = fork();
     if (pid == 0) {
         must(operate(id, 0, 5, SEM_UNDO) == 0 && operate(id, 1, -2, SEM_UNDO) == 0 &&
