@@ -23,10 +23,15 @@
 #include "linux/core/user.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/proc/capability.h"
 #include "linux/proc/task.h"
 
 #define FIONREAD   0x541bu
 #define PIPE_PAGES (PIPE_BYTES / (uint32_t)PAGE_SIZE) /* at first */
+
+/* As Linux's pipe-user-pages-soft: a user whose pipes have more pages gets small pipes. */
+#define USER_PAGES_MAX   16384u
+#define PIPE_BYTES_SMALL (2 * (uint32_t)PAGE_SIZE)
 
 struct pipe {
     struct mutex read_turn;
@@ -42,6 +47,7 @@ struct pipe {
     uint32_t reader_opens; /* ever, for opens that wait for the other end */
     uint32_t writer_opens;
     uint32_t users; /* files and opens in progress; under the inode's lock */
+    uint32_t uid;   /* who made it, and is charged */
     struct wait_queue read_wait;
     struct wait_queue write_wait;
     struct wait_queue open_wait;
@@ -51,15 +57,45 @@ struct pipe {
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+/* How many pages the pipes of users may have; those whose numbers end alike share a place. Atomic.
+ */
+static uint32_t user_pages[256];
+
+/* False: it is too many, for one without privilege; charged all the same. */
+static bool pages_charge(uint32_t uid, uint32_t bytes)
+{
+    uint32_t *pages = &user_pages[uid % ARRAY_LENGTH(user_pages)];
+    uint32_t now = __atomic_add_fetch(pages, bytes / PAGE_SIZE, __ATOMIC_RELAXED);
+    return now <= USER_PAGES_MAX || task_capable(CAP_SYS_RESOURCE) || task_capable(CAP_SYS_ADMIN);
+}
+
+static void pages_uncharge(uint32_t uid, uint32_t bytes)
+{
+    uint32_t *pages = &user_pages[uid % ARRAY_LENGTH(user_pages)];
+    __atomic_fetch_sub(pages, bytes / PAGE_SIZE, __ATOMIC_RELAXED);
+}
+
+static struct pipe *pipe_new(void)
+{
+    struct pipe *pipe = heap_alloc(sizeof(*pipe));
+    if (pipe == NULL) {
+        return NULL;
+    }
+    pipe->page = pipe->first;
+    pipe->capacity_bytes = PIPE_BYTES;
+    pipe->uid = task_current()->credentials->uid;
+    if (!pages_charge(pipe->uid, PIPE_BYTES)) {
+        pages_uncharge(pipe->uid, PIPE_BYTES - PIPE_BYTES_SMALL);
+        pipe->capacity_bytes = PIPE_BYTES_SMALL;
+    }
+    return pipe;
+}
+
 static struct pipe *pipe_enter(struct inode *inode)
 {
     mutex_lock(&inode->lock);
     if (inode->fifo == NULL) {
-        inode->fifo = heap_alloc(sizeof(*inode->fifo));
-        if (inode->fifo != NULL) {
-            inode->fifo->page = inode->fifo->first;
-            inode->fifo->capacity_bytes = PIPE_BYTES;
-        }
+        inode->fifo = pipe_new();
     }
     struct pipe *pipe = inode->fifo;
     if (pipe != NULL) {
@@ -88,6 +124,7 @@ static void pipe_leave(struct inode *inode, struct pipe *pipe)
     }
     mutex_unlock(&inode->lock);
     if (last) {
+        pages_uncharge(pipe->uid, pipe->capacity_bytes);
         pages_free(pipe, pipe->page, pipe->capacity_bytes);
         heap_free(pipe);
     }
@@ -471,7 +508,10 @@ long pipe_resize(struct file *file, uint64_t wanted_bytes)
     mutex_lock(&pipe->write_turn);
     uint8_t **unused = page;
     uint32_t unused_bytes = capacity;
-    long result = pipe->used > capacity || pipe->carried ? -EBUSY : ring_move(pipe, page);
+    bool may = pages_charge(pipe->uid, capacity) || capacity <= pipe->capacity_bytes;
+    long result = !may                                     ? -EPERM
+                  : pipe->used > capacity || pipe->carried ? -EBUSY
+                                                           : ring_move(pipe, page);
     if (result == 0) {
         unused = pipe->page;
         unused_bytes = pipe->capacity_bytes;
@@ -483,6 +523,7 @@ long pipe_resize(struct file *file, uint64_t wanted_bytes)
     }
     mutex_unlock(&pipe->write_turn);
     mutex_unlock(&pipe->read_turn);
+    pages_uncharge(pipe->uid, unused_bytes);
     pages_free(pipe, unused, unused_bytes);
     wait_queue_wake(&pipe->write_wait, WAIT_POLLOUT);
     return result == 0 ? (long)capacity : result;

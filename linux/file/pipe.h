@@ -31,5 +31,6 @@ void pipe_carried(struct file *file, uint32_t length_bytes);
 long pipe_room(struct file *file, bool wait);
 
 uint32_t pipe_capacity(const struct file *file);
-/* F_SETPIPE_SZ: the new size; -EBUSY: it holds more; -EPERM: beyond PIPE_BYTES_MAX. */
+/* F_SETPIPE_SZ: the new size; -EBUSY: it holds more; -EPERM: beyond PIPE_BYTES_MAX, or
+ * more than the user's pipes may have. */
 long pipe_resize(struct file *file, uint64_t wanted_bytes);
