@@ -52,7 +52,8 @@ static void cpu_itimer_reached(struct cpu_alarm *alarm, uint64_t used_ns)
                                   : CONTAINER_OF(itimer, struct process_timers, virtual_timer);
     group_signal(timers->group, itimer->number);
     if (itimer->interval_ns != 0) {
-        cpu_alarm_set(alarm, used_ns + itimer->interval_ns);
+        /* Time passes for the thread of the timers too: not so often that it does nothing else. */
+        cpu_alarm_set(alarm, used_ns + MAX(itimer->interval_ns, CPU_LOOK_MIN_NS));
     }
 }
 

@@ -121,8 +121,9 @@ static void timer_fire(struct posix_timer *timer, uint64_t now)
     } else if (timer->is_queued) {
         timer_set(&timer->timer, clock_now_ns() + LOOK_NS);
     } else {
-        /* Nobody will take it: the signal is ignored, or pending from elsewhere. */
-        uint64_t soonest = now + TIMER_INTERVAL_MIN_NS;
+        /* Nobody will take it: the signal is ignored, or pending from elsewhere. It stands still
+         * for a while, so that many timers with one signal do not keep their thread busy. */
+        uint64_t soonest = now + LOOK_NS;
         (void)timer_forward(&timer->expiry_ns, timer->interval_ns, MAX(now, soonest));
         timer_go(timer);
     }
