@@ -2,10 +2,15 @@
  * Addresses and ports of our own. Whether two sockets may have the same is decided here, by Linux's
  * rules (inet_csk_bind_conflict), for all sockets of the container; lwIP looks after TIME-WAIT.
  */
+#include <lwip/priv/tcp_priv.h>
+
+#include "lib/base/string.h"
 #include "linux/core/errno.h"
 #include "linux/net/inet.h"
 
 #define PORTS (SOCKET_PORT_LAST - SOCKET_PORT_FIRST + 1)
+/* lwIP may refuse a port that seems free; each refusal is a pass over its connections. */
+#define REFUSALS_MAX 64u
 
 static bool has_ip4(const ip_addr_t *address)
 {
@@ -33,13 +38,19 @@ static bool may_share(const struct inet_socket *self, const struct inet_socket *
     return (both & SOCKET_REUSE_ADDRESS) && other->state != INET_LISTENING;
 }
 
+/* Under the lock: `self` could not have a port of the other's for that address. */
+static bool is_in_the_way(const struct inet_socket *self, const struct inet_socket *other,
+                          const ip_addr_t *address)
+{
+    return other != self && other->socket.type == self->socket.type && other->bound &&
+           overlap(&other->local.address, address) && !may_share(self, other);
+}
+
 /* Under the lock. */
 static bool is_taken(const struct inet_socket *self, const struct inet_name *name)
 {
     for (const struct inet_socket *other = inet_sockets; other != NULL; other = other->next) {
-        if (other != self && other->socket.type == self->socket.type && other->bound &&
-            other->local.port == name->port && overlap(&other->local.address, &name->address) &&
-            !may_share(self, other)) {
+        if (other->local.port == name->port && is_in_the_way(self, other, &name->address)) {
             return true;
         }
     }
@@ -58,15 +69,61 @@ static long bind_there(struct inet_socket *self, const struct inet_name *name)
     return 0;
 }
 
+/* Which of the ports that are chosen from are taken; under the lock. */
+static uint32_t taken[(PORTS + 31) / 32];
+
+static void taken_mark(uint32_t port)
+{
+    if (port >= SOCKET_PORT_FIRST && port <= SOCKET_PORT_LAST) {
+        uint32_t index = port - SOCKET_PORT_FIRST;
+        taken[index / 32] |= 1u << index % 32;
+    }
+}
+
+/* Connections that lwIP keeps for itself until they are over. */
+static void taken_mark_ending(const struct inet_socket *self)
+{
+    bool shares = self->socket.options & (SOCKET_REUSE_ADDRESS | SOCKET_REUSE_PORT);
+    for (const struct tcp_pcb *pcb = shares ? NULL : tcp_tw_pcbs; pcb != NULL; pcb = pcb->next) {
+        taken_mark(pcb->local_port);
+    }
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        if (!shares || !ip_get_option(pcb, SOF_REUSEADDR)) {
+            taken_mark(pcb->local_port);
+        }
+    }
+}
+
+/* In one pass over the sockets: one for each port would hold the lock for as many. */
+static void taken_find(const struct inet_socket *self, const struct inet_name *name)
+{
+    memset(taken, 0, sizeof(taken));
+    for (const struct inet_socket *other = inet_sockets; other != NULL; other = other->next) {
+        if (is_in_the_way(self, other, &name->address)) {
+            taken_mark(other->local.port);
+        }
+    }
+    if (inet_is_stream(self)) {
+        taken_mark_ending(self);
+    }
+}
+
 /* A port that is free for that address: first a random one, then those behind it. */
 static long bind_somewhere(struct inet_socket *self, struct inet_name *name)
 {
     uint32_t start = inet_random() % PORTS;
-    for (uint32_t i = 0; i < PORTS; i++) {
-        name->port = (uint16_t)(SOCKET_PORT_FIRST + (start + i) % PORTS);
-        if (!is_taken(self, name) && bind_there(self, name) == 0) {
+    uint32_t refused = 0;
+    taken_find(self, name);
+    for (uint32_t i = 0; i < PORTS && refused < REFUSALS_MAX; i++) {
+        uint32_t index = (start + i) % PORTS;
+        if (taken[index / 32] & (1u << index % 32)) {
+            continue;
+        }
+        name->port = (uint16_t)(SOCKET_PORT_FIRST + index);
+        if (bind_there(self, name) == 0) {
             return 0;
         }
+        refused++;
     }
     return -EADDRINUSE;
 }
