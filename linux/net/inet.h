@@ -85,6 +85,10 @@ struct inet_socket {
     struct inet_socket *waiting_first; /* connections nobody has accepted: references */
     struct inet_socket *waiting_last;
     struct inet_socket *next_waiting;
+    uint32_t waiting_count;
+    bool unaccepted; /* it waits in a long queue: the socket at its other end is limited */
+    bool is_limited; /* it may send so many bytes, until its other end is accepted */
+    uint32_t limit_bytes;
     bool no_delay;
     uint32_t keep_idle_s;
     uint32_t keep_interval_s;

@@ -19,7 +19,10 @@
 static uint32_t room_bytes(const struct inet_socket *self)
 {
     const struct tcp_pcb *pcb = self->tcp;
-    return pcb->snd_queuelen + QUEUE_MARGIN > TCP_SND_QUEUELEN ? 0 : tcp_sndbuf(pcb);
+    uint32_t most = self->is_limited ? self->limit_bytes : UINT32_MAX;
+    return pcb->snd_queuelen + QUEUE_MARGIN > TCP_SND_QUEUELEN
+               ? 0
+               : MIN(most, (uint32_t)tcp_sndbuf(pcb));
 }
 
 bool inet_stream_writable(const struct inet_socket *self)
@@ -27,7 +30,8 @@ bool inet_stream_writable(const struct inet_socket *self)
     if (self->tcp == NULL || self->state != INET_CONNECTED) {
         return true; /* a write will not wait */
     }
-    return room_bytes(self) >= TCP_SNDLOWAT && self->tcp->snd_queuelen <= TCP_SNDQUEUELOWAT;
+    return room_bytes(self) >= (self->is_limited ? 1 : TCP_SNDLOWAT) &&
+           self->tcp->snd_queuelen <= TCP_SNDQUEUELOWAT;
 }
 
 bool inet_stream_wait_writable(struct inet_socket *self)
@@ -64,6 +68,9 @@ static long piece_write(struct inet_socket *self, const void *bytes, uint32_t le
     if (self->tcp != NULL && !(self->shut & SHUT_WRITE)) {
         error = tcp_write(self->tcp, bytes, (uint16_t)length_bytes,
                           TCP_WRITE_FLAG_COPY | (more ? TCP_WRITE_FLAG_MORE : 0));
+        if (error == ERR_OK && self->is_limited) {
+            self->limit_bytes -= MIN(self->limit_bytes, length_bytes);
+        }
         (void)tcp_output(self->tcp);
     }
     inet_leave();

@@ -12,6 +12,10 @@
 #include "linux/net/inet.h"
 
 #define BACKLOG_MAX 254 /* lwIP counts in 8 bits */
+/* So many connections of a listener may be sent what their windows let come before they are
+ * accepted; the others little, or connections that nobody accepts would fill the memory. */
+#define UNACCEPTED       16u
+#define UNACCEPTED_BYTES 4096u
 
 static void callbacks_set(struct inet_socket *self, struct tcp_pcb *pcb);
 
@@ -134,6 +138,43 @@ static void options_inherit(struct inet_socket *made, const struct inet_socket *
     made->keep_count = listener->keep_count;
 }
 
+/* The socket at the other end of a connection of ours: lo is all there is. NULL: it is gone. */
+static struct inet_socket *other_end(const struct tcp_pcb *pcb)
+{
+    for (struct tcp_pcb *other = tcp_active_pcbs; other != NULL; other = other->next) {
+        struct inet_socket *socket = other->callback_arg;
+        if (other->local_port == pcb->remote_port && other->remote_port == pcb->local_port &&
+            ip_addr_cmp(&other->local_ip, &pcb->remote_ip) &&
+            ip_addr_cmp(&other->remote_ip, &pcb->local_ip) && socket != NULL &&
+            socket->tcp == other) {
+            return socket;
+        }
+    }
+    return NULL;
+}
+
+/* Until the connection is accepted its other end sends no more than a little. */
+static void unaccepted_begin(struct inet_socket *made)
+{
+    struct inet_socket *sender = other_end(made->tcp);
+    made->unaccepted = true;
+    if (sender != NULL) {
+        sender->is_limited = true;
+        sender->limit_bytes = UNACCEPTED_BYTES;
+    }
+}
+
+static void unaccepted_end(struct inet_socket *made)
+{
+    struct inet_socket *sender = made->tcp == NULL ? NULL : other_end(made->tcp);
+    made->unaccepted = false;
+    if (sender != NULL && sender->is_limited) {
+        sender->is_limited = false;
+        sender->wants_room = false;
+        inet_notify(sender, WAIT_POLLOUT);
+    }
+}
+
 static void waiting_push(struct inet_socket *listener, struct inet_socket *made)
 {
     if (listener->waiting_last != NULL) {
@@ -142,6 +183,9 @@ static void waiting_push(struct inet_socket *listener, struct inet_socket *made)
         listener->waiting_first = made;
     }
     listener->waiting_last = made;
+    if (listener->waiting_count++ >= UNACCEPTED) {
+        unaccepted_begin(made);
+    }
 }
 
 static err_t on_accept(void *context, struct tcp_pcb *pcb, err_t error)
@@ -222,6 +266,7 @@ static long block_renew(struct inet_socket *self)
             return result;
         }
         self->state = INET_IDLE;
+        self->is_limited = false;
         self->shut = 0;
         self->peer_has_ended = false;
         self->bound = false;
@@ -332,6 +377,10 @@ long inet_accept(struct socket *socket, struct socket **out)
         if (self->waiting_first == NULL) {
             self->waiting_last = NULL;
         }
+        self->waiting_count--;
+        if (made->unaccepted) {
+            unaccepted_end(made);
+        }
         if (made->tcp != NULL) {
             tcp_backlog_accepted(made->tcp);
         }
@@ -355,6 +404,7 @@ static void waiting_close(struct inet_socket *self)
         socket_put(&made->socket);
     }
     self->waiting_last = NULL;
+    self->waiting_count = 0;
 }
 
 void inet_tcp_close(struct inet_socket *self)

@@ -452,6 +452,50 @@ static void ip6_check(void)
     close(listener);
 }
 
+/* Many connections that are not accepted yet: each may send a little, and all once it is. */
+static void queue_check(void)
+{
+    enum {
+        CONNECTIONS = 30,
+        BYTES = 20000,
+    };
+    static char bytes[BYTES];
+    int listener = listen4(CONNECTIONS);
+    int client[CONNECTIONS];
+    int good = 0;
+    for (int i = 0; i < CONNECTIONS; i++) {
+        client[i] = socket(AF_INET, SOCK_STREAM, 0);
+        must(connect4(client[i], "127.0.0.1", port_of(listener)) == 0, "connect");
+        events_wait(client[i], POLLOUT);
+        good += write(client[i], bytes, 1000) == 1000;
+    }
+    say("sent before they are accepted: %d", good);
+    pid_t pid = fork();
+    if (pid == 0) {
+        good = 0;
+        for (int i = 0; i < CONNECTIONS; i++) {
+            good += write(client[i], bytes, BYTES) == BYTES;
+        }
+        say("sent: %d", good);
+        _exit(0);
+    }
+    sleep_ms(50);
+    good = 0;
+    int server[CONNECTIONS];
+    for (int i = 0; i < CONNECTIONS; i++) {
+        server[i] = accept(listener, NULL, NULL);
+    }
+    child_wait(pid);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        good += recv(server[i], bytes, BYTES, MSG_WAITALL) == BYTES;
+        good += recv(server[i], bytes, BYTES, 0) == 1000;
+        close(server[i]);
+        close(client[i]);
+    }
+    say("arrived: %d", good);
+    close(listener);
+}
+
 int main(void)
 {
     making_check();
@@ -461,5 +505,6 @@ int main(void)
     full_check();
     reuse_check();
     ip6_check();
+    queue_check();
     return 0;
 }
