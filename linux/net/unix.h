@@ -26,6 +26,11 @@
 
 #define UNIX_PATH_BYTES 108u
 #define UNIX_DATAGRAMS  10u /* net.unix.max_dgram_qlen of Linux */
+/* So many connections of one that listens may have full buffers before they are accepted; what
+ * others may send before that is little, or connections that nobody accepts, whose senders have
+ * gone, would fill the memory. */
+#define UNIX_UNACCEPTED            16u
+#define UNIX_UNACCEPTED_SEND_BYTES 4096u
 
 struct rights;
 
@@ -74,6 +79,7 @@ struct unix_socket {
     struct socket_address name; /* set once, by bind; length 0: none yet */
     /* Atomic. */
     uint32_t sent_bytes; /* charged for what is queued */
+    bool unaccepted;     /* connected, but its peer waits in a long queue to be accepted */
     /* Under unix_lock. */
     struct path place;        /* where its name lies */
     struct tree_node by_name; /* abstract names, while in_names */
@@ -102,10 +108,18 @@ static inline void unix_put(struct unix_socket *self)
     }
 }
 
+static inline uint32_t unix_send_limit(const struct unix_socket *self)
+{
+    uint32_t limit_bytes = self->socket.send_limit_bytes;
+    return __atomic_load_n(&self->unaccepted, __ATOMIC_ACQUIRE)
+               ? MIN(limit_bytes, UNIX_UNACCEPTED_SEND_BYTES)
+               : limit_bytes;
+}
+
 /* With so much queued, poll says that there is room. */
 static inline bool unix_is_writable_at(const struct unix_socket *self, uint32_t sent_bytes)
 {
-    return sent_bytes <= self->socket.send_limit_bytes / 4;
+    return sent_bytes <= unix_send_limit(self) / 4;
 }
 
 static inline bool unix_writable(const struct unix_socket *self)

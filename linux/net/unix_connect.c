@@ -88,6 +88,8 @@ static void join(struct unix_socket *self, struct unix_socket *listener, struct 
     made->state = UNIX_CONNECTED;
     unix_get(self);
     made->peer = self;
+    __atomic_store_n(&self->unaccepted, listener->waiting_count >= UNIX_UNACCEPTED,
+                     __ATOMIC_RELEASE);
     mutex_lock(&self->lock);
     unix_get(made);
     self->peer = made;
@@ -250,6 +252,21 @@ long unix_pair(struct socket *socket, struct socket *other)
     return 0;
 }
 
+/* Its peer may send as much as any. */
+static void accepted_tell(struct unix_socket *made)
+{
+    mutex_lock(&made->lock);
+    struct unix_socket *peer = made->peer;
+    if (peer != NULL) {
+        unix_get(peer);
+    }
+    mutex_unlock(&made->lock);
+    if (peer != NULL && __atomic_exchange_n(&peer->unaccepted, false, __ATOMIC_ACQ_REL)) {
+        wait_queue_wake(&peer->socket.write_wait, WAIT_POLLOUT);
+    }
+    unix_put(peer);
+}
+
 long unix_accept(struct socket *socket, struct socket **out)
 {
     struct unix_socket *self = socket_unix(socket);
@@ -276,6 +293,9 @@ long unix_accept(struct socket *socket, struct socket **out)
     mutex_unlock(&self->lock);
     if (was_full) {
         unix_room_changed();
+    }
+    if (made != NULL && result == 0) {
+        accepted_tell(made);
     }
     return result;
 }

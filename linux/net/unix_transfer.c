@@ -74,7 +74,7 @@ static long stream_deliver(struct unix_socket *peer, struct unix_packet *packet,
 /* Once there is room, all that fits in a packet: the limit is passed by one at most. */
 static bool may_queue(const struct unix_socket *self)
 {
-    return __atomic_load_n(&self->sent_bytes, __ATOMIC_ACQUIRE) < self->socket.send_limit_bytes;
+    return __atomic_load_n(&self->sent_bytes, __ATOMIC_ACQUIRE) < unix_send_limit(self);
 }
 
 static long stream_send(struct unix_socket *self, struct socket_message *message)
@@ -161,8 +161,9 @@ static void peer_forget(struct unix_socket *self, struct unix_socket *peer)
     }
 }
 
+/* The bytes are taken: -EAGAIN is the call's result, whoever sent does not try again. */
 static long datagram_queue(struct unix_socket *self, struct unix_socket *receiver,
-                           struct unix_packet *packet, const struct socket_message *message)
+                           struct unix_packet *packet, struct socket_message *message)
 {
     for (;;) {
         uint64_t seen = __atomic_load_n(&unix_room.changes, __ATOMIC_ACQUIRE);
@@ -172,6 +173,7 @@ static long datagram_queue(struct unix_socket *self, struct unix_socket *receive
         }
         result = unix_room_wait(seen, message->deadline_ns);
         if (result != 0) {
+            message->flags |= MSG_DONTWAIT;
             return result;
         }
     }

@@ -444,6 +444,72 @@ static void many_check(void)
     close(pair[1]);
 }
 
+/* What a full receiver does not take in time was not sent; nor is it later, without its bytes. */
+static void timeout_check(void)
+{
+    int receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+    struct timeval timeout = {.tv_usec = 50000};
+    socklen_t length;
+    struct sockaddr_un address = address_of("@slow", &length);
+    must(bind_to(receiver, "@slow") == 0, "bind");
+    must(setsockopt(sender, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0, "timeout");
+    int sent = 0;
+    while (sendto(sender, "abc", 3, 0, (struct sockaddr *)&address, length) == 3) {
+        sent++;
+    }
+    say("a full receiver: %s", error_name(errno));
+    char text[8];
+    ssize_t bytes;
+    int empty = 0;
+    while ((bytes = recv(receiver, text, sizeof(text), 0)) >= 0) {
+        sent--;
+        empty += bytes != 3;
+    }
+    say("left over: %d, empty: %d", sent, empty);
+    close(sender);
+    close(receiver);
+}
+
+/* Many connections that are not accepted yet: each may send a little, and all once it is. */
+static void unaccepted_check(void)
+{
+    enum {
+        CONNECTIONS = 40,
+    };
+    static char bytes[20000];
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    int client[CONNECTIONS];
+    int good = 0;
+    must(bind_to(listener, "@queue") == 0 && listen(listener, CONNECTIONS) == 0, "listen");
+    for (int i = 0; i < CONNECTIONS; i++) {
+        client[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+        must(connect_to(client[i], "@queue") == 0, "connect");
+        good += write(client[i], bytes, 1000) == 1000;
+    }
+    say("bytes before they are accepted: %d", good);
+    pid_t pid = fork();
+    if (pid == 0) {
+        good = 0;
+        for (int i = 0; i < CONNECTIONS; i++) {
+            good += write(client[i], bytes, sizeof(bytes)) == sizeof(bytes);
+        }
+        say("more bytes: %d", good);
+        _exit(0);
+    }
+    sleep_ms(50);
+    int server[CONNECTIONS];
+    for (int i = 0; i < CONNECTIONS; i++) {
+        server[i] = accept(listener, NULL, NULL);
+    }
+    child_wait(pid);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        close(server[i]);
+        close(client[i]);
+    }
+    close(listener);
+}
+
 int main(void)
 {
     making_check();
@@ -454,5 +520,7 @@ int main(void)
     waiting_check();
     record_check();
     many_check();
+    timeout_check();
+    unaccepted_check();
     return 0;
 }
