@@ -13,8 +13,8 @@
  * A search costs what the container's Unix sockets and their packets are. Each close of a socket,
  * while any is in flight, pays for SEARCH_CREDIT steps; the next search is made when the last one
  * is paid for, so a few sockets are looked at each time, and many never cost more than their
- * closes. At most UNIX_IN_FLIGHT_MAX files are in flight; before one more is refused, there is a
- * search.
+ * closes. At most UNIX_IN_FLIGHT_MAX files are in flight; whoever would
+ * send one more pays for more steps.
  */
 #include "linux/core/errno.h"
 #include "linux/file/file.h"
@@ -23,6 +23,8 @@
 
 #define NO_CANDIDATE  UINT32_MAX
 #define SEARCH_CREDIT 64u
+/* What a call pays that finds too many files in flight: it may fail before the next search. */
+#define REFUSED_CREDIT 4096u
 
 static uint32_t files_in_flight;   /* under unix_lock */
 static uint32_t sockets_in_flight; /* under unix_lock; read without as a hint */
@@ -68,7 +70,7 @@ long unix_flight_begin(struct unix_packet *packet, struct rights *rights)
         return 0;
     }
     mutex_lock(&unix_lock);
-    search_credit = search_cost;
+    search_credit += REFUSED_CREDIT;
     mutex_unlock(&unix_lock);
     unix_flight_collect();
     return flight_try(packet, rights) ? 0 : -ETOOMANYREFS;
