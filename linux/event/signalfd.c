@@ -1,7 +1,8 @@
 /*
- * All signalfds stand in one list, under list_lock: a signal tells those that it is in the mask of,
- * whether or not their process is meant, and who waits there looks for himself. list_lock comes
- * after tasks_lock and before the wait queues.
+ * A signal tells the signalfds that its process has used: whoever reads or polls one enters it into
+ * his process's list by a `use`, which goes with the process or with the signalfd. Who waits there
+ * looks for himself. All of it is under list_lock, which comes after tasks_lock and before the wait
+ * queues.
  */
 #include "linux/event/signalfd.h"
 
@@ -16,10 +17,19 @@
 #include "linux/proc/task.h"
 
 struct signalfd {
-    struct signalfd *next;
-    struct signalfd **link;
-    uint64_t mask; /* atomic */
+    struct signalfd_use *uses;
+    const struct thread_group *last_user; /* atomic: has an entry; NULL: not known */
+    uint64_t mask;                        /* atomic */
     struct wait_queue wait;
+};
+
+struct signalfd_use {
+    struct signalfd *signalfd;
+    struct thread_group *group;
+    struct signalfd_use *next_of_group;
+    struct signalfd_use **link_of_group;
+    struct signalfd_use *next_of_signalfd;
+    struct signalfd_use **link_of_signalfd;
 };
 
 struct user_signalfd { /* struct signalfd_siginfo */
@@ -44,18 +54,97 @@ struct user_signalfd { /* struct signalfd_siginfo */
 _Static_assert(sizeof(struct user_signalfd) == 128, "struct signalfd_siginfo");
 
 static struct mutex list_lock;
-static struct signalfd *first;
 
-void signalfds_tell(int number)
+void signalfds_tell(struct thread_group *group, int number)
 {
-    if (__atomic_load_n(&first, __ATOMIC_ACQUIRE) == NULL) {
+    if (__atomic_load_n(&group->signalfds, __ATOMIC_ACQUIRE) == NULL) {
         return;
     }
     mutex_lock(&list_lock);
-    for (struct signalfd *signalfd = first; signalfd != NULL; signalfd = signalfd->next) {
-        if (__atomic_load_n(&signalfd->mask, __ATOMIC_RELAXED) & signal_bit(number)) {
-            wait_queue_wake(&signalfd->wait, WAIT_POLLIN);
+    for (struct signalfd_use *use = group->signalfds; use != NULL; use = use->next_of_group) {
+        if (__atomic_load_n(&use->signalfd->mask, __ATOMIC_RELAXED) & signal_bit(number)) {
+            wait_queue_wake(&use->signalfd->wait, WAIT_POLLIN);
         }
+    }
+    mutex_unlock(&list_lock);
+}
+
+/* --- who uses it, under list_lock ---------------------------------------------------------------
+ */
+
+static void use_enter(struct signalfd_use *use)
+{
+    use->next_of_group = use->group->signalfds;
+    use->link_of_group = &use->group->signalfds;
+    if (use->next_of_group != NULL) {
+        use->next_of_group->link_of_group = &use->next_of_group;
+    }
+    use->next_of_signalfd = use->signalfd->uses;
+    use->link_of_signalfd = &use->signalfd->uses;
+    if (use->next_of_signalfd != NULL) {
+        use->next_of_signalfd->link_of_signalfd = &use->next_of_signalfd;
+    }
+    use->signalfd->uses = use;
+    __atomic_store_n(&use->group->signalfds, use, __ATOMIC_RELEASE);
+}
+
+static void use_free(struct signalfd_use *use)
+{
+    *use->link_of_group = use->next_of_group;
+    if (use->next_of_group != NULL) {
+        use->next_of_group->link_of_group = use->link_of_group;
+    }
+    *use->link_of_signalfd = use->next_of_signalfd;
+    if (use->next_of_signalfd != NULL) {
+        use->next_of_signalfd->link_of_signalfd = use->link_of_signalfd;
+    }
+    heap_free(use);
+}
+
+static bool has_use(const struct signalfd *signalfd, const struct thread_group *group)
+{
+    const struct signalfd_use *use = signalfd->uses;
+    while (use != NULL && use->group != group) {
+        use = use->next_of_signalfd;
+    }
+    return use != NULL;
+}
+
+/* Without the lock: the current process is told from now on. -ENOMEM. */
+static long use_begin(struct signalfd *signalfd)
+{
+    struct thread_group *group = task_current()->group;
+    if (__atomic_load_n(&signalfd->last_user, __ATOMIC_ACQUIRE) == group) {
+        return 0;
+    }
+    struct signalfd_use *use = heap_alloc(sizeof(*use));
+    mutex_lock(&list_lock);
+    bool known = has_use(signalfd, group);
+    if (!known && use != NULL) {
+        *use = (struct signalfd_use){.signalfd = signalfd, .group = group};
+        use_enter(use);
+    }
+    bool entered = known || use != NULL;
+    if (entered) {
+        __atomic_store_n(&signalfd->last_user, group, __ATOMIC_RELEASE);
+    }
+    mutex_unlock(&list_lock);
+    if (known) {
+        heap_free(use);
+    }
+    return entered ? 0 : -ENOMEM;
+}
+
+void signalfds_forget(struct thread_group *group)
+{
+    if (__atomic_load_n(&group->signalfds, __ATOMIC_ACQUIRE) == NULL) {
+        return;
+    }
+    mutex_lock(&list_lock);
+    while (group->signalfds != NULL) {
+        /* Its place in memory may become another process's. */
+        __atomic_store_n(&group->signalfds->signalfd->last_user, NULL, __ATOMIC_RELEASE);
+        use_free(group->signalfds);
     }
     mutex_unlock(&list_lock);
 }
@@ -105,6 +194,10 @@ static long signalfd_read(struct file *file, struct io *io, uint64_t *position)
     if (io->left_bytes < sizeof(struct user_signalfd)) {
         return -EINVAL;
     }
+    long result = use_begin(signalfd);
+    if (result != 0) {
+        return result;
+    }
     while (io->left_bytes >= sizeof(struct user_signalfd)) {
         struct signal_info info;
         uint64_t mask = __atomic_load_n(&signalfd->mask, __ATOMIC_RELAXED);
@@ -115,7 +208,7 @@ static long signalfd_read(struct file *file, struct io *io, uint64_t *position)
             if (__atomic_load_n(&file->flags, __ATOMIC_RELAXED) & O_NONBLOCK) {
                 return -EAGAIN;
             }
-            long result = wait_event(&signalfd->wait, can_read, signalfd);
+            result = wait_event(&signalfd->wait, can_read, signalfd);
             if (result != 0) {
                 return result;
             }
@@ -135,6 +228,9 @@ static uint32_t signalfd_poll(struct file *file, struct poll_table *table)
 {
     struct signalfd *signalfd = file->data;
     poll_add(table, &signalfd->wait);
+    if (use_begin(signalfd) != 0) {
+        return WAIT_POLLERR; /* it could not be told */
+    }
     return can_read(signalfd) ? WAIT_POLLIN : 0;
 }
 
@@ -142,11 +238,8 @@ static void signalfd_release(struct file *file)
 {
     struct signalfd *signalfd = file->data;
     mutex_lock(&list_lock);
-    if (signalfd->link != NULL) {
-        *signalfd->link = signalfd->next;
-        if (signalfd->next != NULL) {
-            signalfd->next->link = signalfd->link;
-        }
+    while (signalfd->uses != NULL) {
+        use_free(signalfd->uses);
     }
     mutex_unlock(&list_lock);
     heap_free(signalfd);
@@ -168,14 +261,6 @@ static long signalfd_new(uint64_t mask, uint32_t flags)
         return -ENOMEM;
     }
     signalfd->mask = mask;
-    mutex_lock(&list_lock);
-    signalfd->next = first;
-    signalfd->link = &first;
-    if (first != NULL) {
-        first->link = &signalfd->next;
-    }
-    first = signalfd;
-    mutex_unlock(&list_lock);
     return anonymous_descriptor_new("[signalfd]", O_RDWR | flags, &signalfd_operations, signalfd);
 }
 

@@ -6,5 +6,9 @@
 
 #include "lib/base/types.h"
 
-/* A signal was queued that perhaps nobody takes by a handler. Under tasks_lock. */
-void signalfds_tell(int number);
+struct thread_group;
+
+/* A signal for the process was queued that perhaps nobody takes by a handler. Under tasks_lock. */
+void signalfds_tell(struct thread_group *group, int number);
+/* The process is about to end. */
+void signalfds_forget(struct thread_group *group);

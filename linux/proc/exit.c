@@ -8,6 +8,7 @@
 #include "linux/core/user.h"
 #include "linux/event/futex.h"
 #include "linux/event/process_timers.h"
+#include "linux/event/signalfd.h"
 #include "linux/mm/mm.h"
 #include "linux/ipc/ipc.h"
 #include "linux/proc/exit.h"
@@ -192,6 +193,7 @@ void task_exit(struct task *task, int status)
     if (__atomic_sub_fetch(&group->live, 1, __ATOMIC_ACQ_REL) == 0) {
         process_timers_end(group);
         semaphores_undo(group);
+        signalfds_forget(group);
     }
     robust_list_release(task);
     if (task->clear_tid != 0 && task->mm != NULL) {

@@ -245,7 +245,7 @@ bool signal_send_task(struct task *task, const struct signal_info *info)
         return false;
     }
     bool queued = queue_add(&task->pending, info);
-    signalfds_tell(info->number);
+    signalfds_tell(task->group, info->number);
     if (!blocked) {
         task_poke(task, WORK_SIGNAL);
     } else if (task->awaited & signal_bit(info->number)) {
@@ -275,7 +275,7 @@ bool signal_send_group(struct thread_group *group, const struct signal_info *inf
         return false;
     }
     bool queued = queue_add(&group->pending, info);
-    signalfds_tell(info->number);
+    signalfds_tell(group, info->number);
     for (struct task *task = group->tasks; awaited && task != NULL; task = task->next_in_group) {
         if (task->awaited & signal_bit(info->number)) {
             task_poke(task, 0);

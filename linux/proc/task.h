@@ -152,7 +152,8 @@ struct thread_group {
     struct process_handle *handle; /* for pidfds; NULL: nobody has asked (proc/pidfd.h) */
     struct undo *undo;             /* of System V semaphores: ipc/sem.c's, under its lock */
     uint32_t undo_count;
-    struct process_timers *timers; /* NULL: it has set none (event/process_timers.h) */
+    struct signalfd_use *signalfds; /* that it has used: event/signalfd.c's, under its lock */
+    struct process_timers *timers;  /* NULL: it has set none (event/process_timers.h) */
 };
 
 static inline struct task *task_current(void)
