@@ -2,21 +2,29 @@
  * Owns: packets, which one queue or one call has, and the list of those that are being given up.
  *
  * Putting a file that was in flight can close a socket with packets, whose files close further
- * sockets. So that no chain of them makes the stack deep, packets with files go to one list, which
- * whoever finds it unattended works off; others only add to it. Searching for circles is done from
- * there too.
+ * sockets. So that no chain of them makes the stack deep, packets with files go to one list. Each
+ * thread takes as many out of it as it has added, what comes of them included: none works for
+ * others without end. Searching for circles is done from there too.
  */
 #include "linux/core/heap.h"
+#include "linux/core/thread.h"
 #include "linux/net/control.h"
 #include "linux/net/unix.h"
 
 #define HEAP_OVERHEAD_BYTES 64u
 
+/* A thread that works the list off, on its stack. */
+struct attendant {
+    struct attendant *next;
+    const struct own_thread *thread;
+    uint32_t due; /* packets that it is still to take */
+};
+
 static struct {
     struct mutex lock;
     struct unix_packet *first;
+    struct attendant *attendants;
     bool collect;
-    bool attended;
 } given_up;
 
 struct unix_packet *unix_packet_new(struct unix_socket *sender, uint32_t length_bytes)
@@ -53,28 +61,47 @@ static void give_up(struct unix_packet *packet)
     mutex_unlock(&given_up.lock);
 }
 
-/* The next packet, or that a search is due; false: nothing is left to do. */
-static bool work_take(struct unix_packet **packet, bool *collect)
+/* The next packet, or that a search is due; false: nothing is left for this one. */
+static bool work_take(struct attendant *own, struct unix_packet **packet, bool *collect)
 {
-    *packet = given_up.first;
+    *packet = own->due > 0 ? given_up.first : NULL;
     *collect = false;
     if (*packet != NULL) {
         given_up.first = (*packet)->next;
+        own->due--;
         return true;
     }
+    own->due = 0; /* others have taken them */
     *collect = given_up.collect;
     given_up.collect = false;
     return *collect;
 }
 
-static void work_off(bool collect)
+static struct attendant **attendant_place(const struct own_thread *thread)
+{
+    struct attendant **link = &given_up.attendants;
+    while (*link != NULL && (*link)->thread != thread) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+/* The current thread has added so many packets. */
+static void work_off(uint32_t added, bool collect)
 {
     struct unix_packet *packet;
+    struct attendant own = {.thread = thread_self(), .due = added};
     mutex_lock(&given_up.lock);
     given_up.collect = given_up.collect || collect;
-    bool mine = !given_up.attended;
-    given_up.attended = true;
-    while (mine && work_take(&packet, &collect)) {
+    struct attendant *busy = *attendant_place(own.thread);
+    if (busy != NULL) { /* from within: it goes on when this returns */
+        busy->due += added;
+        mutex_unlock(&given_up.lock);
+        return;
+    }
+    own.next = given_up.attendants;
+    given_up.attendants = &own;
+    while (work_take(&own, &packet, &collect)) {
         mutex_unlock(&given_up.lock);
         if (packet != NULL) {
             rights_drop(unix_flight_end(packet));
@@ -84,33 +111,31 @@ static void work_off(bool collect)
         }
         mutex_lock(&given_up.lock);
     }
-    if (mine) {
-        given_up.attended = false;
-    }
+    *attendant_place(own.thread) = own.next;
     mutex_unlock(&given_up.lock);
 }
 
 void unix_packets_free(struct unix_packet *first)
 {
-    bool with_files = false;
+    uint32_t with_files = 0;
     while (first != NULL) {
         struct unix_packet *packet = first;
         first = packet->next;
         if (packet->rights != NULL) {
             give_up(packet);
-            with_files = true;
+            with_files++;
         } else {
             packet_free(packet);
         }
     }
-    if (with_files) {
-        work_off(false);
+    if (with_files > 0) {
+        work_off(with_files, false);
     }
 }
 
 void unix_flight_collect(void)
 {
-    work_off(true);
+    work_off(0, true);
 }
 
 void unix_queue_push(struct unix_queue *queue, struct unix_packet *packet)
