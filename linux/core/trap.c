@@ -173,7 +173,8 @@ static bool fault_page_in(struct task *task, uint64_t address, uint64_t error)
     if (address - image < image_size()) {
         return image_page_in(address - image) == 0;
     }
-    if (task == NULL || task->mm == NULL || address >= APPLICATION_END) {
+    struct mm *mm = task == NULL ? NULL : task->visited_mm != NULL ? task->visited_mm : task->mm;
+    if (mm == NULL || address >= APPLICATION_END) {
         return false;
     }
     /* Should the same page be missing again and again, the task can at least be ended. */
@@ -183,7 +184,7 @@ static bool fault_page_in(struct task *task, uint64_t address, uint64_t error)
                   signal_kill_pending(task))) {
         return false;
     }
-    return mm_page_in(task->mm, address, error);
+    return mm_page_in(mm, address, error);
 }
 
 /*

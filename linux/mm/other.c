@@ -1,7 +1,7 @@
 /*
  * Other processes' memory: process_vm_readv(2) and process_vm_writev(2), and reading for /proc. The
- * caller enters the other space for a copy. Its faults are mended for task->mm, so that moves with
- * the space; nothing that the task may be asked for in between looks at either.
+ * caller enters the other space for a copy, and says so in task->visited_mm, for which its faults
+ * are mended. task->mm stays: others judge by it whose memory they reach through this task.
  */
 #include "lib/oak/kernel.h"
 #include "linux/core/errno.h"
@@ -15,26 +15,20 @@
 #define VECTORS_MAX 1024u
 #define PIECE_BYTES PAGE_SIZE
 
-static void mm_enter(struct task *task, struct mm *mm)
-{
-    mutex_lock(&tasks_lock);
-    task->mm = mm;
-    mutex_unlock(&tasks_lock);
-    (void)kernel_thread_set_space(mm->space);
-}
-
 static long mm_transfer(struct mm *mm, uint64_t address, void *here, uint64_t length_bytes,
                         bool write)
 {
     struct task *task = task_current();
-    struct mm *own = task->mm;
-    if (mm != own) {
-        mm_enter(task, mm);
+    bool other = mm != task->mm;
+    if (other) {
+        task->visited_mm = mm;
+        (void)kernel_thread_set_space(mm->space);
     }
     long result = write ? copy_to_user(address, here, length_bytes)
                         : copy_from_user(here, address, length_bytes);
-    if (mm != own) {
-        mm_enter(task, own);
+    if (other) {
+        (void)kernel_thread_set_space(task->mm->space);
+        task->visited_mm = NULL;
     }
     return result;
 }

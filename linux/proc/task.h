@@ -63,6 +63,7 @@ struct task {
     struct task *next_in_group;
     struct thread_group *group;
     struct mm *mm;
+    struct mm *visited_mm; /* whose space it is in for a copy (mm/other.c); its own alone looks */
     struct file_table *files;
     struct fs_context *fs;
     struct signal_handlers *handlers;
