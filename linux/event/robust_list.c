@@ -86,9 +86,7 @@ long linux_get_robust_list(uint64_t tid, uint64_t user_head, uint64_t user_lengt
     const struct task *self = task_current();
     mutex_lock(&tasks_lock);
     const struct task *task = tid == 0 ? self : task_find((int)tid);
-    long result = task == NULL                                                 ? -ESRCH
-                  : task->group == self->group || task_capable(CAP_SYS_PTRACE) ? 0
-                                                                               : -EPERM;
+    long result = task == NULL ? -ESRCH : task_may_access(task, ACCESS_BY_REAL) ? 0 : -EPERM;
     uint64_t head = result == 0 ? task->robust_list : 0;
     mutex_unlock(&tasks_lock);
     if (result != 0) {

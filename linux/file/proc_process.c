@@ -496,16 +496,14 @@ static long make_limits(const struct proc_target *target, struct proc_text *text
 
 long proc_may_look(const struct proc_target *target)
 {
-    const struct task *self = task_current();
-    uint32_t uid;
-    uint32_t gid;
-    if (!proc_owner(target, &uid, &gid)) {
-        return -ENOENT;
-    }
-    return target->pid == self->group->pid || self->credentials->fsuid == uid ||
-                   task_capable(CAP_SYS_PTRACE)
-               ? 0
-               : -EACCES;
+    struct thread_group *group;
+    mutex_lock(&tasks_lock);
+    const struct task *task = task_of(target, &group);
+    /* A zombie shows nothing, and that to root. */
+    bool allowed = task != NULL ? task_may_access(task, ACCESS_BY_FILE)
+                                : task_current()->credentials->fsuid == 0;
+    mutex_unlock(&tasks_lock);
+    return group == NULL ? -ENOENT : allowed ? 0 : -EACCES;
 }
 
 static long text_out(const char *from, char *out, uint32_t capacity_bytes)

@@ -40,20 +40,14 @@ long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes)
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
-/* One of the same user, or anybody's with CAP_SYS_PTRACE (ptrace(2)'s rule). With a reference. */
+/* With a reference. */
 static long mm_of(int pid, struct mm **out)
 {
-    const struct task *self = task_current();
-    const struct credentials *own = self->credentials;
     mutex_lock(&tasks_lock);
     const struct task *task = task_find(pid);
-    long result = task == NULL || task->mm == NULL ? -ESRCH : 0;
-    if (result == 0 && task->group != self->group && !task_capable(CAP_SYS_PTRACE)) {
-        const struct credentials *of = task->credentials;
-        bool same = own->uid == of->uid && own->uid == of->euid && own->uid == of->suid &&
-                    own->gid == of->gid && own->gid == of->egid && own->gid == of->sgid;
-        result = same ? 0 : -EPERM;
-    }
+    long result = task == NULL || task->mm == NULL        ? -ESRCH
+                  : task_may_access(task, ACCESS_BY_REAL) ? 0
+                                                          : -EPERM;
     if (result == 0) {
         *out = task->mm;
         mm_get(*out);

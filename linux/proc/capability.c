@@ -9,6 +9,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/file/inode.h"
+#include "linux/mm/mm.h"
 
 /* Those that fsuid stands for. */
 #define CAPABILITIES_FILE                                                                          \
@@ -146,6 +147,24 @@ long capabilities_execute(struct credentials *changed, struct inode *program, bo
     *secure =
         set_id || (changed->uid != 0 && (effective || changed->permitted != changed->ambient));
     return 0;
+}
+
+/* --- other tasks ------------------------------------------------------------------------------ */
+
+bool task_may_access(const struct task *target, enum access_by by)
+{
+    const struct task *self = task_current();
+    if (self == NULL || target->group == self->group || task_capable(CAP_SYS_PTRACE)) {
+        return true;
+    }
+    const struct credentials *own = self->credentials;
+    const struct credentials *of = target->credentials;
+    uint32_t uid = by == ACCESS_BY_FILE ? own->fsuid : own->uid;
+    uint32_t gid = by == ACCESS_BY_FILE ? own->fsgid : own->gid;
+    uint64_t capabilities = by == ACCESS_BY_FILE ? own->effective : own->permitted;
+    return of != NULL && uid == of->uid && uid == of->euid && uid == of->suid && gid == of->gid &&
+           gid == of->egid && gid == of->sgid && is_subset(of->permitted, capabilities) &&
+           (target->mm == NULL || !target->mm->undumpable);
 }
 
 /* --- capget and capset ------------------------------------------------------------------------ */

@@ -82,5 +82,17 @@ void capabilities_fsuid_changed(struct credentials *changed, uint32_t old_fsuid)
  */
 long capabilities_execute(struct credentials *changed, struct inode *program, bool *secure);
 
+/*
+ * Whether the current task may look into and change another (ptrace(2), PTRACE_MODE_*CREDS): one of
+ * its own group, or one whose users and groups are all its own, which has no capability that it has
+ * not and is dumpable; or any with CAP_SYS_PTRACE. `by`: which of its users counts. Under
+ * tasks_lock.
+ */
+enum access_by {
+    ACCESS_BY_REAL,
+    ACCESS_BY_FILE,
+};
+bool task_may_access(const struct task *target, enum access_by by);
+
 /* prctl's options that are about capabilities; -ENOSYS: it is none of them. */
 long capabilities_prctl(uint64_t option, uint64_t a, uint64_t b, uint64_t c, uint64_t d);

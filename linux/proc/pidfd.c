@@ -186,20 +186,15 @@ long linux_pidfd_open(uint64_t pid, uint64_t flags, uint64_t c, uint64_t d, uint
     return result != 0 ? result : descriptor_new(handle, (uint32_t)flags);
 }
 
-/* As ptrace would be allowed (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS): with references. */
+/* With a reference. */
 static long files_of(const struct process_handle *handle, struct file_table **out)
 {
-    const struct credentials *self = task_current()->credentials;
     mutex_lock(&tasks_lock);
     const struct thread_group *group = handle->group;
     const struct task *task = group == NULL ? NULL : group->tasks;
-    long result = task == NULL || task->files == NULL ? -ESRCH : 0;
-    if (result == 0) {
-        const struct credentials *of = task->credentials;
-        bool same = self->uid == of->uid && self->uid == of->euid && self->uid == of->suid &&
-                    self->gid == of->gid && self->gid == of->egid && self->gid == of->sgid;
-        result = same || task_capable(CAP_SYS_PTRACE) ? 0 : -EPERM;
-    }
+    long result = task == NULL || task->files == NULL     ? -ESRCH
+                  : task_may_access(task, ACCESS_BY_REAL) ? 0
+                                                          : -EPERM;
     if (result == 0) {
         file_table_get(task->files);
         *out = task->files;

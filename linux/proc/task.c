@@ -118,8 +118,15 @@ void credentials_put(struct credentials *credentials)
 void credentials_set(struct task *task, struct credentials *changed)
 {
     struct credentials *old = task->credentials;
+    bool others = changed->euid != old->euid || changed->egid != old->egid ||
+                  changed->fsuid != old->fsuid || changed->fsgid != old->fsgid ||
+                  (changed->permitted & ~old->permitted) != 0;
     mutex_lock(&tasks_lock); /* who looks at the task meanwhile finds the one or the other */
     task->credentials = changed;
+    if (others && task->mm != NULL) {
+        task->mm->undumpable =
+            true; /* what the old user left there is not for the new one's eyes */
+    }
     mutex_unlock(&tasks_lock);
     credentials_put(old);
 }
