@@ -8,6 +8,9 @@
  * marks it GRANTING, writes its number into the word without a lock, and then says how that went:
  * until then the waiter stays, whatever else may happen to it. An unlocker who finds no waiter
  * frees the word and looks again; whoever came meanwhile is woken to look at the word himself.
+ *
+ * Another thread may change the word each time before we do: whoever tries again looks at his
+ * signals first, and makes the call again after them.
  */
 #include "linux/core/errno.h"
 #include "linux/core/user.h"
@@ -120,9 +123,12 @@ static long lock_look(struct lock_waiter *self, uint64_t address)
 {
     uint32_t word;
     long result = copy_from_user(&word, address, sizeof(word));
-    while (result == 0) {
+    for (bool again = false; result == 0; again = true) {
         uint32_t owner = word & FUTEX_TID_MASK;
         uint32_t before = self->owner;
+        if (again && task_signal_pending(task_current())) {
+            return -ERESTARTNOINTR;
+        }
         if (owner == self->tid) {
             return grant_of(self) != WAITING ? 0 : -EDEADLK;
         }
@@ -197,7 +203,10 @@ long futex_lock(struct task *task, uint64_t address, bool private, uint64_t dead
     do {
         enter(&self);
         result = leave(&self, lock_wait(&self, task, address, deadline_ns));
-    } while (result == RETRY);
+    } while (result == RETRY && !task_signal_pending(task));
+    if (result == RETRY) {
+        result = -ERESTARTNOINTR;
+    }
     if (result < 0) {
         wake_first(&self.waiter.key); /* it may be us who was to look at the free word */
     }
@@ -214,8 +223,11 @@ long futex_try_lock(struct task *task, uint64_t address, bool private)
     if (result == 0) {
         result = copy_from_user(&word, address, sizeof(word));
     }
-    while (result == 0) {
+    for (bool again = false; result == 0; again = true) {
         uint32_t owner = word & FUTEX_TID_MASK;
+        if (again && task_signal_pending(task)) {
+            return -ERESTARTNOINTR;
+        }
         if (owner != 0) {
             return owner == tid ? -EDEADLK : task_exists(owner) ? -EAGAIN : -ESRCH;
         }
@@ -229,9 +241,10 @@ static long word_grant(struct lock_waiter *to, uint64_t address, uint32_t word, 
 {
     uint32_t thread = to->waiter.thread;
     long result = 0;
-    while (result == 0) {
-        result = (word & FUTEX_TID_MASK) != tid
-                     ? -EPERM
+    for (bool again = false; result == 0; again = true) {
+        result = (word & FUTEX_TID_MASK) != tid ? -EPERM
+                 : again && task_signal_pending(task_current())
+                     ? -ERESTARTNOINTR
                      : exchange_user_u32(address, &word, to->tid | FUTEX_WAITERS);
     }
     /* From here on the waiter, and its stack, may be gone. */
@@ -262,9 +275,12 @@ long futex_unlock(struct task *task, uint64_t address, bool private)
     if (result == 0) {
         result = copy_from_user(&word, address, sizeof(word));
     }
-    while (result == 0) {
+    for (bool again = false; result == 0; again = true) {
         if ((word & FUTEX_TID_MASK) != tid) {
             return -EPERM;
+        }
+        if (again && task_signal_pending(task)) {
+            return -ERESTARTNOINTR;
         }
         struct lock_waiter *waiter = waiter_take(&key);
         if (waiter != NULL) {

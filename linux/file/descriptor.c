@@ -152,6 +152,11 @@ struct file_table *file_table_clone(struct file_table *table)
     return clone;
 }
 
+bool file_table_is_sole(const struct file_table *table)
+{
+    return __atomic_load_n(&table->references, __ATOMIC_ACQUIRE) == 1;
+}
+
 void file_table_get(struct file_table *table)
 {
     __atomic_fetch_add(&table->references, 1, __ATOMIC_RELAXED);

@@ -14,6 +14,8 @@ struct file_table *file_table_clone(struct file_table *table);
 /* Give the current task a table of its own. */
 long file_table_unshare(void);
 void file_table_get(struct file_table *table);
+/* Whether nobody else has a reference. */
+bool file_table_is_sole(const struct file_table *table);
 /* The last one closes all files. */
 void file_table_put(struct file_table *table);
 

@@ -72,18 +72,10 @@ void capabilities_fsuid_changed(struct credentials *changed, uint32_t old_fsuid)
 
 /* --- programs --------------------------------------------------------------------------------- */
 
-struct file_capabilities {
-    bool present;
-    bool effective;
-    uint64_t permitted;
-    uint64_t inheritable;
-};
-
 /* struct vfs_ns_cap_data of linux/capability.h, little endian. */
-static void file_capabilities_read(struct inode *program, struct file_capabilities *out)
+static void file_capabilities_read(struct inode *program, struct program_authority *out)
 {
     uint32_t word[6] = {0};
-    *out = (struct file_capabilities){.present = false};
     if (!program->file_capability || program->operations->xattr_get == NULL) {
         return;
     }
@@ -93,13 +85,20 @@ static void file_capabilities_read(struct inode *program, struct file_capabiliti
     if (!of_root && (length != 20 || word[0] >> 24 != 2)) {
         return;
     }
-    out->present = true;
+    out->has_capabilities = true;
     out->effective = word[0] & 1;
     out->permitted = (word[1] | (uint64_t)word[3] << 32) & CAPABILITIES_ALL;
     out->inheritable = (word[2] | (uint64_t)word[4] << 32) & CAPABILITIES_ALL;
 }
 
-static void set_ids_apply(struct credentials *changed, const struct inode *program)
+void program_authority_read(struct inode *program, struct program_authority *out)
+{
+    *out =
+        (struct program_authority){.mode = program->mode, .uid = program->uid, .gid = program->gid};
+    file_capabilities_read(program, out);
+}
+
+static void set_ids_apply(struct credentials *changed, const struct program_authority *program)
 {
     if (program->mode & S_ISUID) {
         changed->euid = program->uid;
@@ -109,26 +108,37 @@ static void set_ids_apply(struct credentials *changed, const struct inode *progr
     }
 }
 
-long capabilities_execute(struct credentials *changed, struct inode *program, bool *secure)
+/* As far as the caller could have taken it without the file. */
+static void gains_drop(struct credentials *changed, const struct credentials *old)
+{
+    bool gains = changed->euid != old->euid || changed->egid != old->egid ||
+                 !is_subset(changed->permitted, old->permitted);
+    if (gains && !credentials_capable(old, CAP_SETUID)) {
+        changed->euid = old->euid;
+        changed->egid = old->egid;
+    }
+    changed->permitted &= old->permitted;
+}
+
+long capabilities_execute(struct credentials *changed, const struct program_authority *program,
+                          bool shared, bool *secure)
 {
     const struct credentials old = *changed;
-    struct file_capabilities file;
     if (!changed->no_new_privileges) {
         set_ids_apply(changed, program);
     }
-    file_capabilities_read(program, &file);
     bool set_id = changed->euid != old.uid || changed->egid != old.gid;
-    bool effective = file.effective;
+    bool effective = program->effective;
     changed->permitted = 0;
-    if (file.present) {
-        changed->permitted =
-            (changed->bounding & file.permitted) | (changed->inheritable & file.inheritable);
-        if (file.effective && !is_subset(file.permitted, changed->permitted)) {
+    if (program->has_capabilities) {
+        changed->permitted = (changed->bounding & program->permitted) |
+                             (changed->inheritable & program->inheritable);
+        if (program->effective && !is_subset(program->permitted, changed->permitted)) {
             return -EPERM;
         }
     }
     bool root_rules = !(changed->securebits & SECURE_NOROOT) &&
-                      !(file.present && changed->uid != 0 && changed->euid == 0);
+                      !(program->has_capabilities && changed->uid != 0 && changed->euid == 0);
     if (root_rules && (changed->euid == 0 || changed->uid == 0)) {
         changed->permitted = changed->bounding | changed->inheritable;
         effective = effective || changed->euid == 0;
@@ -136,9 +146,12 @@ long capabilities_execute(struct credentials *changed, struct inode *program, bo
     if (changed->no_new_privileges) {
         changed->permitted &= old.permitted;
     }
+    if (shared) {
+        gains_drop(changed, &old);
+    }
     changed->suid = changed->fsuid = changed->euid;
     changed->sgid = changed->fsgid = changed->egid;
-    if (file.present || changed->euid != old.euid || changed->egid != old.egid) {
+    if (program->has_capabilities || changed->euid != old.euid || changed->egid != old.egid) {
         changed->ambient = 0;
     }
     changed->permitted |= changed->ambient;

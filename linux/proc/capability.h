@@ -75,12 +75,26 @@ void capabilities_init(struct credentials *credentials);
 void capabilities_users_changed(struct credentials *changed, const struct credentials *old);
 void capabilities_fsuid_changed(struct credentials *changed, uint32_t old_fsuid);
 
+/* What a program's file says of the authority that it gives: all of one moment. */
+struct program_authority {
+    uint32_t mode;
+    uint32_t uid;
+    uint32_t gid;
+    bool has_capabilities;
+    bool effective;
+    uint64_t permitted;
+    uint64_t inheritable;
+};
+void program_authority_read(struct inode *program, struct program_authority *out);
+
 /*
- * The credentials of the program that is in the file, for the current task: its set-id bits and its
- * file capabilities. *secure: it has more authority than its caller's users say (AT_SECURE).
- * -EPERM: the file demands capabilities that the container does not have.
+ * The credentials of that program for the current task, out of its own: set-id bits and file
+ * capabilities. `shared`: others share parts of the task, so it gains no more than it could take
+ * itself. *secure: it has more authority than its caller's users say (AT_SECURE). -EPERM: the file
+ * demands capabilities that the container does not have.
  */
-long capabilities_execute(struct credentials *changed, struct inode *program, bool *secure);
+long capabilities_execute(struct credentials *changed, const struct program_authority *program,
+                          bool shared, bool *secure);
 
 /*
  * Whether the current task may look into and change another (ptrace(2), PTRACE_MODE_*CREDS): one of

@@ -199,7 +199,9 @@ static void group_enter(const struct birth *birth, const struct task *task,
     group->task_count = 1;
     group->live = 1;
     group->leader = birth->child;
-    group->exit_signal = (int)request->exit_signal;
+    /* Not the caller's to choose what a parent gets that may be another user's. */
+    group->exit_signal =
+        request->flags & CLONE_PARENT ? task->group->exit_signal : (int)request->exit_signal;
     group_inherit(group, task->group);
     memcpy(group->name, task->name, sizeof(group->name));
     group->parent = parent;

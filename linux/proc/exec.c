@@ -260,37 +260,47 @@ static void name_set(struct task *task, const char *path, const char *executable
     mutex_unlock(&tasks_lock);
 }
 
-/* The user that the program runs as: most run as their caller does. */
-static bool credentials_renew(struct task *task, const struct program *program)
+/* The credentials that the program runs with: most run with their caller's. With a reference. */
+static struct credentials *credentials_new(const struct task *task, const struct program *program)
 {
-    const struct credentials *now = &program->credentials;
-    bool gains = (now->permitted & ~task->credentials->permitted) != 0;
-    bool same = memcmp(&now->uid, &task->credentials->uid,
+    struct credentials *old = task->credentials;
+    bool same = memcmp(&program->credentials.uid, &old->uid,
                        sizeof(struct credentials) - offsetof(struct credentials, uid)) == 0;
     if (!same) {
-        struct credentials *changed = credentials_copy(now);
-        if (changed == NULL) {
-            return false;
-        }
-        credentials_set(task, changed);
+        return credentials_copy(&program->credentials);
     }
-    if (program->secure) {
+    __atomic_fetch_add(&old->references, 1, __ATOMIC_RELAXED);
+    return old;
+}
+
+/* Who looks at the task meanwhile finds the old program and its user, or the new ones. Takes over
+ * the reference to the credentials. */
+static void program_renew(struct task *task, struct mm *mm, struct credentials *credentials,
+                          bool secure)
+{
+    struct credentials *old = task->credentials;
+    bool gains = (credentials->permitted & ~old->permitted) != 0;
+    mm->undumpable =
+        gains || credentials->euid != credentials->uid || credentials->egid != credentials->gid;
+    mutex_lock(&tasks_lock);
+    task->mm = mm;
+    task->credentials = credentials;
+    if (secure) {
         task->group->parent_death_signal = 0;
     }
-    task->mm->undumpable = gains || now->euid != now->uid || now->egid != now->gid;
-    return true;
+    mutex_unlock(&tasks_lock);
+    credentials_put(old);
 }
 
 /* Everything that belonged to the old program goes; from here on there is no way back. False: no
  * memory. */
-static bool task_renew(struct task *task, struct mm *mm)
+static bool task_renew(struct task *task, struct mm *mm, struct credentials *credentials,
+                       bool secure)
 {
     struct mm *old = task->mm;
     robust_list_release(task);
     posix_timers_delete(task->group);
-    mutex_lock(&tasks_lock);
-    task->mm = mm;
-    mutex_unlock(&tasks_lock);
+    program_renew(task, mm, credentials, secure);
     (void)kernel_thread_set_space(mm->space);
     vfork_release(task);
     if (old != NULL) {
@@ -351,8 +361,9 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
         length = file_path_text(file, program->path, sizeof(program->path) - 1);
         program->path[MAX(length, 0)] = '\0';
         program->credentials = *task_current()->credentials;
-        long allowed =
-            capabilities_execute(&program->credentials, file->path.inode, &program->secure);
+        program_authority_read(file->path.inode, &program->authority);
+        long allowed = capabilities_execute(&program->credentials, &program->authority, false,
+                                            &program->secure);
         return allowed != 0 ? allowed : program_load(file, mm, program);
     }
     line[length] = '\0';
@@ -427,6 +438,59 @@ static uint64_t stack_size(void)
     return MIN(MAX(limit, STACK_BYTES_MIN), STACK_BYTES_MAX);
 }
 
+struct sharing {
+    const struct task *self;
+    bool files;
+    bool fs;
+};
+
+static void sharing_visit(struct thread_group *group, void *context)
+{
+    struct sharing *sharing = context;
+    for (const struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
+        if (task != sharing->self) {
+            sharing->files |= task->files == sharing->self->files;
+            sharing->fs |= task->fs == sharing->self->fs;
+        }
+    }
+}
+
+/* What other processes share with the task. References alone do not tell: who looks into /proc
+ * holds some for a moment. */
+static struct sharing sharing_find(const struct task *task)
+{
+    struct sharing sharing = {task, false, false};
+    if (file_table_is_sole(task->files) &&
+        __atomic_load_n(&task->fs->references, __ATOMIC_ACQUIRE) == 1) {
+        return sharing;
+    }
+    mutex_lock(&tasks_lock);
+    task_for_each_group(sharing_visit, &sharing);
+    mutex_unlock(&tasks_lock);
+    return sharing;
+}
+
+/*
+ * The program's own descriptors and credentials. Descriptors that other processes still share they
+ * could change under it; while they share its root, it gains nothing from its file
+ * (LSM_UNSAFE_SHARE of Linux). The group is the task's alone: nobody comes to share them.
+ */
+static long part_from_others(struct task *task, struct program *program, struct credentials **out)
+{
+    struct sharing sharing = sharing_find(task);
+    long result = sharing.files ? file_table_unshare() : 0;
+    if (result == 0 && sharing.fs) {
+        program->credentials = *task->credentials;
+        result = capabilities_execute(&program->credentials, &program->authority, true,
+                                      &program->secure);
+    }
+    if (result != 0) {
+        return result;
+    }
+    *out = credentials_new(task, program);
+    return *out == NULL ? -ENOMEM : 0;
+}
+
 /* `path` is what the program is told of its name. Puts the file. */
 static long file_execute(struct task *task, struct file *file, const char *path,
                          struct exec_strings *arguments, struct exec_strings *environment)
@@ -445,15 +509,19 @@ static long file_execute(struct task *task, struct file *file, const char *path,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0, "[stack]");
         result = result > 0 ? 0 : result;
     }
+    struct credentials *credentials = NULL;
     if (result == 0) {
         program.vdso = vdso_map(mm);
         result = task->mm == NULL ? 0 : group_become_single(task);
+    }
+    if (result == 0) {
+        result = part_from_others(task, &program, &credentials);
     }
     if (result != 0) {
         mm_put(mm);
         return result;
     }
-    bool good = task_renew(task, mm) && credentials_renew(task, &program) && tails_clear(&program);
+    bool good = task_renew(task, mm, credentials, program.secure) && tails_clear(&program);
     long rsp = good ? stack_build(task, mm, &program, arguments, environment, path) : -EFAULT;
     if (rsp < 0) {
         group_doom(task, SIGKILL); /* the caller frees what it holds before */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "linux/core/random.h"
+#include "linux/proc/capability.h"
 #include "linux/proc/task.h"
 
 struct file;
@@ -25,7 +26,8 @@ struct program {
     uint64_t vdso;
     uint32_t tail_count;
     struct program_tail tail[PROGRAM_TAILS];
-    char path[EXE_BYTES];           /* of the file, without links */
+    char path[EXE_BYTES]; /* of the file, without links */
+    struct program_authority authority;
     struct credentials credentials; /* that it runs with */
     bool secure;                    /* it has more authority than its caller */
 };
