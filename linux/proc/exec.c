@@ -285,6 +285,12 @@ static void program_renew(struct task *task, struct mm *mm, struct credentials *
     mutex_lock(&tasks_lock);
     task->mm = mm;
     task->credentials = credentials;
+    /* Signals that were chosen before, of whom they go to or come from, mean nothing any more. */
+    task->group->exit_signal = SIGCHLD;
+    for (struct thread_group *child = task->group->children; child != NULL;
+         child = child->next_sibling) {
+        child->exit_signal = SIGCHLD;
+    }
     if (secure) {
         task->group->parent_death_signal = 0;
     }
