@@ -11,6 +11,7 @@
  *   descriptor table
  *   directory inode, then file inode (by address within one kind)
  *   open file position
+ *   authority that files give (file/walk.h: authority_lock)
  *   overlay and tmpfs nodes, pipe, socket (net/unix.h, net/inet.h), tty, channel
  *   signals (group->signals_lock)
  *   watches of files (event/inotify.c)

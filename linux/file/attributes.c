@@ -53,9 +53,9 @@ static long change_descriptor(int fd, path_change change, const void *request, u
 
 /* --- mode ------------------------------------------------------------------------------------ */
 
-static long mode_change(const struct path *path, const void *request)
+/* Under authority_lock. */
+static long mode_change_locked(struct inode *inode, const void *request)
 {
-    struct inode *inode = path->inode;
     struct attributes attributes = {.mode = *(const uint32_t *)request & 07777};
     if (!inode_owner_or_capable(inode)) {
         return -EPERM;
@@ -67,6 +67,14 @@ static long mode_change(const struct path *path, const void *request)
         return -EOPNOTSUPP;
     }
     return inode_change(inode, ATTRIBUTE_MODE, &attributes);
+}
+
+static long mode_change(const struct path *path, const void *request)
+{
+    mutex_lock(&authority_lock);
+    long result = mode_change_locked(path->inode, request);
+    mutex_unlock(&authority_lock);
+    return result;
 }
 
 long linux_chmod(uint64_t path, uint64_t mode, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
@@ -104,10 +112,9 @@ struct owner_request {
     uint32_t gid;
 };
 
-static long owner_change(const struct path *path, const void *context)
+/* Under authority_lock. */
+static long owner_change_locked(struct inode *inode, const struct owner_request *request)
 {
-    const struct owner_request *request = context;
-    struct inode *inode = path->inode;
     struct attributes attributes = {.uid = request->uid, .gid = request->gid};
     uint32_t mask = 0;
     bool owner = inode_is_own(inode);
@@ -131,8 +138,17 @@ static long owner_change(const struct path *path, const void *context)
             attributes.mode = inode->mode & 07777 & ~drop;
             mask |= ATTRIBUTE_MODE;
         }
+        file_capability_drop(inode);
     }
     return mask == 0 ? 0 : inode_change(inode, mask, &attributes);
+}
+
+static long owner_change(const struct path *path, const void *request)
+{
+    mutex_lock(&authority_lock);
+    long result = owner_change_locked(path->inode, request);
+    mutex_unlock(&authority_lock);
+    return result;
 }
 
 long linux_fchownat(uint64_t directory_fd, uint64_t path, uint64_t uid, uint64_t gid,
@@ -176,8 +192,8 @@ static long size_change(struct inode *inode, uint64_t size_bytes)
     if (size_bytes > inode->size_bytes && size_bytes > limit_now(RLIMIT_FSIZE)) {
         return limit_file_exceeded();
     }
-    uint32_t mask = ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME | set_id_drop(inode, &attributes);
-    return inode_change(inode, mask, &attributes);
+    set_id_drop(inode);
+    return inode_change(inode, ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME, &attributes);
 }
 
 long linux_truncate(uint64_t user_path, uint64_t size_bytes, uint64_t c, uint64_t d, uint64_t e,

@@ -5,6 +5,8 @@
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
 
+struct mutex authority_lock = MUTEX_INIT;
+
 /* The container's own threads act as root. */
 static const struct credentials root_credentials = {.effective = CAPABILITIES_ALL};
 
@@ -90,22 +92,28 @@ long inode_permission_real(const struct inode *inode, uint32_t wanted)
     return permission(credentials, credentials->uid, credentials->gid, capabilities, inode, wanted);
 }
 
-uint32_t set_id_drop(struct inode *inode, struct attributes *attributes)
+void file_capability_drop(struct inode *inode)
 {
     if (inode->file_capability && inode->operations->xattr_remove != NULL) {
         long ignored = inode->operations->xattr_remove(inode, "security.capability");
         (void)ignored; /* it may have others only */
         inode->file_capability = false;
     }
+}
+
+void set_id_drop(struct inode *inode)
+{
+    mutex_lock(&authority_lock);
+    file_capability_drop(inode);
     uint32_t drop = inode->mode & S_ISUID;
     if ((inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010)) {
         drop |= S_ISGID; /* without group execution the bit means something else */
     }
-    if (drop == 0 || !inode_is(inode, S_IFREG) || task_capable(CAP_FSETID)) {
-        return 0;
+    if (drop != 0 && inode_is(inode, S_IFREG) && !task_capable(CAP_FSETID)) {
+        const struct attributes attributes = {.mode = inode->mode & 07777 & ~drop};
+        (void)inode_change(inode, ATTRIBUTE_MODE, &attributes);
     }
-    attributes->mode = inode->mode & 07777 & ~drop;
-    return ATTRIBUTE_MODE;
+    mutex_unlock(&authority_lock);
 }
 
 long inode_change(struct inode *inode, uint32_t mask, const struct attributes *attributes)

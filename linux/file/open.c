@@ -270,8 +270,8 @@ static long open_truncate(const struct file *file)
 {
     struct inode *inode = file->path.inode;
     struct attributes attributes = {.modify_ns = (int64_t)clock_wall_ns()};
-    uint32_t mask = ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME;
-    long result = inode_change(inode, mask | set_id_drop(inode, &attributes), &attributes);
+    set_id_drop(inode);
+    long result = inode_change(inode, ATTRIBUTE_SIZE | ATTRIBUTE_MODIFY_TIME, &attributes);
     if (result == 0) {
         notify_file(file, NOTIFY_MODIFY);
     }

@@ -46,12 +46,8 @@ static struct file *transfer_file(uint64_t fd, enum direction direction)
 static void written(struct file *file)
 {
     struct inode *inode = file->path.inode;
-    struct attributes attributes = {0};
     if ((inode->mode & (S_ISUID | S_ISGID)) || inode->file_capability) {
-        uint32_t mask = set_id_drop(inode, &attributes);
-        if (mask != 0) {
-            (void)inode_change(inode, mask, &attributes);
-        }
+        set_id_drop(inode);
     }
 }
 

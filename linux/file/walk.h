@@ -68,10 +68,13 @@ static inline bool path_read_only(const struct path *path)
     return path->mount != NULL && path->mount->read_only;
 }
 
-/* inode.c: what a change of content does to the authority that a file gives: its capabilities go;
- * its set-id bits go unless the task has CAP_FSETID: 0, or ATTRIBUTE_MODE with the mode that is
- * left.
- */
-uint32_t set_id_drop(struct inode *inode, struct attributes *attributes);
+/* inode.c: held while an inode's mode, owner or file capabilities are looked at and then changed:
+ * who may is decided by what is there when it happens. */
+extern struct mutex authority_lock;
+/* What a change of content does to the authority that a file gives: its capabilities go; its set-id
+ * bits go unless the task has CAP_FSETID. Before the change. */
+void set_id_drop(struct inode *inode);
+/* The same of the capabilities alone, for whom authority_lock is held. */
+void file_capability_drop(struct inode *inode);
 /* set_attributes; -EPERM where there is none. */
 long inode_change(struct inode *inode, uint32_t mask, const struct attributes *attributes);

@@ -93,8 +93,10 @@ static void file_capabilities_read(struct inode *program, struct program_authori
 
 void program_authority_read(struct inode *program, struct program_authority *out)
 {
+    mutex_lock(&program->lock);
     *out =
         (struct program_authority){.mode = program->mode, .uid = program->uid, .gid = program->gid};
+    mutex_unlock(&program->lock);
     file_capabilities_read(program, out);
 }
 
