@@ -119,7 +119,11 @@ static long start_at_descriptor(struct walk *walk, int fd, bool empty)
 
 long walk_start(struct walk *walk, int directory_fd, const char *path, uint32_t walk_flags)
 {
-    *walk = (struct walk){.rest = path, .real = walk_flags & WALK_REAL};
+    *walk = (struct walk){
+        .rest = path,
+        .real = walk_flags & WALK_REAL,
+        .renames = __atomic_load_n(&renames_done, __ATOMIC_ACQUIRE),
+    };
     if (path[0] == '\0' && !(walk_flags & WALK_EMPTY)) {
         return -ENOENT;
     }
@@ -175,7 +179,7 @@ static long walk_search(const struct walk *walk)
     return walk->real ? inode_permission_real(inode, 1) : inode_permission(inode, 1);
 }
 
-long walk_up(struct walk *walk)
+static long step_up(struct walk *walk)
 {
     struct path *at = &walk->at;
     for (;;) {
@@ -207,6 +211,15 @@ long walk_up(struct walk *walk)
     at->inode = parent;
     mount_cross(at);
     return 0;
+}
+
+/* A directory that was moved out from below the walk's root would lead past it. */
+long walk_up(struct walk *walk)
+{
+    long result = step_up(walk);
+    bool narrow = walk->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT);
+    bool moved = __atomic_load_n(&renames_done, __ATOMIC_ACQUIRE) != walk->renames;
+    return result == 0 && narrow && moved ? -EAGAIN : result;
 }
 
 long walk_lookup(struct walk *walk, const char *name, uint32_t length_bytes, struct path *out)

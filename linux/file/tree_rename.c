@@ -4,9 +4,12 @@
  */
 #include "linux/core/errno.h"
 #include "linux/file/tree_node.h"
+#include "linux/file/walk.h"
 
 #define RENAME_NOREPLACE 1u
 #define RENAME_EXCHANGE  2u
+
+uint64_t renames_done;
 
 struct rename {
     struct node *from;
@@ -152,6 +155,7 @@ static long rename_locked(struct rename *rename, const char *to_name, uint32_t t
         }
     }
     int64_t now = tree_now();
+    __atomic_fetch_add(&renames_done, 1, __ATOMIC_RELEASE);
     if (rename->exchange) {
         exchange_commit(rename);
         rename->target->inode.change_ns = now;

@@ -22,7 +22,12 @@ struct walk {
     uint32_t links;   /* followed */
     bool real;        /* permissions of the real user */
     uint32_t resolve; /* RESOLVE_* */
+    uint64_t renames; /* that there had been when it began */
 };
+
+/* Renames since the start, of all trees: it changes while the tree's names cannot be looked up.
+ * Atomic. */
+extern uint64_t renames_done;
 
 /* "" is the start itself when WALK_EMPTY is set, otherwise -ENOENT. Whatever it returns, walk_end
  * comes at the end. */

@@ -41,6 +41,7 @@ static inline struct own_thread *thread_self(void)
 /* --- what the rest of the personality would be ------------------------------------------------ */
 
 struct mutex tasks_lock;
+uint64_t renames_done;
 static bool out_of_memory;
 
 void *heap_alloc(size_t size_bytes)
