@@ -7,6 +7,7 @@
 #include "linux/core/user.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
+#include "linux/proc/capability.h"
 #include "linux/proc/task.h"
 
 #define SOL_SOCKET      1
@@ -84,21 +85,22 @@ struct socket_credentials credentials_own(void)
                                        task->credentials->gid};
 }
 
-/* Root may say anything of somebody who exists (scm_check_creds of Linux). */
+/* What is not one's own takes a capability, and the process exists (scm_check_creds of Linux). */
 static long credentials_allowed(const struct socket_credentials *claimed)
 {
     const struct credentials *own = task_current()->credentials;
-    if (task_current()->credentials->euid == 0) {
-        mutex_lock(&tasks_lock);
-        bool exists = task_find(claimed->pid) != NULL || group_find(claimed->pid) != NULL;
-        mutex_unlock(&tasks_lock);
-        return exists ? 0 : -ESRCH;
+    bool good_pid = claimed->pid == task_current()->group->pid || task_capable(CAP_SYS_ADMIN);
+    bool good_uid = claimed->uid == own->uid || claimed->uid == own->euid ||
+                    claimed->uid == own->suid || task_capable(CAP_SETUID);
+    bool good_gid = claimed->gid == own->gid || claimed->gid == own->egid ||
+                    claimed->gid == own->sgid || task_capable(CAP_SETGID);
+    if (!good_pid || !good_uid || !good_gid) {
+        return -EPERM;
     }
-    bool good_uid =
-        claimed->uid == own->uid || claimed->uid == own->euid || claimed->uid == own->suid;
-    bool good_gid =
-        claimed->gid == own->gid || claimed->gid == own->egid || claimed->gid == own->sgid;
-    return claimed->pid == task_current()->group->pid && good_uid && good_gid ? 0 : -EPERM;
+    mutex_lock(&tasks_lock);
+    bool exists = task_find(claimed->pid) != NULL || group_find(claimed->pid) != NULL;
+    mutex_unlock(&tasks_lock);
+    return exists ? 0 : -ESRCH;
 }
 
 static long credentials_read(struct socket_message *message, const uint8_t *data,
