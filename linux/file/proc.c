@@ -100,7 +100,8 @@ static long inode_make(enum proc_tree tree, const struct proc_entry *entry,
 {
     uint32_t uid = 0;
     uint32_t gid = 0;
-    if (target->pid != 0 && !proc_owner(target, &uid, &gid)) {
+    struct proc_target found = *target;
+    if (target->pid != 0 && !proc_owner(&found, &uid, &gid)) {
         return -ENOENT;
     }
     if (entry->place != NULL) {
@@ -112,7 +113,7 @@ static long inode_make(enum proc_tree tree, const struct proc_entry *entry,
     if (made == NULL) {
         return -ENOMEM;
     }
-    inode_fill(made, tree, entry, target);
+    inode_fill(made, tree, entry, &found);
     made->inode.uid = uid;
     made->inode.gid = gid;
     *out = &made->inode;
@@ -198,8 +199,7 @@ static const struct proc_entry *numbered(const struct proc_inode *directory, int
     *target = directory->target;
     switch (directory->entry->kind) {
     case PROC_ROOT:
-        *target = (struct proc_target){number, number, -1};
-        return proc_alive(target) ? &proc_process_entry : NULL;
+        return proc_find(number, target) ? &proc_process_entry : NULL;
     case PROC_TASKS:
         target->tid = number;
         return proc_alive(target) ? &proc_thread_entry : NULL;
@@ -678,6 +678,11 @@ int proc_directory_pid(const struct inode *inode)
     }
     const struct proc_inode *proc = CONTAINER_OF(inode, const struct proc_inode, inode);
     return proc->entry == &proc_process_entry ? proc->target.pid : 0;
+}
+
+bool proc_directory_alive(struct inode *inode)
+{
+    return proc_alive(&proc_of(inode)->target);
 }
 
 /* --- roots ----------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "lib/base/types.h"
+
 struct inode;
 
 /* To be mounted on /proc; it lives for ever. */
@@ -12,3 +14,5 @@ struct inode *proc_root(void);
 
 /* The process whose directory /proc/PID the inode is; 0: it is something else. */
 int proc_directory_pid(const struct inode *inode);
+/* Of such a directory: whether that process still exists, and not another of its number. */
+bool proc_directory_alive(struct inode *inode);

@@ -11,11 +11,15 @@ struct fs_context;
 struct mm;
 struct thread_group;
 
-/* Which process, thread and descriptor a file tells of; 0 and -1: none. */
+/* Which process, thread and descriptor a file tells of; 0 and -1: none. Numbers are used again: the
+ * process is the one that began then. What lies in its memory is told of one program only, the one
+ * that it ran when the file was found. */
 struct proc_target {
     int pid;
     int tid;
     int fd;
+    uint32_t executions;
+    uint64_t start_ns;
 };
 
 /* Content: grows up to PROC_TEXT_MAX; `failed` when there was no memory or no room. */
@@ -113,16 +117,22 @@ extern const uint32_t proc_system_entry_count;
 #define PROC_NET_ENTRIES 8
 extern const struct proc_entry proc_net_entries[PROC_NET_ENTRIES];
 
+/* The process of that number; false: there is none. */
+bool proc_find(int pid, struct proc_target *out);
 /* Parts of a process, with references; NULL: it has none, it is gone or a zombie. */
 struct mm *proc_mm(const struct proc_target *target);
 struct file_table *proc_files(const struct proc_target *target);
 struct fs_context *proc_fs(const struct proc_target *target);
 /* Whether the process or thread still exists. */
 bool proc_alive(const struct proc_target *target);
-/* The owner of its files; false: gone. */
-bool proc_owner(const struct proc_target *target, uint32_t *uid, uint32_t *gid);
+/* The owner of its files, for a file that is found now: target->executions is set. False: gone. */
+bool proc_owner(struct proc_target *target, uint32_t *uid, uint32_t *gid);
 /* What a process has open and mapped is its owner's to know: 0, -EACCES, -ENOENT. */
 long proc_may_look(const struct proc_target *target);
+/* The same, and the mm, with a reference: looked at and taken at once, for the process may become
+ * another user's. *out is NULL: it has none, or runs another program than when the file was found.
+ */
+long proc_mm_look(const struct proc_target *target, struct mm **out);
 
 long proc_make_maps(const struct proc_target *target, struct proc_text *text);
 long proc_make_smaps(const struct proc_target *target, struct proc_text *text);

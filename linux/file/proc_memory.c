@@ -112,8 +112,8 @@ static long smaps(const struct proc_target *target, struct proc_text *text, bool
     struct resident sum = {0};
     uint64_t start = 0;
     uint64_t end = 0;
-    long result = proc_may_look(target);
-    struct mm *mm = result == 0 ? proc_mm(target) : NULL;
+    struct mm *mm;
+    long result = proc_mm_look(target, &mm);
     if (mm == NULL) {
         return result == -ENOENT ? -ESRCH : result;
     }
@@ -161,13 +161,10 @@ long proc_make_smaps_rollup(const struct proc_target *target, struct proc_text *
 
 long proc_make_maps(const struct proc_target *target, struct proc_text *text)
 {
-    long result = proc_may_look(target);
-    if (result != 0) {
-        return result == -ENOENT ? -ESRCH : result;
-    }
-    struct mm *mm = proc_mm(target);
+    struct mm *mm;
+    long result = proc_mm_look(target, &mm);
     if (mm == NULL) {
-        return 0;
+        return result == -ENOENT ? -ESRCH : result;
     }
     mutex_lock(&mm->lock);
     for (struct vm_area *area = mm_area_from(mm, 0); area != NULL && !text->failed;
@@ -207,12 +204,14 @@ long proc_make_command_line(const struct proc_target *target, struct proc_text *
     return mm != NULL || proc_alive(target) ? 0 : -ESRCH;
 }
 
+/* The file's mode was looked at when it was opened: the process may have changed users since. */
 long proc_make_environment(const struct proc_target *target, struct proc_text *text)
 {
-    struct mm *mm = proc_mm(target);
+    struct mm *mm;
+    long result = proc_mm_look(target, &mm);
     if (mm != NULL) {
         put_strings(text, mm, mm->environment_start, mm->environment_end);
         mm_put(mm);
     }
-    return mm != NULL || proc_alive(target) ? 0 : -ESRCH;
+    return result == -ENOENT ? -ESRCH : result;
 }

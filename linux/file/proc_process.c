@@ -55,7 +55,8 @@ struct snapshot {
 static struct task *task_of(const struct proc_target *target, struct thread_group **group)
 {
     *group = group_find(target->pid);
-    if (*group == NULL) {
+    if (*group == NULL || (*group)->start_ns != target->start_ns) {
+        *group = NULL;
         return NULL;
     }
     if (target->tid == target->pid) {
@@ -156,7 +157,18 @@ bool proc_alive(const struct proc_target *target)
     return group != NULL;
 }
 
-bool proc_owner(const struct proc_target *target, uint32_t *uid, uint32_t *gid)
+bool proc_find(int pid, struct proc_target *out)
+{
+    mutex_lock(&tasks_lock);
+    const struct thread_group *group = group_find(pid);
+    if (group != NULL) {
+        *out = (struct proc_target){pid, pid, -1, group->executions, group->start_ns};
+    }
+    mutex_unlock(&tasks_lock);
+    return group != NULL;
+}
+
+bool proc_owner(struct proc_target *target, uint32_t *uid, uint32_t *gid)
 {
     struct thread_group *group;
     *uid = 0;
@@ -167,6 +179,7 @@ bool proc_owner(const struct proc_target *target, uint32_t *uid, uint32_t *gid)
         *uid = task->credentials->euid;
         *gid = task->credentials->egid;
     }
+    target->executions = group == NULL ? 0 : group->executions;
     mutex_unlock(&tasks_lock);
     return group != NULL;
 }
@@ -494,16 +507,39 @@ static long make_limits(const struct proc_target *target, struct proc_text *text
 
 /* --- links ----------------------------------------------------------------------------------- */
 
-long proc_may_look(const struct proc_target *target)
+/* Under tasks_lock; what was allowed is taken before it is let go. *out is NULL: a zombie. */
+static long look_locked(const struct proc_target *target, struct task **out)
 {
     struct thread_group *group;
-    mutex_lock(&tasks_lock);
-    const struct task *task = task_of(target, &group);
+    *out = task_of(target, &group);
     /* A zombie shows nothing, and that to root. */
-    bool allowed = task != NULL ? task_may_access(task, ACCESS_BY_FILE)
+    bool allowed = *out != NULL ? task_may_access(*out, ACCESS_BY_FILE)
                                 : task_current()->credentials->fsuid == 0;
-    mutex_unlock(&tasks_lock);
     return group == NULL ? -ENOENT : allowed ? 0 : -EACCES;
+}
+
+long proc_may_look(const struct proc_target *target)
+{
+    struct task *task;
+    mutex_lock(&tasks_lock);
+    long result = look_locked(target, &task);
+    mutex_unlock(&tasks_lock);
+    return result;
+}
+
+long proc_mm_look(const struct proc_target *target, struct mm **out)
+{
+    struct task *task;
+    *out = NULL;
+    mutex_lock(&tasks_lock);
+    long result = look_locked(target, &task);
+    if (result == 0 && task != NULL && task->mm != NULL &&
+        task->group->executions == target->executions) {
+        *out = task->mm;
+        mm_get(*out);
+    }
+    mutex_unlock(&tasks_lock);
+    return result;
 }
 
 static long text_out(const char *from, char *out, uint32_t capacity_bytes)
@@ -530,17 +566,18 @@ enum place {
 
 static long place_follow(const struct proc_target *target, struct path *out, enum place place)
 {
-    long result = proc_may_look(target);
-    struct fs_context *fs = result == 0 ? proc_fs(target) : NULL;
-    if (fs == NULL) {
-        return result != 0 ? result : -ENOENT;
+    struct task *task;
+    mutex_lock(&tasks_lock);
+    long result = look_locked(target, &task);
+    struct fs_context *fs = result == 0 && task != NULL ? task->fs : NULL;
+    if (fs != NULL) {
+        mutex_lock(&fs->lock);
+        *out = place == PLACE_ROOT ? fs->root : fs->current;
+        path_get(out);
+        mutex_unlock(&fs->lock);
     }
-    mutex_lock(&fs->lock);
-    *out = place == PLACE_ROOT ? fs->root : fs->current;
-    path_get(out);
-    mutex_unlock(&fs->lock);
-    fs_context_put(fs);
-    return 0;
+    mutex_unlock(&tasks_lock);
+    return result == 0 && fs == NULL ? -ENOENT : result;
 }
 
 static long place_read(const struct proc_target *target, char *out, uint32_t capacity_bytes,
@@ -578,14 +615,15 @@ static long root_follow(const struct proc_target *target, struct path *out)
 
 static long descriptor_file(const struct proc_target *target, struct file **out)
 {
-    long result = proc_may_look(target);
-    struct file_table *files = result == 0 ? proc_files(target) : NULL;
-    if (files == NULL) {
-        return result != 0 ? result : -ENOENT;
+    struct task *task;
+    *out = NULL;
+    mutex_lock(&tasks_lock);
+    long result = look_locked(target, &task);
+    if (result == 0 && task != NULL && task->files != NULL) {
+        *out = file_table_file(task->files, target->fd);
     }
-    *out = file_table_file(files, target->fd);
-    file_table_put(files);
-    return *out == NULL ? -ENOENT : 0;
+    mutex_unlock(&tasks_lock);
+    return result == 0 && *out == NULL ? -ENOENT : result;
 }
 
 static long descriptor_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)

@@ -285,6 +285,7 @@ static void program_renew(struct task *task, struct mm *mm, struct credentials *
     mutex_lock(&tasks_lock);
     task->mm = mm;
     task->credentials = credentials;
+    task->group->executions++;
     /* Signals that were chosen before, of whom they go to or come from, mean nothing any more. */
     task->group->exit_signal = SIGCHLD;
     for (struct thread_group *child = task->group->children; child != NULL;

@@ -170,6 +170,10 @@ long pidfd_or_proc_handle(int fd, struct process_handle **out)
     if (file != NULL) {
         int pid = proc_directory_pid(file->path.inode);
         result = pid == 0 ? -EBADF : process_handle(pid, out);
+        if (result == 0 && !proc_directory_alive(file->path.inode)) {
+            process_handle_put(*out); /* another that has the number now */
+            result = -ESRCH;
+        }
         file_put(file);
     }
     return result;
@@ -187,7 +191,7 @@ long linux_pidfd_open(uint64_t pid, uint64_t flags, uint64_t c, uint64_t d, uint
 }
 
 /* With a reference. */
-static long files_of(const struct process_handle *handle, struct file_table **out)
+static long file_of(const struct process_handle *handle, int fd, struct file **out)
 {
     mutex_lock(&tasks_lock);
     const struct thread_group *group = handle->group;
@@ -195,9 +199,10 @@ static long files_of(const struct process_handle *handle, struct file_table **ou
     long result = task == NULL || task->files == NULL     ? -ESRCH
                   : task_may_access(task, ACCESS_BY_REAL) ? 0
                                                           : -EPERM;
+    /* At once: the process may execute what its user may not look into. */
     if (result == 0) {
-        file_table_get(task->files);
-        *out = task->files;
+        *out = file_table_file(task->files, fd);
+        result = *out == NULL ? -EBADF : 0;
     }
     mutex_unlock(&tasks_lock);
     return result;
@@ -208,7 +213,7 @@ long linux_pidfd_getfd(uint64_t fd, uint64_t other_fd, uint64_t flags, uint64_t 
 {
     (void)d, (void)e, (void)f;
     struct process_handle *handle;
-    struct file_table *files;
+    struct file *file;
     bool nonblocking;
     if ((uint32_t)flags != 0) {
         return -EINVAL;
@@ -217,12 +222,7 @@ long linux_pidfd_getfd(uint64_t fd, uint64_t other_fd, uint64_t flags, uint64_t 
     if (result != 0) {
         return result;
     }
-    result = files_of(handle, &files);
+    result = file_of(handle, (int)other_fd, &file);
     process_handle_put(handle);
-    if (result != 0) {
-        return result;
-    }
-    struct file *file = file_table_file(files, (int)other_fd);
-    file_table_put(files);
-    return file == NULL ? -EBADF : descriptor_add(file, true);
+    return result != 0 ? result : descriptor_add(file, true);
 }

@@ -146,6 +146,7 @@ struct thread_group {
     struct console *console; /* of the process that the engine started; counted by descendants */
     bool is_console_main;    /* its end is reported to the engine */
     bool has_executed;       /* since it was forked */
+    uint32_t executions;     /* programs that it has begun; under tasks_lock */
     uint64_t start_ns;
     struct cpu_time ended_cpu;     /* of its tasks that have ended */
     struct cpu_time children_cpu;  /* of its children that were waited for */
