@@ -3,9 +3,11 @@
  * users change and programs are executed; set-id programs, file capabilities; ETXTBSY.
  */
 #include <grp.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 
 #include "tests/linux/programs/program.h"
@@ -349,6 +351,130 @@ static void run(const char *what, struct running running)
     child_run(program_run, &running);
 }
 
+/* The same while we share parts with it. */
+static void run_sharing(const char *what, int flags, struct running running)
+{
+    say("%s", what);
+    pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        _exit(program_run(&running));
+    }
+    (void)child_wait(pid);
+}
+
+/* Executing takes a table of its own: ours keeps what is closed there. */
+static void sharing_check(void)
+{
+    int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    run_sharing("a user who shares descriptors", CLONE_FILES,
+                (struct running){"./plain", 1000, false, 0});
+    say_result("  our descriptor", fcntl(file, F_GETFD));
+    close(file);
+    run_sharing("set-user-ID of root's, sharing descriptors", CLONE_FILES,
+                (struct running){"./setroot", 1000, false, 0});
+    run_sharing("set-user-ID of root's, sharing a directory", CLONE_FS,
+                (struct running){"./setroot", 1000, false, 0});
+    run_sharing("set-group-ID, sharing a directory", CLONE_FS,
+                (struct running){"./setgid", 1000, false, 0});
+    run_sharing("file capabilities, sharing a directory", CLONE_FS,
+                (struct running){"./capable", 1000, false, 0});
+}
+
+/* --- who may look ------------------------------------------------------------------------------
+ */
+
+static const char *reading(pid_t pid, const char *name)
+{
+    char path[64];
+    char bytes[16];
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    int file = open(path, O_RDONLY);
+    bool good = file >= 0 && read(file, bytes, sizeof(bytes)) > 0;
+    int error = good ? 0 : errno;
+    close(file);
+    return error_name(error);
+}
+
+static const char *link_reading(pid_t pid, const char *name)
+{
+    char path[64];
+    char target[PATH_MAX];
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    return error_name(readlink(path, target, sizeof(target)) > 0 ? 0 : errno);
+}
+
+/* As a user, at a child that executes the program and waits. */
+static int look(void *argument)
+{
+    char *program = argument;
+    int to[2];
+    int from[2];
+    must(pipe(to) == 0 && pipe(from) == 0, "pipe");
+    must(setgroups(0, NULL) == 0 && setgid(1000) == 0 && setuid(1000) == 0, "setuid");
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(to[0], 0);
+        dup2(from[1], 1);
+        close(to[1]);
+        execl(program, program, "begun", NULL);
+        _exit(1);
+    }
+    close(from[1]);
+    must(byte_receive(from[0]), "the program begins");
+    char byte;
+    struct iovec here = {&byte, 1};
+    struct iovec there = {(void *)8, 1};
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    say_result("  memory at a wild address", process_vm_readv(pid, &here, 1, &there, 1, 0));
+    int taken = (int)syscall(SYS_pidfd_getfd, fd, 0, 0);
+    say("  a file of it: %s", taken >= 0 ? "got" : error_name(errno));
+    say("  maps: %s, environ: %s, cmdline: %s", reading(pid, "maps"), reading(pid, "environ"),
+        reading(pid, "cmdline"));
+    say("  exe: %s, cwd: %s, fd/0: %s", link_reading(pid, "exe"), link_reading(pid, "cwd"),
+        link_reading(pid, "fd/0"));
+    byte_send(to[1]);
+    (void)child_wait(pid);
+    return 0;
+}
+
+/* A process that has changed its user shows the new user nothing. */
+static int look_changed(void *argument)
+{
+    (void)argument;
+    int to[2];
+    int from[2];
+    must(pipe(to) == 0 && pipe(from) == 0, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        must(setgroups(0, NULL) == 0 && setgid(1000) == 0 && setuid(1000) == 0, "setuid");
+        byte_send(from[1]);
+        (void)byte_receive(to[0]);
+        _exit(0);
+    }
+    must(setgroups(0, NULL) == 0 && setgid(1000) == 0 && setuid(1000) == 0, "setuid");
+    must(byte_receive(from[0]), "it has changed");
+    char byte;
+    struct iovec here = {&byte, 1};
+    struct iovec there = {(void *)8, 1};
+    say_result("  memory at a wild address", process_vm_readv(pid, &here, 1, &there, 1, 0));
+    say("  maps: %s, exe: %s", reading(pid, "maps"), link_reading(pid, "exe"));
+    byte_send(to[1]);
+    (void)child_wait(pid);
+    return 0;
+}
+
+static void look_check(void)
+{
+    static const char *const programs[] = {"./plain", "./setuid", "./setroot", "./setgid",
+                                           "./capable"};
+    for (size_t i = 0; i < ARRAY_LENGTH(programs); i++) {
+        say("a look at %s", programs[i]);
+        child_run(look, (void *)(uintptr_t)programs[i]);
+    }
+    say("a look at one that changed its user");
+    child_run(look_changed, NULL);
+}
+
 static void programs_check(void)
 {
     program_copy("plain");
@@ -374,6 +500,8 @@ static void programs_check(void)
         (struct running){"./setuid", 1000, false, 1 << 13});
     run("file capabilities", (struct running){"./capable", 1000, false, 0});
     run("file capabilities without new privileges", (struct running){"./capable", 1000, true, 0});
+    sharing_check();
+    look_check();
     int file = open("capable", O_WRONLY | O_APPEND);
     must(write(file, "x", 1) == 1, "write");
     close(file);
@@ -422,6 +550,11 @@ static void busy_check(void)
 int main(int count, char **arguments)
 {
     if (count > 1 && strcmp(arguments[1], "wait") == 0) {
+        (void)byte_receive(0);
+        return 0;
+    }
+    if (count > 1 && strcmp(arguments[1], "begun") == 0) {
+        byte_send(1);
         (void)byte_receive(0);
         return 0;
     }

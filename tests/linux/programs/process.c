@@ -89,6 +89,23 @@ static void clone_check(const char *what, int flags)
     close(file);
 }
 
+/* A sibling's end is told by the signal of its maker's, whatever the maker wants. */
+static int sibling_check(void *argument)
+{
+    (void)argument;
+    pid_t maker = fork();
+    if (maker == 0) {
+        pid_t sibling = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGKILL, 0, 0, 0, 0);
+        _exit(sibling < 0);
+    }
+    int ended = 0;
+    while (wait(NULL) > 0) {
+        ended++;
+    }
+    say("clone PARENT: %d children", ended);
+    return 0;
+}
+
 static void clones_check(void)
 {
     clone_check("clone", 0);
@@ -96,6 +113,7 @@ static void clones_check(void)
     clone_check("clone FILES", CLONE_FILES);
     clone_check("clone FS", CLONE_FS);
     clone_check("clone VM VFORK", CLONE_VM | CLONE_VFORK);
+    say_status("clone PARENT", child_run(sibling_check, NULL));
     say_result("clone SIGHAND without VM", syscall(SYS_clone, CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0));
     say_result("clone THREAD without SIGHAND",
                syscall(SYS_clone, CLONE_THREAD | CLONE_VM | SIGCHLD, 0, 0, 0, 0));
