@@ -58,7 +58,7 @@ struct mm {
     uint64_t environment_start, environment_end;
     uint64_t pages_mapped;
     uint32_t barriers; /* what membarrier(2) is registered for; atomic */
-    bool undumpable;   /* prctl's PR_SET_DUMPABLE; as data */
+    bool undumpable;   /* PR_SET_DUMPABLE; who may look, task_may_access of capability.h says */
 };
 
 /* A fresh, empty one with one reference; NULL: no memory. */

@@ -202,6 +202,8 @@ static void group_enter(const struct birth *birth, const struct task *task,
     /* Not the caller's to choose what a parent gets that may be another user's. */
     group->exit_signal =
         request->flags & CLONE_PARENT ? task->group->exit_signal : (int)request->exit_signal;
+    group->parent_has_executed =
+        (request->flags & CLONE_PARENT) && task->group->parent_has_executed;
     group_inherit(group, task->group);
     memcpy(group->name, task->name, sizeof(group->name));
     group->parent = parent;

@@ -290,7 +290,7 @@ static void program_renew(struct task *task, struct mm *mm, struct credentials *
     task->group->exit_signal = SIGCHLD;
     for (struct thread_group *child = task->group->children; child != NULL;
          child = child->next_sibling) {
-        child->exit_signal = SIGCHLD;
+        child->parent_has_executed = true;
     }
     if (secure) {
         task->group->parent_death_signal = 0;

@@ -90,7 +90,8 @@ static void end_report(struct thread_group *group)
 {
     struct thread_group *parent = group->parent;
     int code = group->exit_status & 0x7f;
-    struct signal_info info = {.number = group->exit_signal,
+    int number = group->parent_has_executed ? SIGCHLD : group->exit_signal;
+    struct signal_info info = {.number = number,
                                .code = code == 0                   ? CLD_EXITED
                                        : group->exit_status & 0x80 ? CLD_DUMPED
                                                                    : CLD_KILLED,
@@ -101,9 +102,9 @@ static void end_report(struct thread_group *group)
     const struct signal_action *action =
         parent_task == NULL ? NULL : &parent_task->handlers->action[SIGCHLD - 1];
     bool unwanted =
-        action == NULL || (group->exit_signal == SIGCHLD &&
-                           (action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT)));
-    if (group->exit_signal != 0) {
+        action == NULL ||
+        (number == SIGCHLD && (action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT)));
+    if (number != 0) {
         signal_send_group(parent, &info);
     }
     if (unwanted) {

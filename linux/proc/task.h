@@ -129,6 +129,7 @@ struct thread_group {
     int exit_status;              /* as wait4 reports it */
     uint32_t last_uid, last_suid; /* of the last task; once it is gone */
     int exit_signal;              /* what the parent gets; 0: nothing */
+    bool parent_has_executed;     /* since this was made: its parent gets SIGCHLD instead */
     int stop_signal;
     bool report_stop;
     bool report_continue;

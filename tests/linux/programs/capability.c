@@ -380,6 +380,23 @@ static void sharing_check(void)
                 (struct running){"./capable", 1000, false, 0});
 }
 
+/* A child whose end was to kill its parent does nothing to the program that the parent becomes. */
+static int killer_leave(void *argument)
+{
+    (void)argument;
+    int to[2];
+    must(pipe(to) == 0, "pipe");
+    must(setgroups(0, NULL) == 0 && setgid(1000) == 0 && setuid(1000) == 0, "setuid");
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGKILL, 0, 0, 0, 0);
+    if (pid == 0) {
+        (void)byte_receive(to[0]);
+        _exit(0);
+    }
+    must(dup2(to[1], 9) == 9, "dup2");
+    execl("./setroot", "./setroot", "reap", NULL);
+    return 1;
+}
+
 /* --- who may look ------------------------------------------------------------------------------
  */
 
@@ -501,6 +518,7 @@ static void programs_check(void)
     run("file capabilities", (struct running){"./capable", 1000, false, 0});
     run("file capabilities without new privileges", (struct running){"./capable", 1000, true, 0});
     sharing_check();
+    say_status("a child with SIGKILL as its exit signal", child_run(killer_leave, NULL));
     look_check();
     int file = open("capable", O_WRONLY | O_APPEND);
     must(write(file, "x", 1) == 1, "write");
@@ -551,6 +569,13 @@ int main(int count, char **arguments)
 {
     if (count > 1 && strcmp(arguments[1], "wait") == 0) {
         (void)byte_receive(0);
+        return 0;
+    }
+    if (count > 1 && strcmp(arguments[1], "reap") == 0) {
+        byte_send(9);
+        int status;
+        pid_t pid = waitpid(-1, &status, __WALL);
+        say("  %s ends with %d", pid > 0 ? "it" : error_name(errno), status);
         return 0;
     }
     if (count > 1 && strcmp(arguments[1], "begun") == 0) {
