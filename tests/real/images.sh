@@ -152,6 +152,7 @@ os.pwrite(store, bytes([page[100] ^ 1]), at + 100)
 PYTHON
 result $? "a bit of the large file is changed in the store"
 run_oak run -d --name neighbour large sh -c 'while :; do cat /etc/passwd >/dev/null; sleep 0.05; done'
+expect "a neighbour starts" 0 "?*"
 timeout -k 1 20 "$oak" run --rm large head -c 1000000 /data/noise >"$work/out"
 [ $? -eq 0 ] && cmp -s "$work/out" <(head -c 1000000 "$work/content/data/noise")
 result $? "what is whole can be read"
