@@ -254,18 +254,32 @@ bool signal_send_task(struct task *task, const struct signal_info *info)
     return queued;
 }
 
+/*
+ * The thread that shall take a signal of the process, or NULL when all block it: the first one if
+ * it may, as on Linux (complete_signal). What a process of several threads sends itself from there
+ * has been handled when kill returns; libuv's loop, for one, ends otherwise.
+ */
+static struct task *taker_of(const struct thread_group *group, int number)
+{
+    struct task *taker = NULL;
+    for (struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
+        bool may = (task->blocked & signal_bit(number)) == 0;
+        if (may && (taker == NULL || task->tid == group->pid)) {
+            taker = task;
+        }
+    }
+    return taker;
+}
+
 bool signal_send_group(struct thread_group *group, const struct signal_info *info)
 {
     if (group->state == GROUP_ZOMBIE || group->tasks == NULL) {
         return false;
     }
     side_effects(group, info->number);
-    struct task *willing = NULL;
+    struct task *willing = taker_of(group, info->number);
     bool awaited = false;
     for (struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
-        if (!(task->blocked & signal_bit(info->number)) && willing == NULL) {
-            willing = task;
-        }
         if (info->number == SIGKILL && task != willing) {
             task_poke(task, WORK_SIGNAL); /* whoever comes first ends all */
         }

@@ -410,6 +410,45 @@ static void end_check(void)
     say_status("SIGKILL with threads", child_wait(pid));
 }
 
+static volatile sig_atomic_t taken_by_first;
+
+static void take(int number)
+{
+    (void)number;
+    taken_by_first += getpid() == syscall(SYS_gettid);
+}
+
+static void *wait_for_end(void *argument)
+{
+    while (sem_wait(argument) != 0) { /* a signal */
+    }
+    return NULL;
+}
+
+/* What a process sends itself is its first thread's, and has come when kill returns. */
+static void signal_check(void)
+{
+    sem_t end;
+    pthread_t threads[THREADS];
+    must(sem_init(&end, 0, 0) == 0, "sem_init");
+    signal(SIGUSR2, take);
+    for (int i = 0; i < THREADS; i++) {
+        thread_make(&threads[i], wait_for_end, &end);
+    }
+    int late = 0;
+    for (int i = 1; i <= 200; i++) {
+        kill(getpid(), SIGUSR2);
+        late += taken_by_first != i;
+    }
+    say("signals of its own: %d by the first thread, %d late", (int)taken_by_first, late);
+    for (int i = 0; i < THREADS; i++) {
+        sem_post(&end);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
 int main(int argument_count, char **arguments)
 {
     (void)arguments;
@@ -423,6 +462,7 @@ int main(int argument_count, char **arguments)
     futex_check();
     shared_check();
     identity_check();
+    signal_check();
     end_check();
     return 0;
 }
