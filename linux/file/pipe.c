@@ -59,7 +59,7 @@ struct pipe {
 
 /* How many pages the pipes of users may have; those whose numbers end alike share a place. Atomic.
  */
-static uint32_t user_pages[256];
+static uint32_t user_pages[256] LARGE_TABLE;
 
 /* False: it is too many, for one without privilege; charged all the same. */
 static bool pages_charge(uint32_t uid, uint32_t bytes)

@@ -70,7 +70,7 @@ static long bind_there(struct inet_socket *self, const struct inet_name *name)
 }
 
 /* Which of the ports that are chosen from are taken; under the lock. */
-static uint32_t taken[(PORTS + 31) / 32];
+static uint32_t taken[(PORTS + 31) / 32] LARGE_TABLE;
 
 static void taken_mark(uint32_t port)
 {
