@@ -18,7 +18,7 @@ enum engine_slot {
 
 /* Bits of the engine's signal. */
 #define ENGINE_EVENT_CONSOLE 1ull /* the console's interrupt */
-#define ENGINE_EVENT_STORAGE 2ull /* storage has ended, and begun again or not: what it had opened is gone */
+#define ENGINE_EVENT_STORAGE 2ull /* storage ended, maybe began again: what it had open is gone */
 #define ENGINE_EVENT_OWN     8    /* this bit and those above it are the engine's own */
 
 /* Badge of the template's gate; containers' badges are above it. */

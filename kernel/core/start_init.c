@@ -110,7 +110,8 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
         segment_map(domain, private, bundle, &program.segment[i], entry->offset);
     }
     anonymous_map(domain, private, WINDOW_HEAP, INIT_HEAP_BYTES);
-    anonymous_map(domain, private, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE);
+    anonymous_map(domain, private, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE,
+                  THREAD_BLOCK_SIZE - PAGE_SIZE);
     return program.entry;
 }
 
@@ -142,8 +143,8 @@ void start_init(uint64_t tsc_at_start)
     uint64_t entry = program_map(domain, private, bundle);
 
     struct thread *thread;
-    must(thread_create(account, domain, WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_DRIVER, false,
-                       &thread),
+    must(thread_create(account, domain, WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_DRIVER,
+                       false, &thread),
          "thread");
     struct object *platform;
     must(object_create(account, OBJECT_PLATFORM, sizeof(struct platform), &platform), "platform");

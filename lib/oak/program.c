@@ -161,8 +161,9 @@ static status_t program_build(const struct program_specification *specification,
     if (status != STATUS_OK) {
         return status;
     }
-    status = kernel_thread_create(program->account, program->thread, program->domain,
-                                  WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, specification->band, 0);
+    status =
+        kernel_thread_create(program->account, program->thread, program->domain,
+                             WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, specification->band, 0);
     if (status != STATUS_OK) {
         return status;
     }

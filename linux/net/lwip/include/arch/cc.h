@@ -19,7 +19,7 @@
 #define X32_F "x"
 #define SZT_F "lu"
 
-#define LWIP_RAND()              inet_random()
-#define LWIP_PLATFORM_DIAG(text) ((void)0)
+#define LWIP_RAND()                inet_random()
+#define LWIP_PLATFORM_DIAG(text)   ((void)0)
 #define LWIP_PLATFORM_ASSERT(text) inet_assert_failed(text)
-#define INT_MAX __INT_MAX__
+#define INT_MAX                    __INT_MAX__
