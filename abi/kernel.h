@@ -180,7 +180,7 @@ struct account_usage {
     uint64_t personality_ns;
     uint64_t throttled_ns; /* that its threads were held back by its quota, of each CPU */
     uint64_t cpu_weight;
-    uint64_t cpu_quota_ns;
+    uint64_t cpu_quota_ns; /* its own, or of the nearest account above that has one; 0: none */
     uint64_t cpu_period_ns;
 };
 

@@ -483,17 +483,30 @@ status_t call_account_set(struct call *call)
     return status;
 }
 
+/* The account whose quota holds this one's threads back first: the nearest, going up, that has one.
+ */
+static const struct account *held_by(const struct account *account)
+{
+    for (const struct account *up = account; up != NULL; up = up->parent) {
+        if (up->cpu.quota_ns != 0) {
+            return up;
+        }
+    }
+    return account;
+}
+
 status_t call_account_read(struct call *call)
 {
     struct account *account = object_account(call->object);
     const struct account_cpu *cpu = &account->cpu;
+    const struct account *held = held_by(account);
     struct account_usage usage = {
         .application_ns = __atomic_load_n(&cpu->application_ns, __ATOMIC_RELAXED),
         .personality_ns = __atomic_load_n(&cpu->personality_ns, __ATOMIC_RELAXED),
         .throttled_ns = __atomic_load_n(&cpu->throttled_ns, __ATOMIC_RELAXED),
         .cpu_weight = __atomic_load_n(&cpu->activity, __ATOMIC_RELAXED) >> 32,
-        .cpu_quota_ns = cpu->quota_ns,
-        .cpu_period_ns = cpu->period_ns,
+        .cpu_quota_ns = held->cpu.quota_ns,
+        .cpu_period_ns = held->cpu.period_ns,
     };
     scheduler_add_turns(account, &usage.application_ns, &usage.personality_ns);
     usage.cpu_ns = usage.application_ns + usage.personality_ns;

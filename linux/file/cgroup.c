@@ -81,6 +81,19 @@ static long make_memory_stat(const struct proc_target *target, struct proc_text 
 
 /* --- processors and processes ----------------------------------------------------------------- */
 
+static long make_cpu_max(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    struct account_usage usage = usage_read();
+    if (usage.cpu_quota_ns == 0) {
+        proc_put(text, "max 100000\n");
+    } else {
+        proc_put(text, "%lu %lu\n", usage.cpu_quota_ns / NS_PER_US,
+                 usage.cpu_period_ns / NS_PER_US);
+    }
+    return 0;
+}
+
 static long make_cpu_stat(const struct proc_target *target, struct proc_text *text)
 {
     (void)target;
@@ -154,7 +167,7 @@ static const struct proc_entry cgroup_entries[] = {
     PROC_TEXT("memory.swap.max", "0\n"),
     PROC_TEXT("memory.swap.current", "0\n"),
     PROC_TEXT("memory.oom.group", "0\n"),
-    PROC_TEXT("cpu.max", "max 100000\n"),
+    PROC_FILE("cpu.max", make_cpu_max),
     PROC_TEXT("cpu.weight", "100\n"),
     PROC_FILE("cpu.stat", make_cpu_stat),
     PROC_FILE("cpuset.cpus.effective", make_cpus),

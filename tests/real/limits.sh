@@ -10,6 +10,8 @@ run_oak run -d --name busy --cpus 0.25 -c 512 -m 64m --pids-limit 20 busybox \
 expect "run takes limits of CPU time, memory and processes" 0 "????????????????????????????????????????????????????????????????"
 run_oak inspect -f "$limits" busy
 expect "inspect tells them in docker's units" 0 "67108864 512 25000 100000 20"
+run_oak exec busy cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max
+expect "and the container finds its quota where Linux has it" 0 $'25000 100000\n20\n*'
 
 # throttled: the container has been held back for more than that many ns since it began.
 throttled() {
@@ -41,6 +43,8 @@ run_oak update --cpus 0 --pids-limit -1 -m 96m busy
 expect "update prints the name" 0 "busy"
 run_oak inspect -f "$limits" busy
 expect "and changes what it was told to, no more" 0 "100663296 512 0 100000 0"
+run_oak exec busy cat /sys/fs/cgroup/cpu.max
+expect "of which the container is told" 0 "max 100000"
 share_is 50 110
 result $? "a quota taken away while the container runs holds it back no more"
 
