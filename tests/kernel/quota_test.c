@@ -68,6 +68,9 @@ static void test_parent(void)
     uint32_t parent = account_quota(SLOT_ACCOUNT, 30 * MILLISECOND_NS, 100 * MILLISECOND_NS);
     hogs_start(&left, account_quota(parent, 90 * MILLISECOND_NS, 100 * MILLISECOND_NS), cpus());
     hogs_start(&right, account_quota(parent, 0, 100 * MILLISECOND_NS), cpus());
+    ok(account_books(left.account).cpu_quota_ns == 90 * MILLISECOND_NS &&
+           account_books(right.account).cpu_quota_ns == 30 * MILLISECOND_NS,
+       "an account tells its own quota, or else the nearest above");
     ok(uses("parent", parent, 18, 45), "a parent's quota binds all below");
     /* Held back for good: they must still be destroyed at once. */
     must(kernel_account_set(parent, ACCOUNT_CPU_PERIOD, LONG_NS, 0, 0), "period");
