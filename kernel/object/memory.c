@@ -35,7 +35,6 @@ static status_t memory_new(struct account *account, enum memory_kind kind, uint6
     list_init(&memory->regions);
     memory->kind = kind;
     memory->size_bytes = size_bytes;
-    memory->tree.levels = tree_levels_for(size_bytes >> PAGE_SHIFT);
     *out = memory;
     return STATUS_OK;
 }

@@ -5,18 +5,20 @@
 #include "kernel/object/account.h"
 #include "lib/base/string.h"
 
-uint32_t tree_levels_for(uint64_t pages)
-{
-    uint32_t levels = 1;
-    while (levels < 9 && pages > 1ull << (NODE_BITS * levels)) {
-        levels++;
-    }
-    return levels;
-}
-
 static uint32_t slot_number(uint64_t page, uint32_t level)
 {
     return (uint32_t)(page >> (NODE_BITS * level)) % NODE_SLOTS;
+}
+
+/* The first page of what a node of that level with this page in it covers. */
+static uint64_t node_base(uint64_t page, uint32_t level)
+{
+    return page & UINT64_MAX << (NODE_BITS * (level + 1));
+}
+
+static bool node_covers(const struct node *node, uint64_t page)
+{
+    return node_base(page, node->level) == node->first;
 }
 
 bool frame_is_exclusive(const struct frame *frame)
@@ -29,37 +31,30 @@ bool frame_is_exclusive(const struct frame *frame)
 
 struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exclusive)
 {
-    const struct node *node = tree->root;
-    bool alone = true;
-    for (uint32_t level = tree->levels; level-- > 0 && node != NULL;) {
-        alone = alone && __atomic_load_n(&node->references, __ATOMIC_RELAXED) == 1;
-        void *slot = node->slot[slot_number(page, level)];
-        if (level == 0) {
-            struct frame *frame = slot;
-            if (frame != NULL) {
-                *exclusive = alone && frame_is_exclusive(frame);
-            }
-            return frame;
-        }
-        node = slot;
+    bool alone;
+    const struct node *leaf = tree_leaf(tree, page, &alone);
+    struct frame *frame = leaf != NULL ? leaf->slot[page % NODE_SLOTS] : NULL;
+    if (frame != NULL) {
+        *exclusive = alone && frame_is_exclusive(frame);
     }
-    return NULL;
+    return frame;
 }
 
 struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alone)
 {
     struct node *node = tree->root;
     *alone = true;
-    for (uint32_t level = tree->levels; node != NULL; node = node->slot[slot_number(page, level)]) {
+    while (node != NULL && node_covers(node, page)) {
         *alone = *alone && __atomic_load_n(&node->references, __ATOMIC_RELAXED) == 1;
-        if (--level == 0) {
-            break;
+        if (node->level == 0) {
+            return node;
         }
+        node = node->slot[slot_number(page, node->level)];
     }
-    return node;
+    return NULL;
 }
 
-static struct node *node_new(struct account *account, uint32_t level)
+static struct node *node_new(struct account *account, uint64_t page, uint32_t level)
 {
     struct payer *payer;
     uint64_t bytes = kmem_size(sizeof(struct node));
@@ -74,6 +69,7 @@ static struct node *node_new(struct account *account, uint32_t level)
     memset(node, 0, sizeof(*node));
     node->references = 1;
     node->level = level;
+    node->first = node_base(page, level);
     node->payer = payer;
     return node;
 }
@@ -89,7 +85,7 @@ static void node_free(struct node *node)
  */
 static struct node *node_copy(struct account *account, struct node *node)
 {
-    struct node *copy = node_new(account, node->level);
+    struct node *copy = node_new(account, node->first, node->level);
     if (copy == NULL) {
         return NULL;
     }
@@ -109,37 +105,48 @@ static struct node *node_copy(struct account *account, struct node *node)
     return copy;
 }
 
-/* Make *place a node of that level that only this tree has. */
-static bool node_own(struct account *account, void **place, uint32_t level)
+static void node_put(struct node *node, uint64_t page, void *below)
 {
-    struct node *node = *place;
+    uint32_t i = slot_number(page, node->level);
+    node->slot[i] = below;
+    node->present |= 1ull << i;
+}
+
+/* The lowest node that covers both that node, which comes under it, and the page. */
+static struct node *node_above(struct account *account, struct node *node, uint64_t page)
+{
+    uint32_t differs = 63 - (uint32_t)__builtin_clzll(node->first ^ page);
+    struct node *above = node_new(account, page, differs / NODE_BITS);
+    if (above != NULL) {
+        node_put(above, node->first, node);
+    }
+    return above;
+}
+
+/* What stands in that node's place once only this tree has it and it covers the page. */
+static struct node *node_own(struct account *account, struct node *node, uint64_t page)
+{
     if (node == NULL) {
-        node = node_new(account, level);
-    } else if (__atomic_load_n(&node->references, __ATOMIC_ACQUIRE) != 1) {
-        node = node_copy(account, node);
+        return node_new(account, page, 0);
     }
-    if (node != NULL) {
-        *place = node;
+    if (!node_covers(node, page)) {
+        return node_above(account, node, page);
     }
-    return node != NULL;
+    bool shared = __atomic_load_n(&node->references, __ATOMIC_ACQUIRE) != 1;
+    return shared ? node_copy(account, node) : node;
 }
 
 struct node *tree_leaf_own(struct memory_tree *tree, struct account *account, uint64_t page)
 {
-    void *root = tree->root;
-    void **place = &root;
-    struct node *node = NULL;
-    for (uint32_t level = tree->levels; level-- > 0;) {
-        bool owned = node_own(account, place, level);
-        tree->root = root;
-        if (!owned) {
-            return NULL;
+    struct node *node = node_own(account, tree->root, page);
+    tree->root = node != NULL ? node : tree->root;
+    while (node != NULL && node->level > 0) {
+        struct node *below = node->slot[slot_number(page, node->level)];
+        below = node_own(account, below, page);
+        if (below != NULL) {
+            node_put(node, page, below);
         }
-        if (node != NULL) {
-            node->present |= 1ull << slot_number(page, level + 1);
-        }
-        node = *place;
-        place = &node->slot[slot_number(page, level)];
+        node = below;
     }
     return node;
 }
@@ -159,17 +166,21 @@ status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t pa
     return STATUS_OK;
 }
 
-/* True: the node itself holds nothing. It begins with page `base`, and nobody else shares it. */
-static bool node_trim(struct node *node, uint64_t base, uint64_t first, uint64_t end)
+/* The page behind the last one that the node covers. */
+static uint64_t node_end(const struct node *node)
 {
-    uint64_t span = 1ull << (NODE_BITS * node->level);
+    return node->first + (1ull << (NODE_BITS * (node->level + 1)));
+}
+
+/* True: the node itself holds nothing. Nobody else shares it. */
+static bool node_trim(struct node *node, uint64_t first, uint64_t end)
+{
     for (uint64_t left = node->level == 0 ? 0 : node->present; left != 0; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
-        uint64_t start = base + i * span;
         struct node *below = node->slot[i];
-        bool concerned = start < end && start + span > first &&
+        bool concerned = below->first < end && node_end(below) > first &&
                          __atomic_load_n(&below->references, __ATOMIC_ACQUIRE) == 1;
-        if (concerned && node_trim(below, start, first, end)) {
+        if (concerned && node_trim(below, first, end)) {
             node_free(below);
             node->slot[i] = NULL;
             node->present &= ~(1ull << i);
@@ -182,27 +193,26 @@ void tree_trim(struct memory_tree *tree, uint64_t first, uint64_t end)
 {
     struct node *root = tree->root;
     if (root != NULL && __atomic_load_n(&root->references, __ATOMIC_ACQUIRE) == 1 &&
-        node_trim(root, 0, first, end)) {
+        node_trim(root, first, end)) {
         node_free(root);
         tree->root = NULL;
     }
 }
 
-static uint64_t next_in_node(const struct node *node, uint64_t base, uint64_t page, uint64_t end)
+static uint64_t next_in_node(const struct node *node, uint64_t page, uint64_t end)
 {
-    uint64_t span = 1ull << (NODE_BITS * node->level);
-    uint64_t first = page > base ? (page - base) / span : 0;
+    uint64_t first = page > node->first ? (page - node->first) >> (NODE_BITS * node->level) : 0;
     uint64_t left = first < NODE_SLOTS ? node->present & UINT64_MAX << first : 0;
     for (; left != 0; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
-        uint64_t start = base + i * span;
-        if (start >= end) {
+        if (node->level == 0) {
+            return node->first + i < end ? node->first + i : UINT64_MAX;
+        }
+        const struct node *below = node->slot[i];
+        if (below->first >= end) {
             break;
         }
-        if (node->level == 0) {
-            return start;
-        }
-        uint64_t found = next_in_node(node->slot[i], start, page, end);
+        uint64_t found = next_in_node(below, page, end);
         if (found != UINT64_MAX) {
             return found;
         }
@@ -212,7 +222,7 @@ static uint64_t next_in_node(const struct node *node, uint64_t base, uint64_t pa
 
 uint64_t tree_next_present(const struct memory_tree *tree, uint64_t page, uint64_t end)
 {
-    return tree->root == NULL ? UINT64_MAX : next_in_node(tree->root, 0, page, end);
+    return tree->root == NULL ? UINT64_MAX : next_in_node(tree->root, page, end);
 }
 
 bool node_release(struct node *node, uint32_t *budget)

@@ -1,7 +1,9 @@
 /*
- * The radix tree of a memory: nodes of 64 slots, leaves hold frames. Nodes and frames are counted;
- * a node with more than one reference, and everything below it, is shared with a clone and never
- * changed: whoever writes copies the path first.
+ * The radix tree of a memory: nodes of 64 slots, leaves hold frames. A node says which pages it
+ * covers, and none is made that would have one slot in use: a page far from all others costs a leaf
+ * and the node above both, not a path of nodes. Nodes and frames are counted; a node with more than
+ * one reference, and everything below it, is shared with a clone and never changed: whoever writes
+ * copies the path first.
  */
 #pragma once
 
@@ -16,7 +18,8 @@ struct payer;
 
 struct node {
     uint32_t references; /* atomic */
-    uint32_t level;      /* 0: slots are frames */
+    uint32_t level;      /* 0: slots are frames; else nodes of lower levels */
+    uint64_t first;      /* the first of the 64^(level + 1) pages that it covers */
     struct payer *payer;
     uint64_t present; /* bit per slot that is not NULL */
     void *slot[NODE_SLOTS];
@@ -25,10 +28,7 @@ _Static_assert(NODE_SLOTS == 64, "a bit of one word for each slot");
 
 struct memory_tree {
     struct node *root;
-    uint32_t levels; /* fixed by the size; at least 1 */
 };
-
-uint32_t tree_levels_for(uint64_t pages);
 
 /* The frame at that page, or NULL. exclusive: no clone shares it (a pin does not count). */
 struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exclusive);

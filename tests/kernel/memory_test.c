@@ -96,6 +96,45 @@ static void test_clone(void)
     destroy(third);
 }
 
+/*
+ * Pages far from each other, of a clone too. What a page alone in its part of a memory takes is a
+ * leaf and the node above it and the others, wherever it lies.
+ */
+static void test_far_pages(void)
+{
+    static const uint64_t pages[] = {1ull << 30, 5, 1ull << 12, (1ull << 30) + 63, 1ull << 13,
+                                     70,         0, 1ull << 24, (1ull << 31) - 1};
+    uint32_t memory = memory_new(SLOT_ACCOUNT, 1ull << 43);
+    uint64_t objects = account_books(SLOT_ACCOUNT).bytes[ACCOUNT_OBJECTS];
+    must(kernel_memory_populate(memory, 0, PAGE_SIZE), "populate");
+    uint64_t leaf = account_books(SLOT_ACCOUNT).bytes[ACCOUNT_OBJECTS] - objects;
+    must(kernel_memory_populate(memory, (1ull << 30) * PAGE_SIZE, PAGE_SIZE), "populate");
+    ok(account_books(SLOT_ACCOUNT).bytes[ACCOUNT_OBJECTS] == objects + 3 * leaf,
+       "a page far away costs two nodes");
+    bool absent = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(pages); i++) {
+        absent = absent && (present(memory, pages[i]) == (pages[i] == 0 || pages[i] == 1ull << 30));
+        must(kernel_memory_populate(memory, pages[i] * PAGE_SIZE, PAGE_SIZE), "populate");
+    }
+    ok(absent, "no page is there before it is wanted");
+    uint32_t clone = clone_of(memory, 0, 1ull << 43);
+    must(kernel_memory_populate(clone, (1ull << 40), PAGE_SIZE), "populate");
+    must(kernel_memory_discard(clone, 0, PAGE_SIZE), "discard");
+    must(kernel_memory_discard(clone, 1ull << 41, (1ull << 43) - (1ull << 41)), "discard");
+    bool kept = true;
+    bool gone = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(pages); i++) {
+        kept = kept && present(memory, pages[i]);
+        gone = gone && present(clone, pages[i]) == (pages[i] != 0 && pages[i] < 1ull << 29);
+    }
+    ok(kept && !present(memory, (1ull << 40) / PAGE_SIZE), "a clone's changes are its own");
+    ok(gone && present(clone, (1ull << 40) / PAGE_SIZE), "and all of them are made");
+    destroy(clone);
+    must(kernel_memory_discard(memory, 0, 1ull << 43), "discard");
+    destroy(memory);
+    ok(account_books(SLOT_ACCOUNT).bytes[ACCOUNT_OBJECTS] < objects, "every node is given back");
+}
+
 static void test_clone_range(void)
 {
     uint32_t memory = memory_new(SLOT_ACCOUNT, SIZE);
@@ -345,6 +384,7 @@ void test_memory(void)
     log_line("# memory");
     test_fill_and_discard();
     test_clone();
+    test_far_pages();
     test_clone_range();
     test_view();
     test_fault_at_limit();
