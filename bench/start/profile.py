@@ -2,6 +2,7 @@
 """Where the instructions of one container start go: profile.py [LINES [ENTRY]]. With ENTRY, also the
 kernel's functions under the entries whose name contains it. profile.py --order writes
 linux/start_order.ld instead: the personality's functions in the order in which a start calls them.
+profile.py --sequence shows every kernel entry in order, with what ran between it and the one before.
 
 QEMU runs one warm start (CREATE to removed) of the start benchmark's empty program with every
 instruction in its log, and this counts them by program and by function, and what each kernel entry
@@ -190,7 +191,35 @@ def order_write(executed, symbols):
             order.write(f"*(.text.{name} .text.{name}.*)\n")
 
 
+def sequence_print(executed, symbols):
+    program_of = programs_find(executed, symbols)
+    names = call_names()
+    who = entry = last = caller = None
+    kernel = between = before = total = 0
+    for root, address, number, fault_address, _ in executed:
+        total += 1
+        if address >= KERNEL_BASE:
+            if who != "kernel":
+                before, caller = between, who
+                kernel = 0
+                entry = entry_name(names, symbols["kernel"], address, number, fault_address)
+            kernel += 1
+            who = "kernel"
+            continue
+        if who == "kernel":
+            print(f"{total:8} {before:6} {kernel:6}  {caller}: {entry} (by {last})")
+            between = 0
+        who = program_of[root] if address >= WINDOW_BASE else "application"
+        last = symbols[who].name(address) if who in symbols else ""
+        between += 1
+
+
 def main():
+    if ARGUMENTS == ["--sequence"]:
+        with tempfile.TemporaryDirectory() as folder:
+            executed = list(steps(trace(folder)))
+        sequence_print(executed, {name: Symbols(path) for name, path in PROGRAMS.items()})
+        return
     if ARGUMENTS == ["--order"]:
         with tempfile.TemporaryDirectory() as folder:
             executed = list(steps(trace(folder)))

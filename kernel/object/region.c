@@ -14,6 +14,8 @@
 
 #define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32
+/* Of larger regions a copy's pages are faulted in. */
+#define COPY_BYTES_MAX (512ull << PAGE_SHIFT)
 /* Addresses whose translations one step clears at most. */
 #define CLEAR_PER_STEP (32ull << 20)
 
@@ -75,7 +77,7 @@ struct region *region_from(const struct region_map *map, uint64_t address)
 
 /*
  * A new region needs no visit of the pass in progress: it maps nothing yet. The upper part of a
- * split one is as much visited as the lower (`like`).
+ * split one, or a copy, is as much visited as what it was made of (`like`).
  */
 static status_t link_add(struct region *region, enum link_role role, struct memory *memory,
                          const struct region_link *like)
@@ -204,18 +206,53 @@ static status_t request_check(const struct region_map *map, const struct region_
 }
 
 static status_t region_link_all(struct region *region, const struct target *private,
-                                const struct target *source)
+                                const struct target *source, const struct region *like)
 {
     struct memory *memories[LINK_ROLES] = {private->memory, source->memory, private->view,
                                            source->view};
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
         if (memories[role] != NULL) {
-            status_t status = link_add(region, (enum link_role)role, memories[role], NULL);
+            const struct region_link *link = like == NULL ? NULL : &like->link[role];
+            bool same = link != NULL && link->memory == memories[role];
+            status_t status =
+                link_add(region, (enum link_role)role, memories[role], same ? link : NULL);
             if (status != STATUS_OK) {
                 return status;
             }
         }
     }
+    return STATUS_OK;
+}
+
+/* A region of the map as the request says, but for its memories. `like`: what it is a copy of. */
+static status_t region_add(struct region_map *map, const struct region_request *request,
+                           const struct target *private, const struct target *source,
+                           const struct region *like)
+{
+    uint64_t end = request->address + request->size_bytes;
+    const struct region *next = region_from(map, request->address);
+    if (map->dying) {
+        return STATUS_BAD_CAPABILITY;
+    }
+    if (next != NULL && next->start < end) {
+        return STATUS_EXISTS;
+    }
+    struct region *region = region_new(map);
+    if (region == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    region->start = request->address;
+    region->end = end;
+    region->rights = request->rights;
+    region->rights_allowed = request->rights_allowed;
+    region->private_offset = private->offset;
+    region->source_offset = source->offset;
+    status_t status = region_link_all(region, private, source, like);
+    if (status != STATUS_OK) {
+        region_free(region);
+        return status;
+    }
+    tree_insert(&map->regions, &region->node);
     return STATUS_OK;
 }
 
@@ -232,33 +269,11 @@ status_t region_map_add(struct region_map *map, const struct region_request *req
         status = target_resolve(request->source_memory, request->source_offset, request->size_bytes,
                                 &source);
     }
-    if (status != STATUS_OK) {
-        return status;
+    if (status == STATUS_OK) {
+        spin_lock(&map->lock);
+        status = region_add(map, request, &private, &source, NULL);
+        spin_unlock(&map->lock);
     }
-    spin_lock(&map->lock);
-    struct region *next = region_from(map, request->address);
-    struct region *region = NULL;
-    if (map->dying) {
-        status = STATUS_BAD_CAPABILITY;
-    } else if (next != NULL && next->start < request->address + request->size_bytes) {
-        status = STATUS_EXISTS;
-    } else if ((region = region_new(map)) == NULL) {
-        status = STATUS_NO_MEMORY;
-    } else {
-        region->start = request->address;
-        region->end = request->address + request->size_bytes;
-        region->rights = request->rights;
-        region->rights_allowed = request->rights_allowed;
-        region->private_offset = private.offset;
-        region->source_offset = source.offset;
-        status = region_link_all(region, &private, &source);
-        if (status == STATUS_OK) {
-            tree_insert(&map->regions, &region->node);
-        } else {
-            region_free(region);
-        }
-    }
-    spin_unlock(&map->lock);
     return status;
 }
 
@@ -567,23 +582,67 @@ struct region *region_next(const struct region *region)
     return node == NULL ? NULL : CONTAINER_OF(node, struct region, node);
 }
 
-/* What would make the same region again, with one private memory exchanged for another. */
-static struct region_request request_of(const struct region *region, const struct memory *from,
-                                        struct memory *to, uint32_t to_rights)
+/* --- copies ---------------------------------------------------------------------------------- */
+
+/* What the copies are to have in place of one private memory. */
+struct exchange {
+    const struct memory *from; /* or NULL: nothing is exchanged */
+    struct memory *to;
+    uint32_t to_rights;
+};
+
+static struct target target_of(const struct region *region, enum link_role role,
+                               enum link_role view, uint64_t offset)
 {
-    struct memory *private_memory = region->link[LINK_PRIVATE].memory;
-    bool exchanged = private_memory == from && from != NULL;
-    bool own_rights = exchanged && region->link[LINK_SOURCE].memory == NULL;
-    return (struct region_request){
+    return (struct target){region->link[role].memory, region->link[view].memory, offset};
+}
+
+/*
+ * What a region shows that nobody can write through it, its copy shows at once. Both show the same
+ * memories, and a pass over those finds the copy if it has yet to find the region. Short of memory
+ * for a table, or in large regions, the pages are faulted in.
+ */
+static void entries_copy(struct region_map *to, const struct region *region)
+{
+    uint64_t next;
+    for (uint64_t at = region->start; at < region->end; at = next) {
+        const uint64_t *entry = page_entries(&region->map->tables, at, &next);
+        next = MIN(next, region->end);
+        uint64_t *copy = entry == NULL ? NULL : page_entry(&to->tables, at, true);
+        for (; copy != NULL && at < next; at += PAGE_SIZE) {
+            *copy++ = *entry++;
+        }
+    }
+}
+
+/* Copy the region, which lies behind all of the map. Under both maps' locks. */
+static status_t region_copy(struct region_map *to, const struct region *region,
+                            const struct exchange *exchange)
+{
+    struct target private =
+        target_of(region, LINK_PRIVATE, LINK_PRIVATE_VIEW, region->private_offset);
+    struct target source = target_of(region, LINK_SOURCE, LINK_SOURCE_VIEW, region->source_offset);
+    struct region_request request = {
         .address = region->start,
         .size_bytes = region->end - region->start,
         .rights = region->rights,
-        .rights_allowed = region->rights_allowed & (own_rights ? to_rights : RIGHTS_ALL),
-        .private_memory = exchanged ? to : private_memory,
-        .private_offset = region->private_offset,
-        .source_memory = region->link[LINK_SOURCE].memory,
-        .source_offset = region->source_offset,
+        .rights_allowed = region->rights_allowed,
     };
+    bool exchanged = exchange->from != NULL && private.memory == exchange->from;
+    if (exchanged) {
+        status_t status =
+            target_resolve(exchange->to, region->private_offset, request.size_bytes, &private);
+        request.rights_allowed &= source.memory == NULL ? exchange->to_rights : RIGHTS_ALL;
+        if (status != STATUS_OK || request.rights & ~request.rights_allowed) {
+            return status != STATUS_OK ? status : STATUS_NO_RIGHT;
+        }
+    }
+    status_t status = region_add(to, &request, &private, &source, region);
+    if (status == STATUS_OK && !exchanged && !(region->rights & RIGHT_WRITE) &&
+        request.size_bytes <= COPY_BYTES_MAX) {
+        entries_copy(to, region);
+    }
+    return status;
 }
 
 status_t call_regions_copy(struct call *call)
@@ -613,23 +672,20 @@ status_t call_regions_copy(struct call *call)
     if (to == from || to->window != from->window) {
         return STATUS_INVALID_ARGUMENT;
     }
-    /* It goes on behind the last region there: so the call can be restarted. */
+    const struct exchange exchange = {memory_from, memory_to, rights_to};
     for (uint32_t i = 0; i < REGIONS_PER_STEP && status == STATUS_OK; i++) {
-        spin_lock(&to->lock);
+        spin_lock_two(&to->lock, &from->lock);
+        /* It goes on behind the last region there: so the call can be restarted. */
         struct tree_node *last = tree_last(&to->regions);
         uint64_t next = last == NULL ? 0 : CONTAINER_OF(last, struct region, node)->end;
-        spin_unlock(&to->lock);
-        spin_lock(&from->lock);
-        struct region *region = region_from(from, next);
-        struct region_request request = {0};
+        const struct region *region = region_from(from, next);
         if (region != NULL) {
-            request = request_of(region, memory_from, memory_to, rights_to);
+            status = region_copy(to, region, &exchange);
         }
-        spin_unlock(&from->lock);
+        spin_unlock_two(&to->lock, &from->lock);
         if (region == NULL) {
             return STATUS_OK;
         }
-        status = region_map_add(to, &request);
     }
     return status == STATUS_OK ? CALL_RESTART : status;
 }

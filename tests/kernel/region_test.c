@@ -324,6 +324,45 @@ static void test_regions_copy(void)
     application_space_end(&from);
 }
 
+/* What a copy shows of memories that are not exchanged ends as it does where it was copied from. */
+static void test_copies_follow(void)
+{
+    const uint64_t plain = APPLICATION_DATA + SIZE;
+    const uint64_t viewed = plain + SIZE;
+    struct application_space from;
+    application_space_make(&from, SLOT_ACCOUNT, SLOT_DOMAIN);
+    uint32_t shown = memory_new(SLOT_ACCOUNT, SIZE);
+    uint32_t view = slot_new();
+    must(kernel_memory_view(SLOT_ACCOUNT, view, shown, 0, SIZE, RIGHT_READ), "view");
+    volatile uint8_t *original = window_map_all(shown, SIZE);
+    original[0] = 7;
+    original[PAGE_SIZE] = 8;
+    must(kernel_region_map(from.space, plain | RIGHT_READ, SIZE, shown, 0, 0), "map");
+    must(kernel_region_map(from.space, viewed | RIGHT_READ, SIZE, view, 0, 0), "map");
+    must(kernel_thread_set_space(from.space), "set_space");
+    ok(probe(plain, PROBE_READ) && probe(viewed, PROBE_READ), "what a space shows");
+    uint32_t to = slot_new();
+    uint32_t clone = slot_new();
+    must(kernel_space_create(SLOT_ACCOUNT, to, SLOT_DOMAIN), "space");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, from.memory, 0, APPLICATION_STACK), "clone");
+    must(kernel_regions_copy(to, from.space, clone, from.memory), "copy");
+    must(kernel_thread_set_space(to), "set_space");
+    const volatile uint8_t *copy = (const volatile uint8_t *)plain;
+    const volatile uint8_t *copy_viewed = (const volatile uint8_t *)viewed;
+    ok(copy[0] == 7 && copy[PAGE_SIZE] == 8 && copy_viewed[0] == 7, "its copy shows as well");
+    ok(!probe(plain, PROBE_WRITE), "and does not let write");
+    must(kernel_memory_discard(shown, 0, PAGE_SIZE), "discard");
+    ok(copy[0] == 0 && copy_viewed[0] == 0 && copy[PAGE_SIZE] == 8, "a discarded page leaves it");
+    destroy(view);
+    ok(!probe(viewed, PROBE_READ) && probe(plain, PROBE_READ), "a destroyed view does, too");
+    destroy(shown);
+    ok(!probe(plain, PROBE_READ), "and a destroyed memory");
+    must(kernel_thread_set_space(SLOT_NONE), "set_space");
+    destroy(to);
+    destroy(clone);
+    application_space_end(&from);
+}
+
 void test_region(void)
 {
     log_line("# region");
@@ -339,5 +378,6 @@ void test_region(void)
     test_rights_stay(place);
     test_source(place);
     test_regions_copy();
+    test_copies_follow();
     destroy(memory);
 }
