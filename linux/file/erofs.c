@@ -351,7 +351,8 @@ static long block_read(const struct erofs_inode *directory, uint64_t index,
     return 0;
 }
 
-/* The name of one entry, inside the block: never empty, without NUL or '/'. */
+/* Where the name of one entry lies, inside the block; never empty. The last may be padded by NULs.
+ */
 static long entry_name(const struct directory_block *block, uint32_t index, const char **name,
                        uint32_t *length_bytes)
 {
@@ -363,8 +364,8 @@ static long entry_name(const struct directory_block *block, uint32_t index, cons
         return -EUCLEAN;
     }
     const char *text = (const char *)block->raw + start;
-    uint32_t length = (uint32_t)strnlen(text, end - start);
-    if (length == 0 || length > NAME_MAX || memchr(text, '/', length) != NULL) {
+    uint32_t length = last ? (uint32_t)strnlen(text, end - start) : end - start;
+    if (length == 0 || length > NAME_MAX) {
         return -EUCLEAN;
     }
     *name = text;
@@ -410,40 +411,42 @@ static uint64_t block_count(const struct erofs_inode *directory)
     return (directory->size_bytes >> BLOCK_SHIFT) + (directory->size_bytes % BLOCK_BYTES != 0);
 }
 
-/* Binary search by the blocks' first names for the one block that may hold the name. */
-long erofs_lookup(const struct erofs_inode *directory, const char *name, uint32_t length_bytes,
-                  uint64_t *out_number)
+/* The last block whose first name is not behind this one holds it, or none does. */
+static long block_find(const struct erofs_inode *directory, const char *name, uint32_t length_bytes,
+                       struct directory_block *block)
 {
-    struct directory_block block;
     uint64_t low = 0;
     uint64_t high = block_count(directory);
-    while (low < high) {
+    if (high == 0) {
+        return -ENOENT;
+    }
+    while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         const char *first;
         uint32_t first_bytes;
-        long result = block_read(directory, middle, &block);
+        long result = block_read(directory, middle, block);
         if (result == 0) {
-            result = entry_name(&block, 0, &first, &first_bytes);
+            result = entry_name(block, 0, &first, &first_bytes);
         }
         if (result != 0) {
             return result;
         }
         if (name_compare(name, length_bytes, first, first_bytes) < 0) {
             high = middle;
-            continue;
+        } else {
+            low = middle;
         }
-        const char *last;
-        uint32_t last_bytes;
-        result = entry_name(&block, block.count - 1, &last, &last_bytes);
-        if (result != 0) {
-            return result;
-        }
-        if (name_compare(name, length_bytes, last, last_bytes) <= 0) {
-            return block_search(&block, name, length_bytes, out_number);
-        }
-        low = middle + 1;
     }
-    return -ENOENT;
+    return block_read(directory, low, block);
+}
+
+/* The name has no NUL and no '/': what it equals has none either. */
+long erofs_lookup(const struct erofs_inode *directory, const char *name, uint32_t length_bytes,
+                  uint64_t *out_number)
+{
+    struct directory_block block;
+    long result = block_find(directory, name, length_bytes, &block);
+    return result == 0 ? block_search(&block, name, length_bytes, out_number) : result;
 }
 
 static bool dot_or_dots(const char *name, uint32_t length_bytes)
@@ -464,6 +467,10 @@ long erofs_list(const struct erofs_inode *directory, erofs_entry entry, void *co
             const char *name;
             uint32_t length_bytes;
             result = entry_name(&block, i, &name, &length_bytes);
+            if (result == 0 && (memchr(name, '/', length_bytes) != NULL ||
+                                memchr(name, '\0', length_bytes) != NULL)) {
+                result = -EUCLEAN;
+            }
             if (result != 0) {
                 return result;
             }
