@@ -9,7 +9,7 @@ COMMAND = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cp
            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"]
 
 
-def run(image, name, cpus=2, memory_mib=512, seconds=120):
+def run(image, name, cpus=2, memory_mib=512, seconds=400):
     """Print the lines of the init that calls itself `name`. 0 when all is well and it ended."""
     command = COMMAND + ["-smp", str(cpus), "-m", str(memory_mib),
                          "-kernel", os.path.join(BUILD, image)]
