@@ -598,9 +598,10 @@ static struct target target_of(const struct region *region, enum link_role role,
 }
 
 /*
- * What a region shows that nobody can write through it, its copy shows at once. Both show the same
- * memories, and a pass over those finds the copy if it has yet to find the region. Short of memory
- * for a table, or in large regions, the pages are faulted in.
+ * What a window's region shows that nobody can write through it, its copy shows at once. Both show
+ * the same memories, and a pass over those finds the copy if it has yet to find the region. Short
+ * of memory for a table, in large regions, and in spaces, whose copies mostly execute another
+ * program soon, the pages are faulted in.
  */
 static void entries_copy(struct region_map *to, const struct region *region)
 {
@@ -638,7 +639,7 @@ static status_t region_copy(struct region_map *to, const struct region *region,
         }
     }
     status_t status = region_add(to, &request, &private, &source, region);
-    if (status == STATUS_OK && !exchanged && !(region->rights & RIGHT_WRITE) &&
+    if (status == STATUS_OK && to->window && !exchanged && !(region->rights & RIGHT_WRITE) &&
         request.size_bytes <= COPY_BYTES_MAX) {
         entries_copy(to, region);
     }

@@ -173,18 +173,29 @@ static __attribute__((naked)) void worker_entry(void)
             "ud2");
 }
 
-void worker_start_in(struct worker *worker, void (*run)(struct worker *), uint32_t space,
-                     uint32_t account, enum thread_band band)
+void worker_prepare(struct worker *worker, void (*run)(struct worker *))
 {
     worker->run = run;
     worker->done = 0;
     worker->block = block_take();
     worker->slot = slot_new();
+    memset((void *)(block_address(worker->block) + THREAD_FRAME_OFFSET), 0, PAGE_SIZE);
+}
+
+void worker_begin(struct worker *worker, uint32_t domain, uint32_t space, uint32_t account,
+                  enum thread_band band)
+{
     uint64_t frame = block_address(worker->block) + THREAD_FRAME_OFFSET;
-    memset((struct thread_frame *)frame, 0, PAGE_SIZE);
-    must(kernel_thread_create(account, worker->slot, SLOT_DOMAIN, frame, band, 0), "thread_create");
+    must(kernel_thread_create(account, worker->slot, domain, frame, band, 0), "thread_create");
     must(kernel_thread_start(worker->slot, space, (uint64_t)worker_entry, (uint64_t)worker),
          "thread_start");
+}
+
+void worker_start_in(struct worker *worker, void (*run)(struct worker *), uint32_t space,
+                     uint32_t account, enum thread_band band)
+{
+    worker_prepare(worker, run);
+    worker_begin(worker, SLOT_DOMAIN, space, account, band);
 }
 
 void worker_start(struct worker *worker, void (*run)(struct worker *), uint32_t space)

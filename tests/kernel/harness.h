@@ -55,6 +55,13 @@ struct worker {
     uint32_t done;
 };
 
+/*
+ * In two steps: what the first writes into the window may be cloned with it before the second makes
+ * the thread, in that copy's domain.
+ */
+void worker_prepare(struct worker *worker, void (*run)(struct worker *worker));
+void worker_begin(struct worker *worker, uint32_t domain, uint32_t space, uint32_t account,
+                  enum thread_band band);
 /* Start worker->run(worker) in a thread of its own, in that space or none. */
 void worker_start_in(struct worker *worker, void (*run)(struct worker *), uint32_t space,
                      uint32_t account, enum thread_band band);

@@ -363,6 +363,71 @@ static void test_copies_follow(void)
     application_space_end(&from);
 }
 
+/* Seen from a copy of this window, by a worker there: the pages behind `place` (0: a fault). */
+struct seen {
+    uint32_t asked;
+    uint32_t answered;
+    uint8_t value[2];
+    bool there;
+};
+static struct seen *seen;
+static const volatile uint8_t *looked_at;
+
+static void look(struct worker *worker)
+{
+    (void)worker;
+    for (uint32_t round = 1; round <= 3; round++) {
+        while (__atomic_load_n(&seen->asked, __ATOMIC_ACQUIRE) < round) {
+            (void)kernel_thread_park(clock_now_ns() + MILLISECOND_NS, PARK_UNINTERRUPTIBLE);
+        }
+        seen->there = probe((uint64_t)looked_at, PROBE_READ);
+        for (uint32_t i = 0; seen->there && i < 2; i++) {
+            seen->value[i] = looked_at[i * PAGE_SIZE];
+        }
+        __atomic_store_n(&seen->answered, round, __ATOMIC_RELEASE);
+    }
+}
+
+static void ask(uint32_t round)
+{
+    __atomic_store_n(&seen->asked, round, __ATOMIC_RELEASE);
+    wait_for(&seen->answered, round);
+}
+
+static void test_window_copy(uint64_t place)
+{
+    uint32_t shown = memory_new(SLOT_ACCOUNT, SIZE);
+    uint32_t shared = memory_new(SLOT_ACCOUNT, PAGE_SIZE);
+    volatile uint8_t *original = window_map_all(shown, SIZE);
+    seen = (struct seen *)(uintptr_t)window_map_all(shared, PAGE_SIZE);
+    original[0] = 7;
+    original[PAGE_SIZE] = 8;
+    must(map_at(place, RIGHT_READ, SIZE, shown, 0), "map");
+    looked_at = (const volatile uint8_t *)place;
+    ok(looked_at[0] == 7 && looked_at[PAGE_SIZE] == 8, "what a window shows");
+    struct worker worker;
+    worker_prepare(&worker, look);
+    uint32_t domain = slot_new();
+    uint32_t clone = slot_new();
+    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, SLOT_MEMORY, 0, WINDOW_SIZE), "clone");
+    must(kernel_regions_copy(domain, SLOT_DOMAIN, clone, SLOT_MEMORY), "copy");
+    harness_entries_set(domain);
+    worker_begin(&worker, domain, SLOT_NONE, SLOT_ACCOUNT, BAND_SERVICE);
+    ask(1);
+    ok(seen->there && seen->value[0] == 7 && seen->value[1] == 8, "its copy shows as well");
+    must(kernel_memory_discard(shown, 0, PAGE_SIZE), "discard");
+    ask(2);
+    ok(seen->there && seen->value[0] == 0 && seen->value[1] == 8, "a discarded page leaves it");
+    destroy(shown);
+    ask(3);
+    ok(!seen->there, "and so does a destroyed memory");
+    must(worker_kill(&worker), "kill");
+    destroy(domain);
+    destroy(clone);
+    destroy(shared);
+}
+
 void test_region(void)
 {
     log_line("# region");
@@ -379,5 +444,6 @@ void test_region(void)
     test_source(place);
     test_regions_copy();
     test_copies_follow();
+    test_window_copy(window_place(SIZE));
     destroy(memory);
 }
