@@ -190,8 +190,8 @@ def test_machine_check():
     ok(re.search(r"the last \d+ trace events.*\n  \d+ \d+ \d", said) is not None,
        "with the last events of the trace, if it was on", said)
 
-    with Machine(IMAGE) as machine:
-        at(machine, "syscall_entry")  # the first call of the first processor's first thread
+    with Machine(IMAGE, cpus=1) as machine:
+        at(machine, "syscall_entry")
         machine.monitor("mce 0 4 0xbe00000000000000 0x5 0 0")
         machine.go()
         said = machine.rest()
