@@ -25,16 +25,15 @@
 
 struct scheduler {
     struct run_queue queue;
-    uint32_t current_band; /* of the running thread, for others to read; when idle: 0 */
-    bool idle;             /* others read it to choose whom to wake */
-    bool reschedule;       /* own CPU: give the turn to another */
-    bool look;             /* own CPU: somebody on another one should rather run */
+    bool idle;       /* others read it to choose whom to wake */
+    bool reschedule; /* own CPU: give the turn to another */
+    bool look;       /* own CPU: somebody on another one should rather run */
 
     struct thread *handoff; /* run this next; state RUNNING */
     struct space *loaded_space;
     struct domain *loaded_domain;
     handle_t billing;            /* who pays for what was counted since tsc_billed */
-    handle_t own;                /* the own account of the thread that ran last */
+    handle_t own;                /* of the thread that ran last, when none runs: its own account */
     uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
     uint64_t application_billed; /* of the CPU's application_cycles */
     uint64_t tsc_looked;         /* at the other CPUs' queues */
@@ -178,7 +177,8 @@ __attribute__((noinline)) static void time_bill(const struct cpu *cpu)
     uint64_t application = cpu->application_cycles - scheduler->application_billed;
     scheduler->tsc_billed = cpu->tsc_since;
     scheduler->application_billed = cpu->application_cycles;
-    struct object *own = handle_object_dying(scheduler->own);
+    const struct thread *thread = cpu->current;
+    struct object *own = handle_object_dying(thread != NULL ? thread->billing_own : scheduler->own);
     struct object *billed = handle_object(scheduler->billing, OBJECT_ACCOUNT);
     billed = billed == NULL ? own : billed;
     if (scheduler->billing != 0 && billed != NULL) {
@@ -263,7 +263,7 @@ static void turn_add(struct cpu *cpu, const struct account *account, uint64_t *a
 {
     const struct scheduler *scheduler = scheduler_of(cpu);
     const struct thread *thread = __atomic_load_n(&cpu->current, __ATOMIC_RELAXED);
-    struct object *billed = thread == NULL ? NULL : handle_object(thread->billing, OBJECT_ACCOUNT);
+    struct object *billed = handle_object(scheduler->billing, OBJECT_ACCOUNT);
     if (billed == NULL || !account_is_ancestor(account, object_account(billed))) {
         return;
     }
@@ -271,7 +271,7 @@ static void turn_add(struct cpu *cpu, const struct account *account, uint64_t *a
     uint64_t turn = tsc_read() - since;
     uint64_t application = cpu->application_cycles - scheduler->application_billed;
     uint64_t personality = since - scheduler->tsc_billed - application;
-    *(thread->mode == MODE_APPLICATION ? &application : &personality) += turn;
+    *(thread != NULL && thread->mode == MODE_APPLICATION ? &application : &personality) += turn;
     if ((int64_t)(application | personality) >= 0) {
         *application_ns += clock_cycles_to_ns(application);
         *personality_ns += clock_cycles_to_ns(personality);
@@ -340,11 +340,17 @@ void scheduler_save(struct thread *thread)
     time_count(cpu_current(), thread, thread->mode);
 }
 
+static void current_leave(struct cpu *cpu)
+{
+    scheduler_of(cpu)->own = cpu->current->billing_own;
+    cpu->current = NULL;
+}
+
 void scheduler_detach(void)
 {
     struct cpu *cpu = cpu_current();
     billing_deactivate(cpu->current->billing);
-    cpu->current = NULL;
+    current_leave(cpu);
 }
 
 static void root_load(struct cpu *cpu, uint64_t root)
@@ -355,9 +361,15 @@ static void root_load(struct cpu *cpu, uint64_t root)
     }
 }
 
-/* Announce the new halves, load the root, then leave the old ones: never unannounced. */
+/*
+ * Announce the new halves, load the root, then leave the old ones: never unannounced. A root
+ * belongs to one pair of halves.
+ */
 static void halves_load(struct cpu *cpu, struct space *space, struct domain *domain, uint64_t root)
 {
+    if (cpu->root_loaded == root) {
+        return;
+    }
     struct scheduler *scheduler = scheduler_of(cpu);
     struct space *old_space = scheduler->loaded_space;
     struct domain *old_domain = scheduler->loaded_domain;
@@ -418,8 +430,6 @@ static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
     fpu_restore(next->fpu);
     bases_restore(next->fs_base, next->gs_base);
     cpu_set_trap_stack(cpu, (uint64_t)(&next->registers + 1));
-    scheduler_of(cpu)->current_band = next->band;
-    scheduler_of(cpu)->own = next->billing_own;
     /* RUNNING before we look at attention: pairs with thread_attend. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
@@ -473,12 +483,19 @@ static void queue_offer(const struct scheduler *scheduler)
     }
 }
 
+/* Of the thread that runs there; 0 of none. */
+static uint32_t current_band(uint32_t number)
+{
+    const struct thread *current = __atomic_load_n(&cpus[number]->current, __ATOMIC_RELAXED);
+    return current == NULL ? 0 : current->band;
+}
+
 /* A CPU that runs a lower band than the thread's; else the one where it ran last. */
 static uint32_t busy_cpu(const struct thread *thread)
 {
     uint32_t number = thread->cpu;
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if (schedulers[number].current_band < thread->band) {
+        if (current_band(number) < thread->band) {
             return number;
         }
         number = number + 1 == cpu_count ? 0 : number + 1;
@@ -506,8 +523,8 @@ static void place(struct thread *thread)
         if (current != NULL && band > current->band) {
             scheduler->reschedule = true;
         }
-    } else if (sleeps || scheduler->idle || band > scheduler->current_band ||
-               (band == scheduler->current_band && scheduler->slice_end_tsc == 0)) {
+    } else if (sleeps || scheduler->idle || band > current_band(target) ||
+               (band == current_band(target) && scheduler->slice_end_tsc == 0)) {
         /* It must wake; or preempt; or begin to share the band by slices. */
         cpu_kick(target);
     }
@@ -739,7 +756,7 @@ static void current_requeue(struct cpu *cpu)
     if (current->trap_on_preemption) {
         thread_attend_self(current, ATTENTION_PREEMPTED);
     }
-    cpu->current = NULL;
+    current_leave(cpu);
     run_queue_add(&scheduler->queue, current);
 }
 
@@ -842,7 +859,6 @@ static struct thread *idle(struct cpu *cpu)
     billing_switch(cpu, 0);
     scheduler->slice_end_tsc = 0;
     scheduler->reschedule = false;
-    scheduler->current_band = 0;
     scheduler->idle = true;
     struct thread *next;
     for (;;) {
@@ -957,16 +973,6 @@ void scheduler_save_for_switch(struct cpu *cpu, struct thread *thread)
     fpu_save(thread->fpu);
     bases_save(&thread->fs_base, &thread->gs_base);
     time_count(cpu, thread, MODE_PERSONALITY);
-}
-
-void scheduler_bill_for_switch(const struct cpu *cpu, const struct thread *thread,
-                               handle_t next_billing)
-{
-    billing_switch(cpu, next_billing);
-    if (thread->billing != next_billing) {
-        billing_activate(next_billing);
-        billing_deactivate(thread->billing);
-    }
 }
 
 void scheduler_switch(struct cpu *cpu, struct thread *next)

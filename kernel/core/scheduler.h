@@ -57,14 +57,12 @@ void scheduler_handoff(struct thread *thread);
 bool scheduler_may_switch(const struct cpu *cpu, uint32_t band);
 
 /*
- * The three parts of such a switch: save the current thread, and count its time; before its account
- * changes hands, let it pay unless the next thread's account is the same, which then takes over
- * that somebody billed to it runs; leave the kernel with the
- * next, which is RUNNING on this CPU, in personality mode, while the former waits.
+ * The two parts of such a switch: save the current thread, and count its time; leave the kernel
+ * with the next, which is RUNNING on this CPU, in personality mode and billed to the same account,
+ * while the former waits. That account takes over that somebody billed to it runs, and pays at the
+ * end of the turn.
  */
 void scheduler_save_for_switch(struct cpu *cpu, struct thread *thread);
-void scheduler_bill_for_switch(const struct cpu *cpu, const struct thread *thread,
-                               handle_t next_billing);
 __attribute__((noreturn)) void scheduler_switch(struct cpu *cpu, struct thread *next);
 
 /* Give up the rest of the turn. */

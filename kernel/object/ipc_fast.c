@@ -5,8 +5,8 @@
  *   both    the message carries no capabilities; no deadline is involved; nobody else is due on
  *           this CPU (scheduler_may_switch); the slots offered for capabilities have their leaves;
  *   call    a receiver waits; the caller's interruption, if it minds one, is not pending;
- *   reply   the token names the caller that was received last; no call waits; the signal, if
- *           there is one, is bound to this endpoint and has no bits.
+ *   reply   the token names the caller that was received last, and pays; no call waits; the signal,
+ *           if there is one, is bound to this endpoint and has no bits.
  *
  * Otherwise nothing has changed, and the general way does it all, errors too. Saving
  * the current thread's context is no change: it may be saved again.
@@ -151,7 +151,6 @@ static inline struct thread *call(struct cpu *cpu, struct thread *caller)
         return NULL;
     }
     caller->restarted = 0;
-    scheduler_bill_for_switch(cpu, caller, caller->billing);
     words_copy(caller, receiver, header);
     receiver->registers.rdi = header;
     receiver->registers.rsi = gate->badge;
@@ -235,11 +234,10 @@ static inline struct thread *reply_receive(struct cpu *cpu, struct thread *serve
     spin_lock(&endpoint->lock);
     struct thread *caller =
         nothing_waits(endpoint, signal) ? caller_ready(endpoint, token, cpu) : NULL;
-    if (caller == NULL) {
+    if (caller == NULL || caller->billing != server->billing) {
         spin_unlock(&endpoint->lock);
         return NULL;
     }
-    scheduler_bill_for_switch(cpu, server, caller->billing);
     server->restarted = 0;
     server_wait(server, endpoint, signal);
     words_copy(server, caller, header);
