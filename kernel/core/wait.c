@@ -34,22 +34,24 @@ bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum
 {
     for (;;) {
         spin_lock(&thread->lock);
-        enum thread_state state = thread->state;
+        enum thread_state state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
         struct object *waiting_at = thread->waiting_at;
         uint64_t current_sequence = thread->wait_sequence;
-        bool allowed = filter == WAIT_ANY || thread->interruptible;
         spin_unlock(&thread->lock);
-        if (!state_waits(state) || !allowed || (sequence != 0 && sequence != current_sequence)) {
+        if (!state_waits(state) || (sequence != 0 && sequence != current_sequence)) {
             return false;
         }
-        /* The queue's lock comes before the thread's: look again with both. */
+        /* The queue's lock comes before the thread's, and the short ways of calls take it alone:
+         * look again with both. */
         struct spinlock *outer = queue_lock(state, waiting_at);
         if (outer != NULL) {
             spin_lock(outer);
         }
         spin_lock(&thread->lock);
-        bool same = thread->state == state && thread->wait_sequence == current_sequence;
-        if (same) {
+        bool same = thread->state == state && thread->wait_sequence == current_sequence &&
+                    thread->waiting_at == waiting_at;
+        bool ends = same && (filter == WAIT_ANY || thread->interruptible);
+        if (ends) {
             if (outer != NULL) {
                 list_remove(&thread->wait_node);
             }
@@ -59,10 +61,12 @@ bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum
         if (outer != NULL) {
             spin_unlock(outer);
         }
-        if (same) {
+        if (ends) {
             timer_disarm(thread);
             scheduler_ready(thread);
-            return true;
+        }
+        if (same) {
+            return ends;
         }
     }
 }

@@ -23,5 +23,4 @@ static inline void wait_finish(struct thread *thread, status_t status)
 {
     thread->registers.rax = status;
     thread->state = THREAD_READY;
-    thread->waiting_at = NULL;
 }

@@ -1,13 +1,14 @@
 /*
  * Calls: gate_call, endpoint_reply_receive, endpoint_restart and the ends of object/endpoint.c, both
  * ways of object/ipc_fast.c, wait_cancel of core/wait.c. Two callers and one server on CPUs of their
- * own; one caller's calls have deadlines, or the other is destroyed at any moment; the received calls
- * may be restarted, and in the end the endpoint is destroyed. What happens under a thread's lock is one
- * step; between the steps under the endpoint's lock come those of others that take only the thread's.
+ * own; one caller's calls have deadlines, or the other is destroyed or interrupted at any moment; the
+ * received calls may be restarted, and in the end the endpoint is destroyed. What happens under a
+ * thread's lock is one step; between the steps under the endpoint's lock come those of others that take
+ * only the thread's. The short way of a call takes none but the endpoint's: each change is a step.
  *
  * Properties: each call ends once, and its caller comes to know it: nobody is left waiting when the
- * endpoint is gone; a reply reaches the call that it answers, or nobody; a thread stands in one queue
- * at most, and whoever takes it out holds the endpoint's lock.
+ * endpoint is gone, or after an interruption; a reply reaches the call that it answers, or nobody; a
+ * thread stands in one queue at most, and whoever takes it out holds the endpoint's lock.
  */
 mtype = { RUNNING, READY, RECEIVING, CALLING, AWAITING, DEAD };
 mtype = { NOWHERE, IN_RECEIVERS, IN_CALLERS, IN_AWAITING };
@@ -15,8 +16,9 @@ mtype = { NOWHERE, IN_RECEIVERS, IN_CALLERS, IN_AWAITING };
 #define TIMED_OUT 2
 #define CLOSED    3
 #define RESTARTED 4
+#define INTERRUPTED 5
 
-#define PATIENT 0 /* its calls have no deadline; it may be destroyed */
+#define PATIENT 0 /* its calls have no deadline; it may be destroyed, or interrupted */
 #define TIMED   1 /* it calls twice, so that a late reply could meet the next call */
 #define SERVER  2
 #define THREADS 3
@@ -29,6 +31,7 @@ byte status[THREADS];
 byte ends[THREADS]; /* of the present wait */
 byte answered[2];   /* the sequence that the reply was meant for */
 bool armed;         /* the timer of TIMED */
+bool interruption; /* of PATIENT */
 bool dying;
 bool gone;
 bool token; /* of the call that was received last */
@@ -86,14 +89,27 @@ inline run_again(who)
 /* ipc_fast.c: both change places under the endpoint's lock. */
 inline call_short(me)
 {
-    atomic {
-        unlink(SERVER);
-        deliver(me);
-        ends[SERVER]++;
-        status[SERVER] = OK;
-        state[SERVER] = RUNNING;
-        unlock()
-    }
+    sequence[me]++;
+#ifdef BUG_INTERRUPTION_EARLY
+    refused = interruption;
+#endif
+    state[me] = AWAITING;
+#ifndef BUG_INTERRUPTION_EARLY
+    refused = interruption;
+#endif
+    if
+    :: refused -> atomic { state[me] = RUNNING; status[me] = INTERRUPTED; ends[me] = 1; unlock() }
+    :: else ->
+       link(me, IN_AWAITING);
+       atomic {
+           unlink(SERVER);
+           deliver(me);
+           ends[SERVER]++;
+           status[SERVER] = OK
+       };
+       state[SERVER] = RUNNING;
+       unlock()
+    fi
 }
 
 inline call_general(me)
@@ -126,7 +142,9 @@ inline call(me)
         short_way = me == PATIENT && place[SERVER] == IN_RECEIVERS;
         if
         :: refused -> status[me] = CLOSED; ends[me] = 1; unlock()
-        :: !refused && short_way -> sequence[me]++; state[me] = AWAITING; link(me, IN_AWAITING)
+        :: !refused && short_way
+        :: !refused && !short_way && me == PATIENT && interruption ->
+           refused = true; status[me] = INTERRUPTED; ends[me] = 1; unlock()
         :: else ->
            sequence[me]++;
            armed = armed || me == TIMED;
@@ -240,7 +258,8 @@ proctype server()
 inline cancel(who, how, wanted)
 {
     do
-    :: atomic { seen = state[who]; seen_sequence = sequence[who] };
+    :: seen = state[who];
+       seen_sequence = sequence[who];
        if
        :: (seen != RECEIVING && seen != CALLING && seen != AWAITING) ||
           (wanted != 0 && wanted != seen_sequence) -> break
@@ -299,6 +318,17 @@ proctype killer()
     }
 }
 
+/* thread_interrupt: from then on it waits no more. */
+proctype interrupter()
+{
+    mtype seen;
+    byte seen_sequence;
+    bool same;
+    interruption = true;
+    cancel(PATIENT, INTERRUPTED, 0);
+    atomic { endpoint_lock == 0 -> assert(state[PATIENT] != CALLING && state[PATIENT] != AWAITING) }
+}
+
 inline wake_all(queue, how)
 {
     do
@@ -349,6 +379,7 @@ init
         if
         :: run timer()
         :: run killer()
+        :: run interrupter()
         fi;
         run ender()
     }

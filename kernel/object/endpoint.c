@@ -293,7 +293,7 @@ static struct thread *reply_deliver(struct thread *server, struct endpoint *endp
     struct thread *caller = object_thread(object);
     spin_lock(&endpoint->lock);
     spin_lock(&caller->lock);
-    bool waits = caller->state == THREAD_AWAITING_REPLY &&
+    bool waits = __atomic_load_n(&caller->state, __ATOMIC_ACQUIRE) == THREAD_AWAITING_REPLY &&
                  caller->waiting_at == &endpoint->object && endpoint_token(caller) == token;
     if (waits) {
         caller->registers.rdi = message_transfer(server, caller, header);

@@ -11,9 +11,10 @@
  * Otherwise nothing has changed, and the general way does it all, errors too. Saving
  * the current thread's context is no change: it may be saved again.
  *
- * A thread that waits here changes its state under the endpoint's lock and its own. The endpoint's
- * is held from the last check to the last change, so both threads change at once for all others.
- * Model: kernel/model/call.pml.
+ * The endpoint's lock is held from the last check to the last change, so both threads change at
+ * once for all others. Their own locks are not taken: who looks at a thread under that lock alone
+ * looks again under the endpoint's before it changes anything (wait_cancel). Model:
+ * kernel/model/call.pml.
  */
 #include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
@@ -89,12 +90,9 @@ static bool timer_is_armed(const struct thread *thread)
 static void take_over(struct thread *thread, const struct cpu *cpu)
 {
     list_remove(&thread->wait_node);
-    spin_lock(&thread->lock);
     thread->registers.rax = STATUS_OK;
-    thread->waiting_at = NULL;
     thread->cpu = cpu->number;
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
-    spin_unlock(&thread->lock);
 }
 
 /* The receiver that can take over from the caller, or NULL. Under the endpoint's lock. */
@@ -107,22 +105,29 @@ static struct thread *receiver_ready(struct endpoint *endpoint, const struct cpu
     return timer_is_armed(receiver) || !scheduler_may_switch(cpu, receiver->band) ? NULL : receiver;
 }
 
+/* In this order: whoever sees that it waits sees where. */
+static void wait_begin(struct thread *thread, enum thread_state state, struct endpoint *endpoint)
+{
+    thread->wait_sequence++;
+    thread->waiting_at = &endpoint->object;
+    __atomic_store_n(&thread->state, state, __ATOMIC_RELEASE);
+}
+
 /* From running to waiting for the reply; false when it must not wait. */
 static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64_t header)
 {
-    bool interruptible = header & MESSAGE_INTERRUPTIBLE;
-    spin_lock(&caller->lock);
-    bool waits = !interruptible ||
-                 !(__atomic_load_n(&caller->attention, __ATOMIC_ACQUIRE) & ATTENTION_INTERRUPT);
-    if (waits) {
-        caller->wait_sequence++;
-        caller->interruptible = interruptible;
-        caller->waiting_at = &endpoint->object;
-        caller->state = THREAD_AWAITING_REPLY;
-        list_append(&endpoint->awaiting, &caller->wait_node);
+    caller->interruptible = header & MESSAGE_INTERRUPTIBLE;
+    wait_begin(caller, THREAD_AWAITING_REPLY, endpoint);
+    if (caller->interruptible) {
+        /* Who interrupts sets this first, then looks whether we wait. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&caller->attention, __ATOMIC_RELAXED) & ATTENTION_INTERRUPT) {
+            caller->state = THREAD_RUNNING;
+            return false;
+        }
     }
-    spin_unlock(&caller->lock);
-    return waits;
+    list_append(&endpoint->awaiting, &caller->wait_node);
+    return true;
 }
 
 /* Returns the receiver, which takes over, or NULL. */
@@ -188,14 +193,10 @@ static void server_wait(struct thread *server, struct endpoint *endpoint,
                         const struct signal *signal)
 {
     server->billing = server->billing_own;
-    spin_lock(&server->lock);
-    server->wait_sequence++;
     server->interruptible = true;
     server->receive_signal = signal == NULL ? 0 : object_handle(&signal->object, 0);
-    server->waiting_at = &endpoint->object;
-    server->state = THREAD_RECEIVING;
+    wait_begin(server, THREAD_RECEIVING, endpoint);
     list_append(&endpoint->receivers, &server->wait_node);
-    spin_unlock(&server->lock);
 }
 
 /* The signal of that slot, if it is bound to the endpoint already. */

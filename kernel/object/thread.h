@@ -5,8 +5,9 @@
  * application mode (everything unresolved is forwarded to the window). A blocked thread owns no
  * kernel stack: its registers are here, and whoever wakes it writes the results into them.
  *
- * State changes are made under `lock` (model: kernel/model/park.pml). A thread's registers, FPU
- * area and mode belong to the CPU that runs it, and to whoever holds its lock while it waits.
+ * State changes are made under `lock` (model: kernel/model/park.pml), but for the short ways of
+ * calls, which hold only the endpoint's (object/ipc_fast.c). A thread's registers, FPU area and
+ * mode belong to the CPU that runs it, and to whoever holds its lock while it waits.
  */
 #pragma once
 
@@ -82,7 +83,7 @@ struct thread {
     bool unparked;
     bool interruptible;         /* of the present wait */
     struct list_node wait_node; /* run queue, or the queue of what it waits at */
-    struct object *waiting_at;  /* endpoint or signal */
+    struct object *waiting_at;  /* endpoint or signal, of the present wait or an earlier one */
     uint64_t wait_sequence;     /* counts waits, so that a timer knows its own */
     uint64_t wait_mask;         /* SIGNAL_WAIT */
     uint64_t call_header;       /* CALLING: what will be delivered */
