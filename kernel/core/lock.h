@@ -56,7 +56,7 @@ static inline void spin_order_note(const struct spinlock *lock, bool taken)
 #endif
 
 /* A second lock of one class, where the class has an order of its own (accounts: child first). */
-static inline void spin_lock_nested(struct spinlock *lock)
+static inline __attribute__((always_inline)) void spin_lock_nested(struct spinlock *lock)
 {
     while (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0, 0)) {
         spin_wait(lock);
@@ -68,7 +68,7 @@ static inline void spin_unlock_nested(struct spinlock *lock)
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
-static inline void spin_lock(struct spinlock *lock)
+static inline __attribute__((always_inline)) void spin_lock(struct spinlock *lock)
 {
     spin_order_check(lock);
     spin_lock_nested(lock);

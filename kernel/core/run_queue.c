@@ -259,6 +259,21 @@ void run_queue_add(struct run_queue *queue, struct thread *thread)
     spin_unlock(&queue->lock);
 }
 
+struct thread *run_queue_take_only(struct run_queue *queue)
+{
+    if (queue->only == NULL) {
+        return NULL;
+    }
+    spin_lock(&queue->lock);
+    struct thread *thread = queue->only;
+    if (thread != NULL) {
+        (void)only_remove(queue);
+        thread->state = THREAD_RUNNING;
+    }
+    spin_unlock(&queue->lock);
+    return thread;
+}
+
 /*
  * A thread with that key goes before one of another CPU with the key `limit`. Threads of one
  * account have the same: then it does if it stood here for several turns, behind one who stays
@@ -325,17 +340,10 @@ uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band)
 struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t cpu, uint64_t limit)
 {
     spin_lock(&queue->lock);
-    struct thread *thread = queue->only;
-    if (thread != NULL && thread->band == band && limit == 0 && !account_quotas_exist()) {
-        (void)only_remove(queue);
-    } else {
-        only_into_trees(queue);
-        thread = first_thread(queue, band, limit);
-        if (thread != NULL) {
-            group_leave(queue, thread);
-        }
-    }
+    only_into_trees(queue);
+    struct thread *thread = first_thread(queue, band, limit);
     if (thread != NULL) {
+        group_leave(queue, thread);
         if (thread->cpu != cpu) {
             thread_moved(thread);
         }

@@ -7,7 +7,7 @@
  * throttled ones, unless a thread in personality mode waits that may go on.
  *
  * A thread that comes into an empty queue, which is the usual case, stays outside the trees until
- * another one comes: it is the queue's *only* one.
+ * another one comes, or somebody compares it with others: it is the queue's *only* one.
  *
  * A thread that is in the queue has the state READY, and the queue's lock guards its wait_node.
  */
@@ -54,6 +54,12 @@ void run_queue_add(struct run_queue *queue, struct thread *thread);
  * goes before a thread of another CPU with the key `limit` (0: any does).
  */
 struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t cpu, uint64_t limit);
+
+/*
+ * Take the only thread, if there is no other, RUNNING from now on on the queue's CPU. It does not
+ * look at quotas.
+ */
+struct thread *run_queue_take_only(struct run_queue *queue);
 
 /* first_key of the band, made right. */
 uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band);

@@ -36,7 +36,7 @@ struct scheduler {
     handle_t own;                /* of the thread that ran last, when none runs: its own account */
     uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
     uint64_t application_billed; /* of the CPU's application_cycles */
-    uint64_t tsc_looked;         /* at the other CPUs' queues */
+    uint64_t look_tsc;           /* when to look at the other CPUs' queues again */
     uint64_t slice_end_tsc;      /* of the turn; 0: it has no end */
     uint64_t tick_tsc;           /* 0: none is due */
 
@@ -388,7 +388,8 @@ static void halves_load(struct cpu *cpu, struct space *space, struct domain *dom
             }
         }
     }
-    root_load(cpu, root);
+    cpu->root_loaded = root;
+    cr3_write(root);
     if (space != old_space && old_space != NULL) {
         region_map_unloaded(&old_space->map, cpu->bit);
     }
@@ -449,7 +450,7 @@ static void switch_to(struct cpu *cpu, struct thread *next)
 /* --- waking ---------------------------------------------------------------------------------- */
 
 /* Make one sleeping CPU look for work, the next one from that CPU on. False: none sleeps. */
-static bool idle_claim(uint32_t near, uint32_t *out)
+__attribute__((noinline)) static bool idle_claim(uint32_t near, uint32_t *out)
 {
     uint64_t idle;
     while ((idle = __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED)) != 0) {
@@ -464,12 +465,17 @@ static bool idle_claim(uint32_t near, uint32_t *out)
     return false;
 }
 
+static bool somebody_idle(void)
+{
+    return __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED) != 0;
+}
+
 /* Work came to a busy CPU's queue. A CPU that falls asleep looks at the queues after it said so. */
 static void idle_wake(uint32_t near)
 {
     uint32_t number;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (idle_claim(near, &number)) {
+    if (somebody_idle() && idle_claim(near, &number)) {
         cpu_kick(number);
     }
 }
@@ -503,10 +509,28 @@ static uint32_t busy_cpu(const struct thread *thread)
     return thread->cpu;
 }
 
-static void place(struct thread *thread)
+/*
+ * The usual case: it waits for the current thread on the CPU where it ran last, and is not due
+ * before that. False when it is not so.
+ */
+static bool place_here(struct thread *thread)
+{
+    struct cpu *self = cpu_current();
+    const struct thread *current = self->current;
+    if (thread->cpu != self->number || current == NULL || current->band < thread->band ||
+        somebody_idle() || (cpu_count > 1 && busy_cpu(thread) != self->number)) {
+        return false;
+    }
+    trace(TRACE_WAKE, 0, object_number(&thread->object), self->number);
+    run_queue_add(&scheduler_of(self)->queue, thread);
+    idle_wake(self->number);
+    return true;
+}
+
+__attribute__((noinline)) static void place(struct thread *thread)
 {
     uint32_t target;
-    bool sleeps = idle_claim(thread->cpu, &target);
+    bool sleeps = somebody_idle() && idle_claim(thread->cpu, &target);
     if (!sleeps) {
         target = busy_cpu(thread);
     }
@@ -536,7 +560,9 @@ static void place(struct thread *thread)
 void scheduler_ready(struct thread *thread)
 {
     billing_activate(thread->billing);
-    place(thread);
+    if (!place_here(thread)) {
+        place(thread);
+    }
 }
 
 void scheduler_handoff(struct thread *thread)
@@ -591,14 +617,9 @@ static struct run_queue *furthest_behind(struct scheduler *own, uint32_t band, u
 }
 
 /* Once a turn a CPU compares its own with what waits elsewhere. */
-static bool look_around(const struct cpu *cpu)
+static bool look_is_due(const struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
-    if (cpu->tsc_since - scheduler->tsc_looked < clock_ns_to_cycles(SLICE_NS)) {
-        return false;
-    }
-    scheduler->tsc_looked = cpu->tsc_since;
-    return true;
+    return cpu->tsc_since >= scheduler_of(cpu)->look_tsc;
 }
 
 static struct thread *take(struct run_queue *queue, uint32_t band, const struct cpu *cpu)
@@ -622,9 +643,19 @@ static struct thread *take_furthest_behind(struct cpu *cpu, uint32_t band)
     return next;
 }
 
+/* Who waits here alone, unless quotas or other CPUs must be looked at. */
+static struct thread *take_only(const struct cpu *cpu)
+{
+    bool look = scheduler_turn_bounds != 0 || look_is_due(cpu);
+    return look ? NULL : run_queue_take_only(&scheduler_of(cpu)->queue);
+}
+
 static struct thread *take_first(struct cpu *cpu)
 {
-    bool look = look_around(cpu);
+    bool look = look_is_due(cpu);
+    if (look) {
+        scheduler_of(cpu)->look_tsc = cpu->tsc_since + clock_ns_to_cycles(SLICE_NS);
+    }
     struct thread *next = NULL;
     for (uint32_t band = BANDS; band-- > 0 && next == NULL;) {
         next = look ? take_furthest_behind(cpu, band) : take(&scheduler_of(cpu)->queue, band, cpu);
@@ -707,7 +738,8 @@ static struct thread *choose(struct cpu *cpu)
     if (scheduler_turn_bounds != 0) {
         scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
     }
-    struct thread *next = take_first(cpu);
+    struct thread *next = take_only(cpu);
+    next = next != NULL ? next : take_first(cpu);
     return next != NULL ? next : steal(cpu);
 }
 
@@ -749,7 +781,7 @@ static void current_requeue(struct cpu *cpu)
         return;
     }
     if (look) {
-        scheduler->tsc_looked = 0;
+        scheduler->look_tsc = 0;
     }
     scheduler_save(current);
     time_bill(cpu);
@@ -954,7 +986,24 @@ void scheduler_return(struct thread *thread)
     kernel_leave(thread);
 }
 
-/* --- the direct switch ----------------------------------------------------------------------- */
+/* --- short ways ------------------------------------------------------------------------------ */
+
+void scheduler_next(struct cpu *cpu)
+{
+    const struct scheduler *scheduler = scheduler_of(cpu);
+    bool more = cpu->deferred != 0 || scheduler->reschedule || scheduler->handoff != NULL;
+    struct thread *next = more ? NULL : take_only(cpu);
+    if (next == NULL) {
+        scheduler_leave();
+    }
+    billing_switch(cpu, next->billing);
+    context_load(cpu, next, root_of(next));
+    if (next->attention != 0) {
+        scheduler_leave();
+    }
+    cpu->kernel_entries++;
+    kernel_leave(next);
+}
 
 bool scheduler_may_switch(const struct cpu *cpu, uint32_t band)
 {

@@ -112,7 +112,7 @@ inline run_again()
     fi
 }
 
-/* call_thread_park */
+/* thread_park */
 inline park(may_interrupt)
 {
 #ifdef BUG_PARK_UNLOCKED

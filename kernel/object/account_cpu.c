@@ -179,11 +179,6 @@ void account_clock_advance(uint32_t band, uint64_t virtual_ns)
 
 /* --- quota ----------------------------------------------------------------------------------- */
 
-bool account_quotas_exist(void)
-{
-    return load(&accounts_with_quota) != 0;
-}
-
 static int64_t left_of(const struct account_cpu *cpu)
 {
     return __atomic_load_n(&cpu->left_ns, __ATOMIC_RELAXED);
@@ -215,7 +210,7 @@ static void quota_refill(struct account_cpu *cpu, uint64_t quota_ns, uint64_t no
 enum throttle account_throttle(struct account *account, struct quota_state *state)
 {
     enum throttle worst = THROTTLE_NONE;
-    if (!account_quotas_exist()) {
+    if (load(&accounts_with_quota) == 0) {
         return worst;
     }
     uint64_t now_ns = clock_now_ns();

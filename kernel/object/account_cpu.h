@@ -67,8 +67,6 @@ void account_count_throttled(struct account *cause, uint64_t ns);
 /* How long a thread of the account may run before its quotas must be looked at; UINT64_MAX. */
 uint64_t account_turn_ns(struct account *account);
 
-bool account_quotas_exist(void);
-
 /* INVALID_ARGUMENT outside [1, 262144]; [1 ms, 10 s]. A quota of 0 is none. */
 status_t account_set_weight(struct account *account, uint64_t weight);
 status_t account_set_period(struct account *account, uint64_t period_ns);

@@ -33,7 +33,3 @@ static inline uint64_t endpoint_token(const struct thread *caller)
 {
     return object_handle(&caller->object, (uint32_t)(caller->wait_sequence & 0xff));
 }
-
-/* The short ways of gate_call and endpoint_reply_receive, from entry.S; kernel_call if need be. */
-__attribute__((noreturn)) void ipc_call(struct thread *caller);
-__attribute__((noreturn)) void ipc_reply_receive(struct thread *server);

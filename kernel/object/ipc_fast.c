@@ -22,6 +22,7 @@
 #include "kernel/object/domain.h"
 #include "kernel/object/endpoint.h"
 #include "kernel/object/gate.h"
+#include "kernel/object/short_ways.h"
 #include "kernel/object/signal.h"
 #include "kernel/object/thread.h"
 
@@ -35,13 +36,6 @@ static uint32_t counts(uint64_t header)
 static bool header_plain(uint64_t header)
 {
     return counts(header) <= MESSAGE_WORDS;
-}
-
-static struct object *find(const struct thread *thread, uint64_t slot, enum object_type type,
-                           uint32_t rights)
-{
-    handle_t handle = domain_slot(thread->domain, slot);
-    return handle_rights(handle) & rights ? handle_object(handle, type) : NULL;
 }
 
 /* The leaves of the slots offered for capabilities exist. */
@@ -70,11 +64,14 @@ static void words_copy(const struct thread *from, struct thread *to, uint64_t he
     uint64_t *target = to->frame->message;
     size_t words = counts(header);
     size_t i = 0;
-    for (; i + 4 <= words; i += 4) {
-        target[i] = source[i];
-        target[i + 1] = source[i + 1];
-        target[i + 2] = source[i + 2];
-        target[i + 3] = source[i + 3];
+    if (words >= 4) {
+        do {
+            target[i] = source[i];
+            target[i + 1] = source[i + 1];
+            target[i + 2] = source[i + 2];
+            target[i + 3] = source[i + 3];
+            i += 4;
+        } while (i + 4 <= words);
     }
     for (; i < words; i++) {
         target[i] = source[i];
@@ -135,7 +132,7 @@ static inline struct thread *call(struct cpu *cpu, struct thread *caller)
 {
     const struct registers *arguments = &caller->registers;
     uint64_t header = arguments->rsi;
-    struct object *object = find(caller, arguments->rdi, OBJECT_GATE, RIGHT_CALL);
+    struct object *object = short_way_find(caller, arguments->rdi, OBJECT_GATE, RIGHT_CALL);
     if (object == NULL || !header_plain(header) || arguments->rdx != DEADLINE_NEVER) {
         return NULL;
     }
@@ -207,7 +204,7 @@ static bool signal_find(const struct thread *server, uint64_t slot, const struct
     if (slot == 0) {
         return true;
     }
-    struct object *object = find(server, slot, OBJECT_SIGNAL, RIGHT_READ);
+    struct object *object = short_way_find(server, slot, OBJECT_SIGNAL, RIGHT_READ);
     if (object == NULL) {
         return false;
     }
@@ -222,7 +219,7 @@ static inline struct thread *reply_receive(struct cpu *cpu, struct thread *serve
     const struct registers *arguments = &server->registers;
     uint64_t token = arguments->rsi;
     uint64_t header = arguments->rdx;
-    struct object *object = find(server, arguments->rdi, OBJECT_ENDPOINT, RIGHT_RECEIVE);
+    struct object *object = short_way_find(server, arguments->rdi, OBJECT_ENDPOINT, RIGHT_RECEIVE);
     if (object == NULL || !header_plain(header)) {
         return NULL;
     }

@@ -48,21 +48,30 @@ static struct thread *waiter_take(struct signal *signal)
     return NULL;
 }
 
+/* The same after the bits were set under the lock: whoever begins to wait from then on sees them.
+ */
+static struct thread *waiter_next(struct signal *signal)
+{
+    if (list_empty(&signal->waiters)) {
+        return NULL;
+    }
+    spin_lock(&signal->lock);
+    struct thread *thread = waiter_take(signal);
+    spin_unlock(&signal->lock);
+    return thread;
+}
+
 void signal_set(struct signal *signal, uint64_t bits)
 {
     spin_lock(&signal->lock);
     signal->bits |= bits;
     handle_t endpoint = signal->endpoint;
+    struct thread *thread = waiter_take(signal);
     spin_unlock(&signal->lock);
-    for (;;) {
-        spin_lock(&signal->lock);
-        struct thread *thread = waiter_take(signal);
-        spin_unlock(&signal->lock);
-        if (thread == NULL) {
-            break;
-        }
+    while (thread != NULL) {
         timer_disarm(thread);
         scheduler_ready(thread);
+        thread = waiter_next(signal);
     }
     struct object *bound = endpoint == 0 ? NULL : handle_object(endpoint, OBJECT_ENDPOINT);
     if (bound != NULL) {
@@ -120,12 +129,9 @@ static status_t wait_begin(struct thread *thread, struct signal *signal, uint64_
     return status;
 }
 
-status_t call_signal_wait(struct call *call)
+status_t signal_wait(struct thread *thread, struct signal *signal, uint64_t mask,
+                     uint64_t deadline_ns, uint64_t *out_bits)
 {
-    struct thread *thread = call->thread;
-    struct signal *signal = object_signal(call->object);
-    uint64_t mask = call->argument[1];
-    uint64_t deadline_ns = call->argument[2];
     if (mask == 0) {
         return STATUS_INVALID_ARGUMENT;
     }
@@ -135,7 +141,7 @@ status_t call_signal_wait(struct call *call)
     uint64_t bits = signal->bits & mask;
     signal->bits &= ~bits;
     if (bits != 0) {
-        call->result[0] = bits;
+        *out_bits = bits;
     } else if (signal->object.dying) {
         status = STATUS_CLOSED;
     } else if (deadline_ns == 0) {
@@ -145,6 +151,12 @@ status_t call_signal_wait(struct call *call)
     }
     spin_unlock(&signal->lock);
     return status;
+}
+
+status_t call_signal_wait(struct call *call)
+{
+    return signal_wait(call->thread, object_signal(call->object), call->argument[1],
+                       call->argument[2], &call->result[0]);
 }
 
 bool signal_destroy_step(struct signal *signal)

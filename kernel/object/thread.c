@@ -26,7 +26,9 @@ _Static_assert(offsetof(struct thread, root_application) == 232, "entry.S T_ROOT
 _Static_assert(offsetof(struct thread, frame_address) == 256, "entry.S T_FRAME_ADDR");
 _Static_assert(offsetof(struct thread, mode_cycles) == 264, "entry.S T_PERS_CYCLES, T_APP_CYCLES");
 _Static_assert(offsetof(struct cpu, tsc_since) == 48, "entry.S CPU_TSC_SINCE");
-_Static_assert(CALL_gate_call == 2 && CALL_endpoint_reply_receive == 5, "entry.S");
+_Static_assert(CALL_gate_call == 2 && CALL_endpoint_reply_receive == 5 && CALL_signal_raise == 10 &&
+                   CALL_signal_wait == 11 && CALL_thread_park == 40 && CALL_thread_unpark == 41,
+               "entry.S");
 _Static_assert((THREAD_REGISTERS + sizeof(struct registers)) % 16 == 0, "RSP0 is aligned");
 
 static status_t create_check(struct call *call, struct domain **domain_out)
@@ -244,11 +246,9 @@ status_t call_thread_interrupt(struct call *call)
     }
 }
 
-status_t call_thread_park(struct call *call)
+status_t thread_park(struct thread *thread, uint64_t deadline_ns, uint64_t flags)
 {
-    struct thread *thread = call->thread;
-    uint64_t deadline_ns = call->argument[0];
-    bool interruptible = !(call->argument[1] & PARK_UNINTERRUPTIBLE);
+    bool interruptible = !(flags & PARK_UNINTERRUPTIBLE);
     scheduler_save(thread);
     spin_lock(&thread->lock);
     status_t status = STATUS_OK;
@@ -270,9 +270,13 @@ status_t call_thread_park(struct call *call)
     return status;
 }
 
-status_t call_thread_unpark(struct call *call)
+status_t call_thread_park(struct call *call)
 {
-    struct thread *thread = object_thread(call->object);
+    return thread_park(call->thread, call->argument[0], call->argument[1]);
+}
+
+void thread_unpark(struct thread *thread)
+{
     spin_lock(&thread->lock);
     bool woken = thread->state == THREAD_PARKED;
     if (woken) {
@@ -285,6 +289,11 @@ status_t call_thread_unpark(struct call *call)
         timer_disarm(thread);
         scheduler_ready(thread);
     }
+}
+
+status_t call_thread_unpark(struct call *call)
+{
+    thread_unpark(object_thread(call->object));
     return STATUS_OK;
 }
 

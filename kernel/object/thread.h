@@ -144,6 +144,10 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
 /* The registers with which a stopped thread will enter personality mode. */
 void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);
 
+/* The caller's thread waits: OK, INTERRUPTED, TIMED_OUT, or CALL_BLOCKED and it was detached. */
+status_t thread_park(struct thread *thread, uint64_t deadline_ns, uint64_t flags);
+void thread_unpark(struct thread *thread);
+
 bool thread_destroy_step(struct thread *thread);
 
 /* Put the caller into another space of its domain, or none; the roots follow. */

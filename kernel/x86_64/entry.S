@@ -68,6 +68,10 @@
 #define CAUSE_SYSCALL 1
 #define CALL_GATE_CALL     2
 #define CALL_REPLY_RECEIVE 5
+#define CALL_SIGNAL_RAISE  10
+#define CALL_SIGNAL_WAIT   11
+#define CALL_THREAD_PARK   40
+#define CALL_THREAD_UNPARK 41
 #define USER_RFLAGS   0x202
 /* What an application may have in RFLAGS: arithmetic flags, TF, DF, AC, ID. */
 #define ALLOWED_RFLAGS 0x240dd5
@@ -191,16 +195,20 @@ resume_slow:
     /* RCX and R11 may hold the frame's words by now; the slow path reads the frame itself. */
 kernel_call_slow:
     save_call
+    pushq $0 /* instead of a return address */
     cmpl $CALL_GATE_CALL, %esi
-    je 3f
+    je ipc_call
     cmpl $CALL_REPLY_RECEIVE, %esi
-    je 4f
-    call kernel_call
-    ud2
-3:  call ipc_call
-    ud2
-4:  call ipc_reply_receive
-    ud2
+    je ipc_reply_receive
+    cmpl $CALL_THREAD_UNPARK, %esi
+    je short_thread_unpark
+    cmpl $CALL_THREAD_PARK, %esi
+    je short_thread_park
+    cmpl $CALL_SIGNAL_RAISE, %esi
+    je short_signal_raise
+    cmpl $CALL_SIGNAL_WAIT, %esi
+    je short_signal_wait
+    jmp kernel_call
 
 /*
  * In place of syscall_entry while the trace is on. Every register is as it was when trace_syscall is
