@@ -63,7 +63,8 @@ static void test_park(void)
 
 struct interrupted {
     uint32_t signal;
-    uint32_t gate;
+    uint32_t gate;   /* nobody receives its calls */
+    uint32_t silent; /* somebody does, and never answers */
     uint32_t round;
     uint32_t failures;
     uint32_t space;
@@ -72,13 +73,22 @@ struct interrupted {
 static status_t wait_somehow(const struct interrupted *test, uint32_t round)
 {
     struct kernel_results results;
-    switch (round % 3) {
+    switch (round % 4) {
     case 0:
         return kernel_thread_park(DEADLINE_NEVER, 0);
     case 1:
         return kernel_signal_wait(test->signal, 1, DEADLINE_NEVER, &results);
+    case 2:
+        return kernel_gate_call(test->silent, MESSAGE_INTERRUPTIBLE, DEADLINE_NEVER, &results);
     default:
         return kernel_gate_call(test->gate, MESSAGE_INTERRUPTIBLE, DEADLINE_NEVER, &results);
+    }
+}
+
+static void receive_only(struct worker *worker)
+{
+    struct kernel_results call;
+    while (kernel_endpoint_receive(worker->argument, 0, DEADLINE_NEVER, &call) == STATUS_OK) {
     }
 }
 
@@ -101,10 +111,15 @@ static void test_interrupt(void)
     struct application_space space;
     application_space_make(&space, SLOT_ACCOUNT, SLOT_DOMAIN);
     uint32_t endpoint = slot_new();
-    struct interrupted test = {.signal = slot_new(), .gate = slot_new()};
+    uint32_t heard = slot_new();
+    struct interrupted test = {.signal = slot_new(), .gate = slot_new(), .silent = slot_new()};
     must(kernel_signal_create(SLOT_ACCOUNT, test.signal), "signal");
     must(kernel_endpoint_create(SLOT_ACCOUNT, endpoint), "endpoint");
     must(kernel_gate_create(SLOT_ACCOUNT, test.gate, endpoint, 1), "gate");
+    must(kernel_endpoint_create(SLOT_ACCOUNT, heard), "endpoint");
+    must(kernel_gate_create(SLOT_ACCOUNT, test.silent, heard, 1), "gate");
+    struct worker server = {.argument = heard};
+    worker_start(&server, receive_only, SLOT_NONE);
     struct worker worker = {.context = &test};
     worker_start(&worker, interrupted, space.space);
     for (uint32_t round = 1; round <= INTERRUPT_ROUNDS; round++) {
@@ -118,8 +133,8 @@ static void test_interrupt(void)
     }
     worker_join(&worker);
     ok(test.failures == 0,
-       "an interruption reaches park, signal_wait and gate_call, and stays until "
-       "the application was to run");
+       "an interruption reaches park, signal_wait and gate_call, received or not, and stays "
+       "until the application was to run");
     must(kernel_thread_interrupt(SLOT_THREAD, INTERRUPT_NOW, 0), "interrupt");
     ok_status(kernel_thread_park(0, 0), STATUS_INTERRUPTED, "a pending one is reported at once");
     ok_status(kernel_thread_park(0, PARK_UNINTERRUPTIBLE), STATUS_TIMED_OUT,
@@ -129,6 +144,9 @@ static void test_interrupt(void)
        "it is delivered instead of running the application");
     must(kernel_thread_set_space(SLOT_NONE), "set_space");
     ok_status(kernel_thread_park(0, 0), STATUS_TIMED_OUT, "once");
+    destroy(heard); /* and its receiver comes to its end */
+    worker_join(&server);
+    destroy(test.silent);
     destroy(test.gate);
     destroy(endpoint);
     destroy(test.signal);
