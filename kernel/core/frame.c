@@ -95,8 +95,7 @@ void frames_init(const struct ram_range *ranges, uint32_t count)
 }
 
 /* A frame of either list, with one reference; NULL: there is none. Under the lock. */
-static inline __attribute__((always_inline)) struct frame *any_take(bool want_zeroed,
-                                                                    bool *is_zeroed)
+static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
 {
     struct frame_list *list = want_zeroed ? &zeroed : &dirty;
     if (list->count == 0) {

@@ -224,7 +224,8 @@ void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
     }
 }
 
-struct frame *account_frame_take(struct account *account, bool zeroed)
+/* In one piece: every page fault that needs memory comes through here. */
+__attribute__((flatten)) struct frame *account_frame_take(struct account *account, bool zeroed)
 {
     struct payer *payer;
     if (payer_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &payer) != STATUS_OK) {
