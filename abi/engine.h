@@ -11,7 +11,8 @@ enum engine_slot {
     ENGINE_SLOT_INIT = 19,       /* gate: init.idl */
     ENGINE_SLOT_CONTAINERS = 20, /* account, READ PAY: parent of every container's account */
     ENGINE_SLOT_BUNDLE = 21,     /* memory, READ EXECUTE: the personality is a file of it */
-    ENGINE_SLOT_PLATFORM = 22,   /* platform, READ WRITE: free memory, the trace */
+    ENGINE_SLOT_PLATFORM = 22,   /* platform, READ WRITE: free memory, the trace's switch */
+    ENGINE_SLOT_TRACE = 23,      /* memory, READ: the trace's rings */
     ENGINE_SLOT_DEVICE = 24,     /* first slot of the virtio-console grant (lib/virtio/grant.h) */
     ENGINE_SLOT_FIRST_FREE = 64,
 };

@@ -18,6 +18,16 @@ enum object_type {
 };
 #undef OBJECT
 
+/* Sets of types. */
+#define OBJECT(name, number, meaning) TYPE_##name = 1 << (number),
+enum object_types {
+#include "abi/objects.def"
+    TYPE_HALF = TYPE_DOMAIN | TYPE_SPACE, /* what has regions */
+    TYPE_ANY = (1 << OBJECT_TYPES) - 1,
+    TYPE_NONE = 0,
+};
+#undef OBJECT
+
 #define RIGHT(name, bit, meaning) RIGHT_##name = 1 << (bit),
 enum right {
 #include "abi/rights.def"
@@ -75,7 +85,7 @@ enum trap_cause {
 enum interrupt_when {
     INTERRUPT_NOW = 0,           /* no value */
     INTERRUPT_AFTER_TIME = 1,    /* once, when the thread has run for so many nanoseconds in all, in
-                                    both modes (thread_read); UINT64_MAX: never */
+                                    both modes (thread_usage); UINT64_MAX: never */
     INTERRUPT_ON_PREEMPTION = 2, /* 1: whenever it lost the CPU unasked or comes back on another;
                                     0: no longer */
 };
@@ -167,6 +177,7 @@ enum account_kind {
     ACCOUNT_KINDS,
 };
 
+/* What object_read tells of an account. */
 struct account_usage {
     uint64_t bytes[ACCOUNT_KINDS]; /* this account alone, by kind */
     uint64_t bytes_total;          /* with its children */
@@ -184,6 +195,7 @@ struct account_usage {
     uint64_t cpu_period_ns;
 };
 
+/* Of a thread. */
 struct thread_usage {
     uint64_t application_ns;
     uint64_t personality_ns;
@@ -192,6 +204,7 @@ struct thread_usage {
 #define THREAD_STATE_READY   1
 #define THREAD_STATE_RUNNING 2
 
+/* Of a domain: which fault ended it. */
 #define DOMAIN_REPORT_FRAMES 16
 struct domain_report {
     uint64_t cause; /* enum trap_cause, 0: the domain has not ended by a fault */
@@ -211,13 +224,7 @@ enum platform_lock {
 };
 #undef LOCK
 
-/* What platform_read does to the trace (abi/trace.h). */
-enum trace_mode {
-    TRACE_MODE_SAME = 0,
-    TRACE_MODE_OFF = 1,
-    TRACE_MODE_ON = 2,
-};
-
+/* Of the platform. */
 struct platform_state {
     uint64_t memory_bytes;      /* all that the kernel manages */
     uint64_t memory_free_bytes; /* frames nobody owns now */
@@ -225,6 +232,12 @@ struct platform_state {
     uint64_t cpus;
     uint64_t now_ns;
     uint64_t lock_contended[PLATFORM_LOCKS]; /* how often one was found held */
+};
+
+/* What platform_set changes. */
+enum platform_setting {
+    PLATFORM_WALL_NS = 0, /* the wall clock, to nanoseconds since 1970; needs CONTROL too */
+    PLATFORM_TRACE = 1,   /* 1: the trace (abi/trace.h) is written, 0: no longer; needs READ too */
 };
 
 #define MEMORY_DMA   UINT64_MAX
@@ -266,6 +279,7 @@ enum init_slot {
     INIT_SLOT_PLATFORM = SLOT_FIRST, /* every right */
     INIT_SLOT_BUNDLE,                /* the archive of programs, read and execute */
     INIT_SLOT_BOOT,                  /* struct boot_info */
+    INIT_SLOT_TRACE,                 /* the rings of abi/trace.h, read */
 };
 
 #define BOOT_COMMAND_LINE 2048

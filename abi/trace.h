@@ -1,5 +1,5 @@
 /*
- * The trace: what happens on each CPU, for whoever may read the platform. A memory of one ring
+ * The trace: what happens on each CPU, for whom init gives it to. A memory of one ring
  * after the other, one per CPU, read-only. Each ring is written by its own CPU: the count
  * first, then the event. Read while the trace is off, or read `written` again afterwards and trust
  * only the events since that minus TRACE_RING_EVENTS, but for the last two, which may be half

@@ -11,6 +11,7 @@ struct thread;
 struct call {
     struct thread *thread;
     struct object *object;
+    uint32_t rights; /* that the capability carried */
     uint64_t argument[6];
     uint64_t result[3];
     bool restarted; /* this thread's last call returned CALL_RESTART: most likely this one */

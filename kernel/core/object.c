@@ -3,6 +3,7 @@
 
 #include "kernel/core/assert.h"
 #include "kernel/core/barrier.h"
+#include "kernel/core/call.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/lock.h"
@@ -159,17 +160,17 @@ struct object *handle_object_dying(handle_t handle)
     return generation == handle >> 32 && object != &object_none ? object : NULL;
 }
 
-status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,
-                         uint32_t rights, struct object **out)
+status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, uint32_t rights,
+                         struct object **out)
 {
     uint32_t had;
-    return capability_find_rights(caller, slot, type, rights, out, &had);
+    return capability_find_rights(caller, slot, types, rights, out, &had);
 }
 
-status_t capability_find_rights(struct thread *caller, uint64_t slot, enum object_type type,
+status_t capability_find_rights(struct thread *caller, uint64_t slot, uint32_t types,
                                 uint32_t rights, struct object **out, uint32_t *out_rights)
 {
-    return domain_find(caller->domain, slot, type, rights, out, out_rights);
+    return domain_find(caller->domain, slot, types, rights, out, out_rights);
 }
 
 handle_t capability_handle(struct thread *caller, uint64_t slot)
@@ -191,6 +192,40 @@ void capability_put(struct thread *caller, uint64_t slot, handle_t handle)
     }
     (void)domain_put(caller->domain, slot, handle);
 }
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+/* What object_read leaves in the frame's message, by type. */
+static const struct {
+    size_t size_bytes;
+    void (*read)(struct object *object, void *out);
+} states[OBJECT_TYPES] = {
+    [OBJECT_ACCOUNT] = {sizeof(struct account_usage), account_read},
+    [OBJECT_DOMAIN] = {sizeof(struct domain_report), domain_read},
+    [OBJECT_THREAD] = {sizeof(struct thread_usage), thread_read},
+    [OBJECT_PLATFORM] = {sizeof(struct platform_state), platform_read},
+};
+
+_Static_assert(sizeof(struct account_usage) <= MESSAGE_BYTES &&
+                   sizeof(struct domain_report) <= MESSAGE_BYTES &&
+                   sizeof(struct thread_usage) <= MESSAGE_BYTES &&
+                   sizeof(struct platform_state) <= MESSAGE_BYTES,
+               "every structure fits into the frame's message");
+
+status_t call_object_read(struct call *call)
+{
+    struct object *object = call->object;
+    if (call->argument[1] != object->type || states[object->type].read == NULL) {
+        return STATUS_WRONG_TYPE;
+    }
+    if (states[object->type].size_bytes != call->argument[2]) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    states[object->type].read(object, call->thread->frame->message);
+    return STATUS_OK;
+}
+
+/* --- destruction ----------------------------------------------------------------------------- */
 
 bool object_destroy_step(struct object *object)
 {

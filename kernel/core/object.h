@@ -135,15 +135,15 @@ static inline __attribute__((always_inline)) struct object *handle_object(handle
 struct object *handle_object_dying(handle_t handle);
 
 /*
- * Find what a slot of the caller's table names. BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT. Type
- * OBJECT_NONE accepts every type.
+ * Find what a slot of the caller's table names, an object of one of the types (enum
+ * object_types). BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT.
  */
 struct thread;
-status_t capability_find(struct thread *caller, uint64_t slot, enum object_type type,
-                         uint32_t rights, struct object **out);
+status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, uint32_t rights,
+                         struct object **out);
 
 /* And all the rights that the same handle carries: a second look may find another one there. */
-status_t capability_find_rights(struct thread *caller, uint64_t slot, enum object_type type,
+status_t capability_find_rights(struct thread *caller, uint64_t slot, uint32_t types,
                                 uint32_t rights, struct object **out, uint32_t *out_rights);
 
 /* The handle itself, with the rights it carries. */

@@ -10,6 +10,7 @@
 #include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/core/sealed.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/memory.h"
@@ -159,6 +160,7 @@ void start_init(uint64_t tsc_at_start)
     give(domain, INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
     give(domain, INIT_SLOT_BUNDLE, memory_object(bundle), read_execute);
     give(domain, INIT_SLOT_BOOT, memory_object(image_memory(&boot_memory, PAGE_SIZE)), RIGHT_READ);
+    give(domain, INIT_SLOT_TRACE, trace_object(), RIGHT_READ);
 
     thread_set_start(thread, entry, 0);
     thread->state = THREAD_READY;

@@ -50,9 +50,9 @@ void trace_set(bool on)
     }
 }
 
-handle_t trace_handle(void)
+struct object *trace_object(void)
 {
-    return object_handle(memory_object(memory), RIGHT_READ);
+    return memory_object(memory);
 }
 
 /* An NMI may come in between and write its own event: into the next place. */

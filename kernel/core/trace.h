@@ -20,8 +20,8 @@ void trace_set(bool on);
 /* Take the entry that fits: after trace_set, on each CPU. */
 void trace_follow(void);
 
-/* A handle on the memory, with the right READ. */
-handle_t trace_handle(void);
+/* The memory. */
+struct object *trace_object(void);
 
 __attribute__((cold, noinline)) void trace_write(enum trace_kind kind, uint32_t detail,
                                                  uint64_t word0, uint64_t word1);

@@ -35,52 +35,20 @@
 
 struct call_entry {
     call_handler handler;
-    uint8_t type; /* enum object_type; CALL_TYPE_HALF */
+    uint16_t types; /* of the first argument, enum object_types; TYPE_NONE: it is no capability */
     uint8_t rights;
 };
-
-#define CALL_TYPE_NONE     OBJECT_NONE
-#define CALL_TYPE_ACCOUNT  OBJECT_ACCOUNT
-#define CALL_TYPE_DOMAIN   OBJECT_DOMAIN
-#define CALL_TYPE_SPACE    OBJECT_SPACE
-#define CALL_TYPE_MEMORY   OBJECT_MEMORY
-#define CALL_TYPE_THREAD   OBJECT_THREAD
-#define CALL_TYPE_ENDPOINT OBJECT_ENDPOINT
-#define CALL_TYPE_GATE     OBJECT_GATE
-#define CALL_TYPE_SIGNAL   OBJECT_SIGNAL
-#define CALL_TYPE_IRQ      OBJECT_IRQ
-#define CALL_TYPE_IOPORT   OBJECT_IOPORT
-#define CALL_TYPE_PLATFORM OBJECT_PLATFORM
-#define CALL_TYPE_HALF     0xff
 
 #define CALLS_BOUND 64
 _Static_assert(KERNEL_CALLS <= CALLS_BOUND, "every call's number is below the bound");
 
 #define RIGHT_0 0
 #define KERNEL_CALL(number, name, arguments, results, type_, rights_, shape, meaning)              \
-    [number] = {.handler = call_##name, .type = CALL_TYPE_##type_, .rights = RIGHT_##rights_},
+    [number] = {.handler = call_##name, .types = TYPE_##type_, .rights = RIGHT_##rights_},
 static const struct call_entry calls[CALLS_BOUND] = {
 #include "abi/syscalls.def"
 };
 #undef KERNEL_CALL
-
-static status_t call_find_object(struct thread *thread, const struct call_entry *entry,
-                                 struct call *call)
-{
-    if (entry->type == OBJECT_NONE) {
-        return STATUS_OK;
-    }
-    bool half = entry->type == CALL_TYPE_HALF;
-    enum object_type type = half ? OBJECT_NONE : (enum object_type)entry->type;
-    uint32_t had;
-    status_t status =
-        domain_find(thread->domain, call->argument[0], type, entry->rights, &call->object, &had);
-    if (half && status == STATUS_OK && call->object->type != OBJECT_DOMAIN &&
-        call->object->type != OBJECT_SPACE) {
-        return STATUS_WRONG_TYPE;
-    }
-    return status;
-}
 
 void kernel_call(struct thread *thread)
 {
@@ -98,7 +66,10 @@ void kernel_call(struct thread *thread)
     status_t status = STATUS_NOT_SUPPORTED;
     if (number < KERNEL_CALLS) {
         const struct call_entry *entry = &calls[index_bound(number, CALLS_BOUND)];
-        status = call_find_object(thread, entry, &call);
+        status = entry->types == TYPE_NONE
+                     ? STATUS_OK
+                     : domain_find(thread->domain, registers->rdi, entry->types, entry->rights,
+                                   &call.object, &call.rights);
         if (status == STATUS_OK) {
             status = entry->handler(&call);
         }

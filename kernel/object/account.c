@@ -427,7 +427,7 @@ static status_t set_alert(struct call *call, struct account *account)
     struct object *signal = NULL;
     if (call->argument[3] != 0) {
         status_t status =
-            capability_find(call->thread, call->argument[3], OBJECT_SIGNAL, RIGHT_WRITE, &signal);
+            capability_find(call->thread, call->argument[3], TYPE_SIGNAL, RIGHT_WRITE, &signal);
         if (status != STATUS_OK) {
             return status;
         }
@@ -496,9 +496,9 @@ static const struct account *held_by(const struct account *account)
     return account;
 }
 
-status_t call_account_read(struct call *call)
+void account_read(struct object *object, void *out)
 {
-    struct account *account = object_account(call->object);
+    struct account *account = object_account(object);
     const struct account_cpu *cpu = &account->cpu;
     const struct account *held = held_by(account);
     struct account_usage usage = {
@@ -520,8 +520,7 @@ status_t call_account_read(struct call *call)
     usage.threads = account->threads;
     usage.limit_threads = account->limit_threads;
     spin_unlock(&account->lock);
-    memcpy(call->thread->frame->message, &usage, sizeof(usage));
-    return STATUS_OK;
+    memcpy(out, &usage, sizeof(usage));
 }
 
 /* --- destruction ----------------------------------------------------------------------------- */

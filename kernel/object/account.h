@@ -95,4 +95,7 @@ void account_object_gone(struct account *payer, uint64_t bytes);
 void account_link_object(struct account *payer, struct object *object);
 void account_unlink_object(struct account *payer, struct object *object);
 
+/* struct account_usage, for object_read. */
+void account_read(struct object *object, void *out);
+
 bool account_destroy_step(struct object *object);

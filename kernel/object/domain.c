@@ -9,16 +9,6 @@
 #include "kernel/object/thread.h"
 #include "lib/base/string.h"
 
-struct region_map *domain_window(struct domain *domain)
-{
-    return &domain->window;
-}
-
-bool domain_is_open(const struct domain *domain)
-{
-    return domain->open;
-}
-
 status_t domain_create(struct account *payer, bool open, struct domain **out)
 {
     struct object *object;
@@ -89,7 +79,7 @@ status_t call_domain_watch(struct call *call)
     struct domain *domain = object_domain(call->object);
     struct object *signal;
     status_t status =
-        capability_find(call->thread, call->argument[1], OBJECT_SIGNAL, RIGHT_WRITE, &signal);
+        capability_find(call->thread, call->argument[1], TYPE_SIGNAL, RIGHT_WRITE, &signal);
     if (status != STATUS_OK) {
         return status;
     }
@@ -104,15 +94,12 @@ status_t call_domain_watch(struct call *call)
     return STATUS_OK;
 }
 
-status_t call_domain_report(struct call *call)
+void domain_read(struct object *object, void *out)
 {
-    struct domain *domain = object_domain(call->object);
-    struct domain_report report;
+    struct domain *domain = object_domain(object);
     spin_lock(&domain->lock);
-    report = domain->report;
+    memcpy(out, &domain->report, sizeof(domain->report));
     spin_unlock(&domain->lock);
-    memcpy(call->thread->frame->message, &report, sizeof(report));
-    return STATUS_OK;
 }
 
 void domain_end(struct domain *domain, const struct domain_report *report)

@@ -46,10 +46,6 @@ static inline struct domain *object_domain(struct object *object)
     return CONTAINER_OF(object, struct domain, object);
 }
 
-/* What the memory half asks of a domain. */
-struct region_map *domain_window(struct domain *domain);
-bool domain_is_open(const struct domain *domain);
-
 status_t domain_create(struct account *payer, bool open, struct domain **out);
 bool domain_destroy_step(struct domain *domain);
 
@@ -87,20 +83,22 @@ status_t domain_reserve(struct domain *domain, uint64_t slot);
 /* False when somebody filled the slot meanwhile. */
 bool domain_put(struct domain *domain, uint64_t slot, handle_t handle);
 
+/* struct domain_report, for object_read. */
+void domain_read(struct object *object, void *out);
+
 /* Stop every thread of the domain for good, keep the report, tell the watcher. */
 void domain_end(struct domain *domain, const struct domain_report *report);
 
 /* capability_find in a domain's table, inline. */
-static inline status_t domain_find(const struct domain *domain, uint64_t slot,
-                                   enum object_type type, uint32_t rights, struct object **out,
-                                   uint32_t *out_rights)
+static inline status_t domain_find(const struct domain *domain, uint64_t slot, uint32_t types,
+                                   uint32_t rights, struct object **out, uint32_t *out_rights)
 {
     handle_t handle = domain_slot(domain, slot);
     struct object *object = handle_object(handle, OBJECT_NONE);
     if (object == NULL) {
         return STATUS_BAD_CAPABILITY;
     }
-    if (type != OBJECT_NONE && object->type != type) {
+    if (!(types >> object->type & 1)) {
         return STATUS_WRONG_TYPE;
     }
     if ((handle_rights(handle) & rights) != rights) {

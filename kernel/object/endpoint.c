@@ -188,7 +188,7 @@ static status_t signal_argument(struct call *call, uint64_t slot, struct signal 
         return STATUS_OK;
     }
     struct object *object;
-    status_t status = capability_find(call->thread, slot, OBJECT_SIGNAL, RIGHT_READ, &object);
+    status_t status = capability_find(call->thread, slot, TYPE_SIGNAL, RIGHT_READ, &object);
     if (status == STATUS_OK) {
         *out = object_signal(object);
     }

@@ -6,7 +6,7 @@ status_t call_gate_create(struct call *call)
 {
     struct object *endpoint;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_ENDPOINT, RIGHT_CALL, &endpoint);
+        capability_find(call->thread, call->argument[2], TYPE_ENDPOINT, RIGHT_CALL, &endpoint);
     if (status != STATUS_OK) {
         return status;
     }

@@ -20,7 +20,7 @@ status_t call_ioport_create(struct call *call)
     }
     struct object *account;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_ACCOUNT, RIGHT_PAY, &account);
+        capability_find(call->thread, call->argument[2], TYPE_ACCOUNT, RIGHT_PAY, &account);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
     }

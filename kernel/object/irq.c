@@ -55,10 +55,10 @@ status_t call_irq_create(struct call *call)
     struct object *account;
     struct object *signal;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_ACCOUNT, RIGHT_PAY, &account);
+        capability_find(call->thread, call->argument[2], TYPE_ACCOUNT, RIGHT_PAY, &account);
     if (status == STATUS_OK) {
         status =
-            capability_find(call->thread, call->argument[4], OBJECT_SIGNAL, RIGHT_WRITE, &signal);
+            capability_find(call->thread, call->argument[4], TYPE_SIGNAL, RIGHT_WRITE, &signal);
     }
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
@@ -83,13 +83,6 @@ status_t call_irq_create(struct call *call)
     capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
     call->result[0] = MSI_ADDRESS | (uint64_t)apic_id() << 12;
     call->result[1] = irq->vector;
-    return STATUS_OK;
-}
-
-status_t call_irq_acknowledge(struct call *call)
-{
-    /* Edge-triggered sources and MSIs are never masked: there is nothing to let through again. */
-    (void)call;
     return STATUS_OK;
 }
 

@@ -174,7 +174,7 @@ static status_t memory_clone_from(struct memory *from, uint64_t offset, struct m
 status_t call_memory_clone(struct call *call)
 {
     struct object *object;
-    status_t status = capability_find(call->thread, call->argument[2], OBJECT_MEMORY,
+    status_t status = capability_find(call->thread, call->argument[2], TYPE_MEMORY,
                                       RIGHT_READ | RIGHT_CONTROL, &object);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
@@ -210,7 +210,7 @@ status_t call_memory_view(struct call *call)
     struct object *object;
     uint32_t had;
     status_t status =
-        capability_find_rights(call->thread, call->argument[2], OBJECT_MEMORY, 0, &object, &had);
+        capability_find_rights(call->thread, call->argument[2], TYPE_MEMORY, 0, &object, &had);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
     }
@@ -387,7 +387,7 @@ status_t call_memory_move(struct call *call)
     struct memory *to = object_memory(call->object);
     struct object *object;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_MEMORY, RIGHT_CONTROL, &object);
+        capability_find(call->thread, call->argument[2], TYPE_MEMORY, RIGHT_CONTROL, &object);
     if (status != STATUS_OK) {
         return status;
     }
@@ -502,7 +502,7 @@ status_t call_memory_create_platform(struct call *call)
     bool pinned = physical == MEMORY_DMA;
     struct object *account;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_ACCOUNT, RIGHT_PAY, &account);
+        capability_find(call->thread, call->argument[2], TYPE_ACCOUNT, RIGHT_PAY, &account);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
     }

@@ -9,34 +9,9 @@
 #include "kernel/x86_64/memory_map.h"
 #include "lib/base/string.h"
 
-_Static_assert(sizeof(struct platform_state) <= MESSAGE_BYTES, "fits into the frame's message");
-
-status_t call_platform_read(struct call *call)
+void platform_read(struct object *object, void *out)
 {
-    uint64_t mode = call->argument[1];
-    uint64_t slot = call->argument[2];
-    if (mode > TRACE_MODE_ON) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    if (mode != TRACE_MODE_SAME || slot != SLOT_NONE) {
-        /* The trace tells what every container does, and costs all of them time. */
-        struct object *platform;
-        status_t status = capability_find(call->thread, call->argument[0], OBJECT_PLATFORM,
-                                          RIGHT_READ | RIGHT_WRITE, &platform);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    if (slot != SLOT_NONE) {
-        status_t status = capability_check_empty(call->thread, slot);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        capability_put(call->thread, slot, trace_handle());
-    }
-    if (mode != TRACE_MODE_SAME) {
-        trace_set(mode == TRACE_MODE_ON);
-    }
+    (void)object;
     struct platform_state state = {
         .memory_bytes = machine.ram_bytes,
         .memory_free_bytes = frames_free_bytes(),
@@ -47,14 +22,32 @@ status_t call_platform_read(struct call *call)
     for (uint32_t i = 0; i < LOCK_CLASSES; i++) {
         state.lock_contended[i] = __atomic_load_n(&lock_contended[i], __ATOMIC_RELAXED);
     }
-    memcpy(call->thread->frame->message, &state, sizeof(state));
-    return STATUS_OK;
+    memcpy(out, &state, sizeof(state));
 }
 
-status_t call_clock_set(struct call *call)
+status_t call_platform_set(struct call *call)
 {
-    clock_set_wall(call->argument[1]);
-    return STATUS_OK;
+    uint64_t value = call->argument[2];
+    switch (call->argument[1]) {
+    case PLATFORM_WALL_NS:
+        if (!(call->rights & RIGHT_CONTROL)) {
+            return STATUS_NO_RIGHT;
+        }
+        clock_set_wall(value);
+        return STATUS_OK;
+    case PLATFORM_TRACE:
+        /* The trace tells what every container does, and costs all of them time. */
+        if (!(call->rights & RIGHT_READ)) {
+            return STATUS_NO_RIGHT;
+        }
+        if (value > 1) {
+            return STATUS_INVALID_ARGUMENT;
+        }
+        trace_set(value == 1);
+        return STATUS_OK;
+    default:
+        return STATUS_INVALID_ARGUMENT;
+    }
 }
 
 /* A line of text as it came, but for control characters: the log is read on terminals. */

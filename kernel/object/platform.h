@@ -6,3 +6,6 @@
 struct platform {
     struct object object;
 };
+
+/* struct platform_state, for object_read. */
+void platform_read(struct object *object, void *out);

@@ -421,7 +421,7 @@ static status_t memory_argument(struct call *call, uint64_t slot, uint32_t right
     }
     struct object *object;
     status_t status =
-        capability_find_rights(call->thread, slot, OBJECT_MEMORY, rights, &object, out_rights);
+        capability_find_rights(call->thread, slot, TYPE_MEMORY, rights, &object, out_rights);
     if (status == STATUS_OK) {
         *out = object_memory(object);
     }
@@ -654,10 +654,7 @@ status_t call_regions_copy(struct call *call)
     uint32_t rights_to;
     uint32_t rights_from;
     status_t status =
-        capability_find(call->thread, call->argument[1], OBJECT_NONE, RIGHT_CONTROL, &object);
-    if (status == STATUS_OK && object->type != OBJECT_DOMAIN && object->type != OBJECT_SPACE) {
-        status = STATUS_WRONG_TYPE;
-    }
+        capability_find(call->thread, call->argument[1], TYPE_HALF, RIGHT_CONTROL, &object);
     if (status == STATUS_OK) {
         status = memory_argument(call, call->argument[2], RIGHT_READ | RIGHT_WRITE, &memory_to,
                                  &rights_to);

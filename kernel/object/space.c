@@ -120,7 +120,7 @@ status_t call_space_create(struct call *call)
 {
     struct object *object;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_DOMAIN, RIGHT_CONTROL, &object);
+        capability_find(call->thread, call->argument[2], TYPE_DOMAIN, RIGHT_CONTROL, &object);
     if (status == STATUS_OK) {
         status = capability_check_empty(call->thread, call->argument[1]);
     }

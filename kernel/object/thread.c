@@ -35,7 +35,7 @@ static status_t create_check(struct call *call, struct domain **domain_out)
 {
     struct object *object;
     status_t status =
-        capability_find(call->thread, call->argument[2], OBJECT_DOMAIN, RIGHT_CONTROL, &object);
+        capability_find(call->thread, call->argument[2], TYPE_DOMAIN, RIGHT_CONTROL, &object);
     if (status != STATUS_OK) {
         return status;
     }
@@ -156,7 +156,7 @@ status_t call_thread_start(struct call *call)
     if (call->argument[1] != 0) {
         struct object *object;
         status_t status =
-            capability_find(call->thread, call->argument[1], OBJECT_SPACE, RIGHT_CONTROL, &object);
+            capability_find(call->thread, call->argument[1], TYPE_SPACE, RIGHT_CONTROL, &object);
         if (status != STATUS_OK) {
             return status;
         }
@@ -198,7 +198,7 @@ status_t call_thread_set_space(struct call *call)
     if (call->argument[0] != 0) {
         struct object *object;
         status_t status =
-            capability_find(thread, call->argument[0], OBJECT_SPACE, RIGHT_CONTROL, &object);
+            capability_find(thread, call->argument[0], TYPE_SPACE, RIGHT_CONTROL, &object);
         if (status != STATUS_OK) {
             return status;
         }
@@ -307,9 +307,9 @@ status_t call_thread_yield(struct call *call)
 _Static_assert(THREAD_READY == THREAD_STATE_READY && THREAD_RUNNING == THREAD_STATE_RUNNING,
                "states as abi/kernel.h tells them");
 
-status_t call_thread_read(struct call *call)
+void thread_read(struct object *object, void *out)
 {
-    struct thread *thread = object_thread(call->object);
+    const struct thread *thread = object_thread(object);
     uint64_t turn = scheduler_turn_cycles(thread);
     bool application = thread->mode == MODE_APPLICATION;
     struct thread_usage usage = {
@@ -319,8 +319,7 @@ status_t call_thread_read(struct call *call)
             clock_cycles_to_ns(thread->mode_cycles[MODE_PERSONALITY] + (application ? 0 : turn)),
         .state = thread->state,
     };
-    memcpy(call->thread->frame->message, &usage, sizeof(usage));
-    return STATUS_OK;
+    memcpy(out, &usage, sizeof(usage));
 }
 
 /* Make sure that it never runs again; false while a CPU still runs it. */

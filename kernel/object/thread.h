@@ -147,6 +147,8 @@ void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);
 /* The caller's thread waits: OK, INTERRUPTED, TIMED_OUT, or CALL_BLOCKED and it was detached. */
 status_t thread_park(struct thread *thread, uint64_t deadline_ns, uint64_t flags);
 void thread_unpark(struct thread *thread);
+/* struct thread_usage, for object_read. */
+void thread_read(struct object *object, void *out);
 
 bool thread_destroy_step(struct thread *thread);
 

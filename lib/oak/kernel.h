@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "lib/base/string.h"
 #include "lib/base/types.h"
 
 struct kernel_results {
@@ -115,4 +116,18 @@ static inline struct thread_frame *thread_frame_self(void)
     __asm__ volatile("mov %%rsp, %0" : "=r"(stack));
     uint64_t block = ALIGN_DOWN(stack - 1, THREAD_BLOCK_SIZE);
     return (struct thread_frame *)(block + THREAD_FRAME_OFFSET);
+}
+
+/*
+ * object_read into `out`, the structure that abi/kernel.h has for that type of object; not written
+ * on failure.
+ */
+static inline status_t object_state(uint64_t object, enum object_type type, void *out,
+                                    size_t size_bytes)
+{
+    status_t status = kernel_object_read(object, type, size_bytes);
+    if (status == STATUS_OK) {
+        memcpy(out, thread_frame_self()->message, size_bytes);
+    }
+    return status;
 }

@@ -252,9 +252,6 @@ uint32_t virtio_device_interrupt(struct virtio_device *device)
         cause = read32(device, MMIO_INTERRUPT_STATUS);
         write32(device, MMIO_INTERRUPT_ACKNOWLEDGE, cause);
     }
-    if (device->grant.irq_is_msi == 0) {
-        kernel_irq_acknowledge(device->base + VIRTIO_GRANT_IRQ);
-    }
     return cause;
 }
 

@@ -17,7 +17,7 @@
 
 enum virtio_grant_slot {
     VIRTIO_GRANT_PAGE = 0,      /* memory, READ: struct virtio_grant */
-    VIRTIO_GRANT_IRQ = 1,       /* irq, CONTROL: to be acknowledged unless irq_is_msi */
+    VIRTIO_GRANT_IRQ = 1,       /* irq: who made the grant keeps it, the driver has no use for it */
     VIRTIO_GRANT_DMA = 2,       /* memory, READ WRITE: dma_bytes of DMA memory */
     VIRTIO_GRANT_REGISTERS = 3, /* and 4, 5, 6: device memory, READ WRITE, one per
                                    enum virtio_region that is present */
@@ -50,8 +50,8 @@ struct virtio_grant {
     uint32_t transport;         /* enum virtio_transport */
     uint32_t device_type;       /* enum virtio_device_type */
     uint64_t irq_bits;          /* what it raises in the service's signal */
-    uint32_t irq_is_msi;        /* 1: never masked, nothing to acknowledge */
     uint32_t notify_multiplier; /* PCI */
+    uint32_t reserved;
     uint64_t dma_bytes;
     struct {
         uint32_t present;

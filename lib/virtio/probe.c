@@ -264,7 +264,6 @@ static status_t pci_grant(struct making *making, uint32_t signal)
     if (status != STATUS_OK) {
         return status;
     }
-    making->grant.irq_is_msi = 1;
     making->grant.notify_multiplier = making->pci.notify_multiplier;
     pci_virtio_enable(ioport, address, &making->pci, true);
     status = msix_write(making, msi.value[0], (uint32_t)msi.value[1]);

@@ -47,9 +47,7 @@ static long make_meminfo(const struct proc_target *target, struct proc_text *tex
 static uint64_t cpu_used_ns(void)
 {
     struct account_usage usage = {.cpu_ns = 0};
-    if (kernel_account_read(CONTAINER_SLOT_APPLICATION) == STATUS_OK) {
-        memcpy(&usage, thread_frame_self()->message, sizeof(usage));
-    }
+    (void)object_state(CONTAINER_SLOT_APPLICATION, OBJECT_ACCOUNT, &usage, sizeof(usage));
     return usage.cpu_ns;
 }
 

@@ -189,9 +189,9 @@ struct user_sysinfo {
 struct container_memory container_memory_read(void)
 {
     struct container_memory memory = {0, 0};
-    if (kernel_account_read(CONTAINER_SLOT_APPLICATION) == STATUS_OK) {
-        struct account_usage usage;
-        memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+    struct account_usage usage;
+    if (object_state(CONTAINER_SLOT_APPLICATION, OBJECT_ACCOUNT, &usage, sizeof(usage)) ==
+        STATUS_OK) {
         memory.total_bytes =
             usage.limit_bytes == UINT64_MAX ? MEMORY_SHOWN_BYTES : usage.limit_bytes;
         memory.used_bytes = MIN(usage.bytes_total, memory.total_bytes);

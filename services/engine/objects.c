@@ -241,9 +241,8 @@ void objects_forget(struct container_objects *objects)
 struct account_usage objects_usage(uint32_t account)
 {
     struct account_usage usage = {0};
-    if (account != SLOT_NONE && kernel_account_read(account) == STATUS_OK) {
-        memcpy(&usage, thread_frame_self()->message, sizeof(usage));
-    }
+    /* Without an account, or when it is gone, nothing is used. */
+    (void)object_state(account, OBJECT_ACCOUNT, &usage, sizeof(usage));
     return usage;
 }
 
@@ -255,9 +254,7 @@ struct account_usage objects_containers_usage(void)
 struct domain_report objects_report(const struct container_objects *objects)
 {
     struct domain_report report = {0};
-    if (objects->domain != SLOT_NONE && kernel_domain_report(objects->domain) == STATUS_OK) {
-        memcpy(&report, thread_frame_self()->message, sizeof(report));
-    }
+    (void)object_state(objects->domain, OBJECT_DOMAIN, &report, sizeof(report));
     return report;
 }
 
@@ -276,9 +273,7 @@ struct capability_found objects_capability(const struct container_objects *objec
 struct platform_state objects_machine(void)
 {
     struct platform_state state = {0};
-    if (kernel_platform_read(ENGINE_SLOT_PLATFORM, TRACE_MODE_SAME, SLOT_NONE) == STATUS_OK) {
-        memcpy(&state, thread_frame_self()->message, sizeof(state));
-    }
+    (void)object_state(ENGINE_SLOT_PLATFORM, OBJECT_PLATFORM, &state, sizeof(state));
     return state;
 }
 

@@ -133,10 +133,9 @@ static size_t capabilities_list(const struct manifest_process *entry, const stru
     }
     for (uint32_t i = 0; i < VIRTIO_GRANT_SLOTS; i++) {
         uint32_t rights = i == VIRTIO_GRANT_PAGE  ? RIGHT_READ
-                          : i == VIRTIO_GRANT_IRQ ? RIGHT_CONTROL
                           : i == VIRTIO_GRANT_DMA ? RIGHT_READ | RIGHT_WRITE | RIGHT_CONTROL
                                                   : RIGHT_READ | RIGHT_WRITE;
-        if (process->grant[i] != SLOT_NONE) {
+        if (process->grant[i] != SLOT_NONE && i != VIRTIO_GRANT_IRQ) {
             out[count++] = (struct program_capability){entry->device.slot_there + i,
                                                        process->grant[i], rights};
         }
@@ -178,12 +177,11 @@ static status_t process_start(uint32_t index)
 /* Who died, why and where: what somebody needs who has the log and the image's symbols. */
 static void process_report(const char *name, const struct program *program)
 {
-    if (kernel_domain_report(program->domain) != STATUS_OK) {
+    struct domain_report report;
+    if (object_state(program->domain, OBJECT_DOMAIN, &report, sizeof(report)) != STATUS_OK) {
         log_line("%s ended", name);
         return;
     }
-    struct domain_report report;
-    memcpy(&report, thread_frame_self()->message, sizeof(report));
     log_line("%s ended by a fault: cause %llu vector %llu error 0x%llx address 0x%llx rip 0x%llx",
              name, (unsigned long long)report.cause, (unsigned long long)report.vector,
              (unsigned long long)report.error, (unsigned long long)report.address,
@@ -309,7 +307,7 @@ static status_t on_clock_set(struct service_call *call,
                              const struct init_clock_set_request *request)
 {
     (void)call;
-    return kernel_clock_set(kept[KEPT_PLATFORM], request->wall_ns);
+    return kernel_platform_set(kept[KEPT_PLATFORM], PLATFORM_WALL_NS, request->wall_ns);
 }
 
 static const struct init_handlers handlers = {.clock_set = on_clock_set};

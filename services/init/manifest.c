@@ -8,6 +8,7 @@
 const struct manifest_object manifest_objects[KEPT_COUNT] = {
     [KEPT_PLATFORM] = {.slot = INIT_SLOT_PLATFORM},
     [KEPT_BUNDLE] = {.slot = INIT_SLOT_BUNDLE},
+    [KEPT_TRACE] = {.slot = INIT_SLOT_TRACE},
     [KEPT_ENDPOINT] = {.type = OBJECT_ENDPOINT},
     [KEPT_SIGNAL] = {.type = OBJECT_SIGNAL},
     [KEPT_INIT_GATE] = {.type = OBJECT_GATE, .endpoint = KEPT_ENDPOINT, .badge = INIT_BADGE_ENGINE},
@@ -60,6 +61,7 @@ const struct manifest_process manifest_processes[MANIFEST_PROCESSES] = {
                        {ENGINE_SLOT_INIT, KEPT_INIT_GATE, RIGHT_CALL},
                        {ENGINE_SLOT_CONTAINERS, KEPT_CONTAINERS, RIGHT_READ | RIGHT_PAY},
                        {ENGINE_SLOT_BUNDLE, KEPT_BUNDLE, RIGHT_READ | RIGHT_EXECUTE},
-                       {ENGINE_SLOT_PLATFORM, KEPT_PLATFORM, RIGHT_READ | RIGHT_WRITE}},
+                       {ENGINE_SLOT_PLATFORM, KEPT_PLATFORM, RIGHT_READ | RIGHT_WRITE},
+                       {ENGINE_SLOT_TRACE, KEPT_TRACE, RIGHT_READ}},
     },
 };

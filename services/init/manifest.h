@@ -12,6 +12,7 @@ enum kept {
     KEPT_NONE,
     KEPT_PLATFORM,
     KEPT_BUNDLE,
+    KEPT_TRACE,
     KEPT_ENDPOINT, /* init's own */
     KEPT_SIGNAL,   /* init's own: a bit per process, raised when it ends by a fault */
     KEPT_INIT_GATE,

@@ -91,7 +91,7 @@ static void role_thief(uint64_t argument)
         held = held && !probe(places[i], PROBE_READ) && !probe(places[i], PROBE_WRITE);
     }
     /* What it may have is not more than it was given. */
-    held = held && kernel_platform_read(SLOT_LOG, TRACE_MODE_ON, SLOT_NONE) == STATUS_NO_RIGHT;
+    held = held && kernel_platform_set(SLOT_LOG, PLATFORM_TRACE, 1) == STATUS_NO_RIGHT;
     held = held && kernel_object_destroy(SLOT_LOG) == STATUS_NO_RIGHT;
     held = held && kernel_object_destroy(SLOT_TIME) == STATUS_NO_RIGHT;
     held = held && kernel_memory_discard(SLOT_TIME, 0, PAGE_SIZE) == STATUS_NO_RIGHT;

@@ -195,10 +195,9 @@ static void attack_fault_resume(void)
     struct kernel_results bits = {{0}};
     (void)kernel_signal_wait(child.signal, 3, clock_now_ns() + 10 * SECOND_NS, &bits);
     if (bits.value[0] != 2) {
-        must(kernel_domain_report(child.program.domain), "report");
-        const uint64_t *report = thread_frame_self()->message;
-        log_line("# ended: cause %lx vector %lx address %lx rip %lx rsp %lx", report[0], report[1],
-                 report[3], report[4], report[5]);
+        struct domain_report report = child_report(&child);
+        log_line("# ended: cause %lx vector %lx address %lx rip %lx rsp %lx", report.cause,
+                 report.vector, report.address, report.rip, report.rsp);
     }
     ok(bits.value[0] == 2, "hostile words of fault_resume fault again in user mode or are refused");
     child_destroy(&child);

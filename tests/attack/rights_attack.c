@@ -7,20 +7,7 @@
 
 #include "lib/oak/slots.h"
 
-#define TYPE_NONE     OBJECT_NONE
-#define TYPE_ACCOUNT  OBJECT_ACCOUNT
-#define TYPE_DOMAIN   OBJECT_DOMAIN
-#define TYPE_SPACE    OBJECT_SPACE
-#define TYPE_MEMORY   OBJECT_MEMORY
-#define TYPE_THREAD   OBJECT_THREAD
-#define TYPE_ENDPOINT OBJECT_ENDPOINT
-#define TYPE_GATE     OBJECT_GATE
-#define TYPE_SIGNAL   OBJECT_SIGNAL
-#define TYPE_IRQ      OBJECT_IRQ
-#define TYPE_IOPORT   OBJECT_IOPORT
-#define TYPE_PLATFORM OBJECT_PLATFORM
-#define TYPE_HALF     OBJECT_TYPES
-#define RIGHT_0       0
+#define RIGHT_0 0
 
 #define KERNEL_CALL(number, name_, arguments, results, type_, right_, shape, meaning)              \
     {#name_, number, TYPE_##type_, RIGHT_##right_},
@@ -73,10 +60,10 @@ static status_t call_with(uint32_t number, uint64_t slot)
     return kernel_call_6(number, slot, 0, 0, 0, 0, 0, &results);
 }
 
+/* `wanted` is a set: enum object_types. */
 static bool takes(uint32_t wanted, uint32_t type)
 {
-    return wanted == type ||
-           (wanted == TYPE_HALF && (type == OBJECT_DOMAIN || type == OBJECT_SPACE));
+    return wanted >> type & 1;
 }
 
 static void report(const char *what, const char *name, status_t status)
@@ -132,7 +119,7 @@ static bool missing_right(const char *name, uint32_t number, uint32_t wanted, ui
 {
     bool refused = true;
     for (uint32_t type = 1; type < OBJECT_TYPES; type++) {
-        if (!takes(wanted, type) && wanted != TYPE_NONE) {
+        if (!takes(wanted, type)) {
             continue;
         }
         uint32_t weak = slot_new();
@@ -165,7 +152,7 @@ static void attack_first_argument(void)
     ok(types, "no call takes an object of another type");
     ok(rights, "no call works without its right");
     ok(forged_slots("object_destroy", CALL_object_destroy), "nor is such a slot destroyed");
-    ok(missing_right("object_destroy", CALL_object_destroy, TYPE_NONE, RIGHT_DESTROY),
+    ok(missing_right("object_destroy", CALL_object_destroy, TYPE_ANY, RIGHT_DESTROY),
        "nor any object without that right");
 }
 
@@ -213,7 +200,8 @@ static bool later_argument(const struct later_argument *attack)
     }
     if (attack->right != 0) {
         uint32_t weak = slot_new();
-        uint32_t type = attack->type == TYPE_HALF ? OBJECT_SPACE : attack->type;
+        uint32_t type =
+            attack->type == TYPE_HALF ? OBJECT_SPACE : (uint32_t)__builtin_ctz(attack->type);
         must(kernel_capability_copy(SLOT_DOMAIN, weak, objects[type], RIGHTS_ALL & ~attack->right),
              "copy");
         status_t status = call_later(attack, weak);
@@ -235,7 +223,7 @@ static void attack_later_arguments(void)
     uint64_t memory = objects[OBJECT_MEMORY];
 #define ATTACK(name, place, type, right, ...)                                                      \
     {                                                                                              \
-#name, CALL_##name, place, OBJECT_##type, right,                                           \
+#name, CALL_##name, place, TYPE_##type, right,                                             \
         {                                                                                          \
             __VA_ARGS__                                                                            \
         }                                                                                          \
@@ -258,7 +246,7 @@ static void attack_later_arguments(void)
         ATTACK(ioport_create, 2, ACCOUNT, RIGHT_PAY, platform, fresh, 0, 0x80, 1),
         ATTACK(endpoint_receive, 1, SIGNAL, RIGHT_READ, objects[OBJECT_ENDPOINT], 0, 0),
         ATTACK(endpoint_reply_receive, 3, SIGNAL, RIGHT_READ, objects[OBJECT_ENDPOINT], 0, 0, 0),
-        ATTACK(regions_copy, 1, TYPES, RIGHT_CONTROL, objects[OBJECT_SPACE], 0, memory, memory),
+        ATTACK(regions_copy, 1, HALF, RIGHT_CONTROL, objects[OBJECT_SPACE], 0, memory, memory),
         ATTACK(regions_copy, 2, MEMORY, RIGHT_READ, objects[OBJECT_SPACE], objects[OBJECT_SPACE], 0,
                memory),
         ATTACK(regions_copy, 2, MEMORY, RIGHT_WRITE, objects[OBJECT_SPACE], objects[OBJECT_SPACE],

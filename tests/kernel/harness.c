@@ -66,16 +66,15 @@ void destroy(uint32_t slot)
 struct account_usage account_books(uint32_t account)
 {
     struct account_usage usage;
-    must(kernel_account_read(account), "account_read");
-    memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+    must(object_state(account, OBJECT_ACCOUNT, &usage, sizeof(usage)), "read the account");
     return usage;
 }
 
 struct platform_state machine_books(void)
 {
     struct platform_state state;
-    must(kernel_platform_read(INIT_SLOT_PLATFORM, TRACE_MODE_SAME, SLOT_NONE), "platform_read");
-    memcpy(&state, thread_frame_self()->message, sizeof(state));
+    must(object_state(INIT_SLOT_PLATFORM, OBJECT_PLATFORM, &state, sizeof(state)),
+         "read the platform");
     return state;
 }
 
@@ -263,6 +262,13 @@ void child_load(struct child *child, uint64_t limit_bytes, uint64_t argument, ui
         .watch_bits = 1,
     };
     must(program_load(&specification, &child->program), "load a child");
+}
+
+struct domain_report child_report(const struct child *child)
+{
+    struct domain_report report;
+    must(object_state(child->program.domain, OBJECT_DOMAIN, &report, sizeof(report)), "report");
+    return report;
 }
 
 void child_destroy(struct child *child)

@@ -86,6 +86,7 @@ struct child {
 
 /* Load, without a start. Further capabilities go in by kernel_capability_copy. */
 void child_load(struct child *child, uint64_t limit_bytes, uint64_t argument, uint32_t flags);
+struct domain_report child_report(const struct child *child);
 void child_destroy(struct child *child);
 
 /* --- probes ---------------------------------------------------------------------------------- */

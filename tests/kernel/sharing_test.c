@@ -121,8 +121,8 @@ static void test_levels(void)
     /* The subtree goes while its threads run. */
     struct platform_state before = machine_books();
     must(kernel_object_destroy(parent), "destroy");
-    ok_status(kernel_account_read(right.account), STATUS_BAD_CAPABILITY,
-              "a destroyed account takes what is below it along");
+    ok_status(kernel_object_read(right.account, OBJECT_ACCOUNT, sizeof(struct account_usage)),
+              STATUS_BAD_CAPABILITY, "a destroyed account takes what is below it along");
     ok(machine_books().objects + right.count <= before.objects, "running threads included");
     uint64_t work = hogs_work(&right);
     pause_ns(5 * MILLISECOND_NS);
@@ -163,9 +163,8 @@ static void test_time_trap(void)
     do {
         pause_ns(MILLISECOND_NS);
         reasons = __atomic_load_n(&hogs.reasons[0], __ATOMIC_RELAXED);
-        must(kernel_thread_read(thread), "thread_read");
         struct thread_usage usage;
-        memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+        must(object_state(thread, OBJECT_THREAD, &usage, sizeof(usage)), "read the thread");
         used_ns = usage.application_ns + usage.personality_ns;
     } while ((reasons & INTERRUPTED_TIME) == 0 && used_ns < 2 * SECOND_NS);
     ok((reasons & INTERRUPTED_TIME) != 0, "a thread is trapped for the time it used");

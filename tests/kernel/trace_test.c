@@ -30,23 +30,21 @@ static uint64_t written_all(void)
     return sum;
 }
 
-static void mode_set(enum trace_mode mode)
+static void trace_switch(bool on)
 {
-    must(kernel_platform_read(INIT_SLOT_PLATFORM, mode, SLOT_NONE), "platform_read");
+    must(kernel_platform_set(INIT_SLOT_PLATFORM, PLATFORM_TRACE, on), "platform_set");
 }
 
 static void check_refusals(uint32_t slot)
 {
-    ok_status(kernel_platform_read(INIT_SLOT_PLATFORM, TRACE_MODE_ON + 1, SLOT_NONE),
-              STATUS_INVALID_ARGUMENT, "an unknown mode is refused");
-    ok_status(kernel_platform_read(INIT_SLOT_PLATFORM, TRACE_MODE_ON, SLOT_DOMAIN),
-              STATUS_SLOT_USED, "so is a slot that is used");
-    ok_status(kernel_platform_read(SLOT_LOG, TRACE_MODE_ON, slot), STATUS_NO_RIGHT,
-              "and who may only write the log");
+    ok_status(kernel_platform_set(INIT_SLOT_PLATFORM, PLATFORM_TRACE, 2), STATUS_INVALID_ARGUMENT,
+              "the trace is on or off");
+    ok_status(kernel_platform_set(SLOT_LOG, PLATFORM_TRACE, 1), STATUS_NO_RIGHT,
+              "who may only write the log does not switch it");
     must(kernel_capability_copy(SLOT_DOMAIN, slot, INIT_SLOT_PLATFORM, RIGHT_READ), "copy");
-    ok(kernel_platform_read(slot, TRACE_MODE_ON, SLOT_NONE) == STATUS_NO_RIGHT &&
-           kernel_platform_read(slot, TRACE_MODE_SAME, slot_new()) == STATUS_NO_RIGHT &&
-           kernel_platform_read(slot, TRACE_MODE_SAME, SLOT_NONE) == STATUS_OK,
+    struct platform_state state;
+    ok(kernel_platform_set(slot, PLATFORM_TRACE, 1) == STATUS_NO_RIGHT &&
+           object_state(slot, OBJECT_PLATFORM, &state, sizeof(state)) == STATUS_OK,
        "who may only read reads the counters");
     must(kernel_capability_drop(SLOT_DOMAIN, slot), "drop");
     ok(written_all() == 0, "none of them switched the trace on");
@@ -73,7 +71,7 @@ static void check_events(void)
     struct worker worker = {.argument = 3};
     uint32_t memory = memory_new(SLOT_ACCOUNT, PAGE_SIZE);
     volatile uint8_t *page = window_map_all(memory, PAGE_SIZE);
-    mode_set(TRACE_MODE_ON);
+    trace_switch(true);
     page[0] = 1;
     worker_start(&worker, sleeper, SLOT_NONE);
     uint32_t number = number_of(worker.slot);
@@ -81,7 +79,7 @@ static void check_events(void)
         must(kernel_thread_unpark(worker.slot), "unpark");
         pause_ns(MILLISECOND_NS / 10);
     }
-    mode_set(TRACE_MODE_OFF);
+    trace_switch(false);
     worker_join(&worker);
     destroy(memory);
     ok(seen(TRACE_CALL, CALL_thread_unpark, UINT64_MAX) >= 3, "calls are seen by their number");
@@ -102,7 +100,7 @@ static void check_application(void)
     code_put(&space, system_call, sizeof(system_call));
     must(kernel_thread_set_space(space.space), "set_space");
     struct application *application = application_self();
-    mode_set(TRACE_MODE_ON);
+    trace_switch(true);
     application->rsi = 11;
     application->rdx = 12;
     application->r8 = 13;
@@ -111,7 +109,7 @@ static void check_application(void)
     application->rbp = 16;
     const struct trap_words *trap =
         application_run_at(APPLICATION_CODE, APPLICATION_STACK, TRAP_SYSCALL);
-    mode_set(TRACE_MODE_OFF);
+    trace_switch(false);
     ok(trap->cause == TRAP_SYSCALL && trap->rax == 0x8765 && trap->rsp == APPLICATION_STACK &&
            trap->rip == APPLICATION_CODE + sizeof(system_call) && application->rdi == 0x1234 &&
            application->rsi == 11 && application->rdx == 12 && application->r8 == 13 &&
@@ -126,8 +124,7 @@ void test_trace(void)
 {
     log_line("# trace");
     cpus = (uint32_t)machine_books().cpus;
-    uint32_t slot = slot_new();
-    must(kernel_platform_read(INIT_SLOT_PLATFORM, TRACE_MODE_SAME, slot), "rings");
+    uint32_t slot = INIT_SLOT_TRACE;
     uint64_t place = window_place((uint64_t)cpus * TRACE_RING_BYTES);
     must(kernel_region_map(SLOT_DOMAIN, place | RIGHT_READ, (uint64_t)cpus * TRACE_RING_BYTES,
                            (uint64_t)slot << 32, 0, 0),

@@ -167,11 +167,8 @@ static void stack_log(const char *who, uint32_t memory, uint64_t rsp)
 void domain_report_log(const char *who, uint32_t domain, uint32_t memory)
 {
     struct domain_report report;
-    if (kernel_domain_report(domain) != STATUS_OK) {
-        return;
-    }
-    memcpy(&report, thread_frame_self()->message, sizeof(report));
-    if (report.cause == 0) {
+    if (object_state(domain, OBJECT_DOMAIN, &report, sizeof(report)) != STATUS_OK ||
+        report.cause == 0) {
         return;
     }
     log_line("%s faulted: cause %llu vector %llu error %llx address %llx rip %llx rsp %llx", who,

@@ -65,9 +65,9 @@ static unsigned long long since_start_us(void)
 
 static uint64_t free_bytes(void)
 {
-    must(kernel_platform_read(INIT_SLOT_PLATFORM, TRACE_MODE_SAME, SLOT_NONE), "read the platform");
     struct platform_state platform;
-    memcpy(&platform, thread_frame_self()->message, sizeof(platform));
+    must(object_state(INIT_SLOT_PLATFORM, OBJECT_PLATFORM, &platform, sizeof(platform)),
+         "read the platform");
     return platform.memory_free_bytes;
 }
 
@@ -178,11 +178,10 @@ static void on_deadline(void *context)
 {
     (void)context;
     state.report_ns += REPORT_NS;
-    if (kernel_account_read(state.container.account) != STATUS_OK) {
+    struct account_usage usage;
+    if (object_state(state.container.account, OBJECT_ACCOUNT, &usage, sizeof(usage)) != STATUS_OK) {
         return;
     }
-    struct account_usage usage;
-    memcpy(&usage, thread_frame_self()->message, sizeof(usage));
     log_line("still running after %llu ms: cpu %llu ms, %llu bytes", since_start_us() / 1000,
              (unsigned long long)(usage.cpu_ns / 1000000), (unsigned long long)usage.bytes_total);
 }
@@ -323,7 +322,7 @@ void program_main(uint64_t argument)
     must(plan_read(info->command_line, &state.plan), "a command in the command line");
     if (state.plan.wall_seconds != 0) {
         uint64_t wall_ns = state.plan.wall_seconds * 1000000000u;
-        must(kernel_clock_set(INIT_SLOT_PLATFORM, wall_ns), "set the clock");
+        must(kernel_platform_set(INIT_SLOT_PLATFORM, PLATFORM_WALL_NS, wall_ns), "set the clock");
     }
     must(bundle_open(INIT_SLOT_BUNDLE, info->bundle_bytes, &state.bundle), "bundle");
     handles_make();

@@ -42,9 +42,8 @@ static uint32_t slot_new(void)
 
 static uint64_t own_bytes(void)
 {
-    must(kernel_account_read(SLOT_ACCOUNT), "account");
     struct account_usage usage;
-    memcpy(&usage, thread_frame_self()->message, sizeof(usage));
+    must(object_state(SLOT_ACCOUNT, OBJECT_ACCOUNT, &usage, sizeof(usage)), "account");
     return usage.bytes[ACCOUNT_FRAMES];
 }
 
@@ -258,9 +257,8 @@ static void test_program_fault(const struct bundle *bundle)
     struct kernel_results bits;
     ok(kernel_signal_wait(signal, 8, clock_now_ns() + 5000000000ull, &bits) == STATUS_OK,
        "a program that faults is heard of");
-    must(kernel_domain_report(program.domain), "report");
     struct domain_report report;
-    memcpy(&report, thread_frame_self()->message, sizeof(report));
+    must(object_state(program.domain, OBJECT_DOMAIN, &report, sizeof(report)), "report");
     ok(report.rip == WINDOW_HEAP && report.address == WINDOW_HEAP, "and the report says where");
     program_destroy(&program);
     ok(own_bytes() == before, "destroying it gives everything back");
