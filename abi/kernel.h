@@ -35,7 +35,7 @@ enum right {
 };
 #undef RIGHT
 
-#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)                \
+#define KERNEL_CALL(number, name, arguments, results, type, rights, other, makes, shape, meaning)  \
     CALL_##name = number,
 enum kernel_call {
 #include "abi/syscalls.def"

@@ -42,7 +42,7 @@ struct writer {
 };
 
 static const char *const call_names[] = {
-#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)                \
+#define KERNEL_CALL(number, name, arguments, results, type, rights, other, makes, shape, meaning)  \
     [number] = #name,
 #include "abi/syscalls.def"
 #undef KERNEL_CALL

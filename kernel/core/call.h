@@ -1,6 +1,7 @@
 /*
- * One kernel call in progress. The dispatcher has found `object` (the first argument, unless the
- * call's type is NONE) with the right type and rights; the handler checks the rest, then commits.
+ * One kernel call in progress. The dispatcher has found what the table says: `object`, the first
+ * argument, and `other`, with their types and rights; and the slot for what the call makes is
+ * empty. The handler checks the rest, then commits.
  */
 #pragma once
 
@@ -12,6 +13,11 @@ struct call {
     struct thread *thread;
     struct object *object;
     uint32_t rights; /* that the capability carried */
+    /* Of calls with an OTHER, and of those that make something; of others not set. */
+    struct object *other; /* NULL: an OTHER_OR_0 that is 0 */
+    uint32_t other_rights;
+    struct object *made;  /* by the handler, if it returns OK; it goes into the slot */
+    uint32_t made_rights; /* RIGHTS_ALL, unless the handler says less */
     uint64_t argument[6];
     uint64_t result[3];
     bool restarted; /* this thread's last call returned CALL_RESTART: most likely this one */
@@ -29,7 +35,7 @@ enum {
 
 typedef status_t (*call_handler)(struct call *call);
 
-#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)                \
+#define KERNEL_CALL(number, name, arguments, results, type, rights, other, makes, shape, meaning)  \
     status_t call_##name(struct call *call);
 #include "abi/syscalls.def"
 #undef KERNEL_CALL

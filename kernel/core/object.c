@@ -164,33 +164,7 @@ status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, u
                          struct object **out)
 {
     uint32_t had;
-    return capability_find_rights(caller, slot, types, rights, out, &had);
-}
-
-status_t capability_find_rights(struct thread *caller, uint64_t slot, uint32_t types,
-                                uint32_t rights, struct object **out, uint32_t *out_rights)
-{
-    return domain_find(caller->domain, slot, types, rights, out, out_rights);
-}
-
-handle_t capability_handle(struct thread *caller, uint64_t slot)
-{
-    return domain_slot(caller->domain, slot);
-}
-
-status_t capability_check_empty(struct thread *caller, uint64_t slot)
-{
-    return domain_reserve(caller->domain, slot);
-}
-
-void capability_put(struct thread *caller, uint64_t slot, handle_t handle)
-{
-    /* Through the entry: another CPU may have destroyed it already, with what it hangs from. */
-    struct object *object = handle_object_dying(handle);
-    if (object != NULL) {
-        __atomic_store_n(&object->building, false, __ATOMIC_RELEASE);
-    }
-    (void)domain_put(caller->domain, slot, handle);
+    return domain_find(caller->domain, slot, types, rights, out, &had);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ struct object {
         };
         uint16_t live_type; /* the type, as long as it is not dying */
     };
-    /* Until its creator is done (capability_put): whoever destroys its payer waits; atomic. */
+    /* Until its creator is done (core/traps.c): whoever destroys its payer waits; atomic. */
     bool building;
     uint32_t size_bytes;
     handle_t handle;             /* without rights */
@@ -141,20 +141,6 @@ struct object *handle_object_dying(handle_t handle);
 struct thread;
 status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, uint32_t rights,
                          struct object **out);
-
-/* And all the rights that the same handle carries: a second look may find another one there. */
-status_t capability_find_rights(struct thread *caller, uint64_t slot, uint32_t types,
-                                uint32_t rights, struct object **out, uint32_t *out_rights);
-
-/* The handle itself, with the rights it carries. */
-handle_t capability_handle(struct thread *caller, uint64_t slot);
-
-/*
- * Give a new object to its creator: into a slot of the caller's table, which capability_check_empty
- * made ready (OUT_OF_RANGE, SLOT_USED, NO_MEMORY).
- */
-status_t capability_check_empty(struct thread *caller, uint64_t slot);
-void capability_put(struct thread *caller, uint64_t slot, handle_t handle);
 
 /*
  * One bounded step of destroying any object: true when it is completely gone. Each type's file has

@@ -36,32 +36,76 @@
 struct call_entry {
     call_handler handler;
     uint16_t types; /* of the first argument, enum object_types; TYPE_NONE: it is no capability */
+    uint16_t other_types; /* of another argument; TYPE_NONE: there is none */
     uint8_t rights;
+    uint8_t other_rights;
+    uint8_t other_argument;
+    bool other_or_0;
+    bool makes; /* an object, for the slot in the second argument */
 };
+
+#define NO_OTHER
+#define OTHER(argument, type, rights)                                                              \
+    .other_argument = (argument), .other_types = TYPE_##type, .other_rights = (rights),
+#define OTHER_OR_0(argument, type, rights) .other_or_0 = true, OTHER(argument, type, rights)
 
 #define CALLS_BOUND 64
 _Static_assert(KERNEL_CALLS <= CALLS_BOUND, "every call's number is below the bound");
 
 #define RIGHT_0 0
-#define KERNEL_CALL(number, name, arguments, results, type_, rights_, shape, meaning)              \
-    [number] = {.handler = call_##name, .types = TYPE_##type_, .rights = RIGHT_##rights_},
+#define KERNEL_CALL(number, name, arguments, results, type_, rights_, other, makes_, shape,        \
+                    meaning)                                                                       \
+    [number] = {.handler = call_##name,                                                            \
+                .types = TYPE_##type_,                                                             \
+                .rights = RIGHT_##rights_,                                                         \
+                .makes = OBJECT_##makes_ != OBJECT_NONE,                                           \
+                other},
 static const struct call_entry calls[CALLS_BOUND] = {
 #include "abi/syscalls.def"
 };
 #undef KERNEL_CALL
 
+/* With another capability, or a new one, or both. */
+__attribute__((noinline)) static status_t call_with_more(const struct call_entry *entry,
+                                                         struct call *call)
+{
+    struct domain *domain = call->thread->domain;
+    uint64_t other_slot = call->argument[entry->other_argument];
+    uint64_t made_slot = call->argument[1];
+    status_t status = STATUS_OK;
+    call->other = NULL;
+    call->made_rights = RIGHTS_ALL;
+    if (entry->other_types != TYPE_NONE && !(entry->other_or_0 && other_slot == 0)) {
+        status = domain_find(domain, other_slot, entry->other_types, entry->other_rights,
+                             &call->other, &call->other_rights);
+    }
+    if (status == STATUS_OK && entry->makes) {
+        status = domain_reserve(domain, made_slot);
+    }
+    if (status == STATUS_OK) {
+        status = entry->handler(call);
+    }
+    if (status == STATUS_OK && entry->makes) {
+        /* It may be gone already, with what it hangs from: such a slot counts as empty. */
+        __atomic_store_n(&call->made->building, false, __ATOMIC_RELEASE);
+        (void)domain_put(domain, made_slot, object_handle(call->made, call->made_rights));
+    }
+    return status;
+}
+
 void kernel_call(struct thread *thread)
 {
     struct registers *registers = &thread->registers;
     uint64_t number = registers->rax;
-    struct call call = {
-        .thread = thread,
-        .object = NULL, /* every field said: nothing is cleared before */
-        .argument = {registers->rdi, registers->rsi, registers->rdx, registers->r10, registers->r8,
-                     registers->r9},
-        .result = {registers->rdi, registers->rsi, registers->rdx},
-        .restarted = thread->restarted,
-    };
+    struct call call; /* field by field: what the call does not use is not cleared */
+    call.thread = thread;
+    call.argument[0] = call.result[0] = registers->rdi;
+    call.argument[1] = call.result[1] = registers->rsi;
+    call.argument[2] = call.result[2] = registers->rdx;
+    call.argument[3] = registers->r10;
+    call.argument[4] = registers->r8;
+    call.argument[5] = registers->r9;
+    call.restarted = thread->restarted;
     thread->restarted = 0;
     status_t status = STATUS_NOT_SUPPORTED;
     if (number < KERNEL_CALLS) {
@@ -71,7 +115,8 @@ void kernel_call(struct thread *thread)
                      : domain_find(thread->domain, registers->rdi, entry->types, entry->rights,
                                    &call.object, &call.rights);
         if (status == STATUS_OK) {
-            status = entry->handler(&call);
+            bool more = entry->makes || entry->other_types != TYPE_NONE;
+            status = more ? call_with_more(entry, &call) : entry->handler(&call);
         }
     }
     if (status == CALL_RESTART) {

@@ -339,7 +339,7 @@ void account_unlink_object(struct account *payer, struct object *object)
 /* --- calls ----------------------------------------------------------------------------------- */
 
 static status_t account_make(struct account *parent, uint64_t guarantee_bytes, uint64_t limit_bytes,
-                             uint64_t limit_threads, struct account **out)
+                             uint64_t limit_threads, struct object **out)
 {
     struct object *object;
     size_t size_bytes = sizeof(struct account) + cpu_count * BANDS * sizeof(struct thread *);
@@ -373,7 +373,7 @@ static status_t account_make(struct account *parent, uint64_t guarantee_bytes, u
     }
     account->guarantee_bytes = guarantee_bytes;
     account->reserved_bytes = guarantee_bytes;
-    *out = account;
+    *out = object;
     return STATUS_OK;
 }
 
@@ -388,17 +388,7 @@ status_t call_account_create(struct call *call)
     if (parent->depth + 1 >= ACCOUNT_DEPTH_MAX) {
         return STATUS_LIMIT_REACHED;
     }
-    status_t status = capability_check_empty(call->thread, call->argument[1]);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct account *account;
-    status = account_make(parent, guarantee_bytes, call->argument[3], call->argument[4], &account);
-    if (status == STATUS_OK) {
-        capability_put(call->thread, call->argument[1],
-                       object_handle(&account->object, RIGHTS_ALL));
-    }
-    return status;
+    return account_make(parent, guarantee_bytes, call->argument[3], call->argument[4], &call->made);
 }
 
 /* Reserve what is missing, or give back what is too much now. Under the account's lock. */
@@ -421,23 +411,13 @@ static status_t guarantee_set(struct account *account, uint64_t bytes)
     return STATUS_OK;
 }
 
-/* Of the account's, and of the call's further arguments: signal (right WRITE) or 0, bits. */
-static status_t set_alert(struct call *call, struct account *account)
+static void set_alert(struct account *account, const struct call *call)
 {
-    struct object *signal = NULL;
-    if (call->argument[3] != 0) {
-        status_t status =
-            capability_find(call->thread, call->argument[3], TYPE_SIGNAL, RIGHT_WRITE, &signal);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
     account->alert_bytes = call->argument[2];
-    account->alert_signal = signal == NULL ? 0 : object_handle(signal, 0);
+    account->alert_signal = call->other == NULL ? 0 : object_handle(call->other, 0);
     account->alert_bits = call->argument[4];
     account->alert_raised = false;
     alert_check(account);
-    return STATUS_OK;
 }
 
 static status_t set_limit_bytes(struct account *account, uint64_t limit_bytes)
@@ -461,7 +441,8 @@ static status_t account_set(struct call *call, struct account *account)
     case ACCOUNT_GUARANTEE_BYTES:
         return guarantee_set(account, value);
     case ACCOUNT_ALERT_BYTES:
-        return set_alert(call, account);
+        set_alert(account, call);
+        return STATUS_OK;
     case ACCOUNT_CPU_WEIGHT:
         return account_set_weight(account, value);
     case ACCOUNT_CPU_QUOTA:

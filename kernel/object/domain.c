@@ -43,14 +43,11 @@ status_t call_domain_create(struct call *call)
     if (call->argument[2] & ~(uint64_t)DOMAIN_OPEN) {
         return STATUS_INVALID_ARGUMENT;
     }
-    status_t status = capability_check_empty(call->thread, call->argument[1]);
-    if (status != STATUS_OK) {
-        return status;
-    }
     struct domain *domain;
-    status = domain_create(object_account(call->object), call->argument[2] & DOMAIN_OPEN, &domain);
+    status_t status =
+        domain_create(object_account(call->object), call->argument[2] & DOMAIN_OPEN, &domain);
     if (status == STATUS_OK) {
-        capability_put(call->thread, call->argument[1], object_handle(&domain->object, RIGHTS_ALL));
+        call->made = &domain->object;
     }
     return status;
 }
@@ -77,19 +74,13 @@ status_t call_domain_set_entries(struct call *call)
 status_t call_domain_watch(struct call *call)
 {
     struct domain *domain = object_domain(call->object);
-    struct object *signal;
-    status_t status =
-        capability_find(call->thread, call->argument[1], TYPE_SIGNAL, RIGHT_WRITE, &signal);
-    if (status != STATUS_OK) {
-        return status;
-    }
     spin_lock(&domain->lock);
-    domain->watcher = object_handle(signal, RIGHT_WRITE);
+    domain->watcher = object_handle(call->other, RIGHT_WRITE);
     domain->watcher_bits = call->argument[2];
     bool ended = domain->ended;
     spin_unlock(&domain->lock);
     if (ended) {
-        signal_set(object_signal(signal), call->argument[2]);
+        signal_set(object_signal(call->other), call->argument[2]);
     }
     return STATUS_OK;
 }
@@ -250,7 +241,7 @@ status_t call_capability_read(struct call *call)
 
 status_t call_object_destroy(struct call *call)
 {
-    handle_t handle = capability_handle(call->thread, call->argument[0]);
+    handle_t handle = domain_slot(call->thread->domain, call->argument[0]);
     /* The first step makes every handle stale: the next ones go on with the dying object. */
     struct object *object = handle_object_dying(handle);
     if (object == NULL) {

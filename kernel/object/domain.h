@@ -90,8 +90,9 @@ void domain_read(struct object *object, void *out);
 void domain_end(struct domain *domain, const struct domain_report *report);
 
 /* capability_find in a domain's table, inline. */
-static inline status_t domain_find(const struct domain *domain, uint64_t slot, uint32_t types,
-                                   uint32_t rights, struct object **out, uint32_t *out_rights)
+static inline __attribute__((always_inline)) status_t
+domain_find(const struct domain *domain, uint64_t slot, uint32_t types, uint32_t rights,
+            struct object **out, uint32_t *out_rights)
 {
     handle_t handle = domain_slot(domain, slot);
     struct object *object = handle_object(handle, OBJECT_NONE);

@@ -376,23 +376,16 @@ static bool queue_wake(struct endpoint *endpoint, struct list_node *queue, statu
 
 status_t call_endpoint_create(struct call *call)
 {
-    status_t status = capability_check_empty(call->thread, call->argument[1]);
-    if (status != STATUS_OK) {
-        return status;
+    status_t status = object_create(object_account(call->object), OBJECT_ENDPOINT,
+                                    sizeof(struct endpoint), &call->made);
+    if (status == STATUS_OK) {
+        struct endpoint *endpoint = object_endpoint(call->made);
+        spin_init(&endpoint->lock, LOCK_ENDPOINT);
+        list_init(&endpoint->receivers);
+        list_init(&endpoint->callers);
+        list_init(&endpoint->awaiting);
     }
-    struct object *object;
-    status = object_create(object_account(call->object), OBJECT_ENDPOINT, sizeof(struct endpoint),
-                           &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct endpoint *endpoint = object_endpoint(object);
-    spin_init(&endpoint->lock, LOCK_ENDPOINT);
-    list_init(&endpoint->receivers);
-    list_init(&endpoint->callers);
-    list_init(&endpoint->awaiting);
-    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
-    return STATUS_OK;
+    return status;
 }
 
 status_t call_endpoint_restart(struct call *call)

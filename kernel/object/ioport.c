@@ -18,25 +18,14 @@ status_t call_ioport_create(struct call *call)
     if (count == 0 || !range_inside(first, count, PORTS)) {
         return STATUS_OUT_OF_RANGE;
     }
-    struct object *account;
-    status_t status =
-        capability_find(call->thread, call->argument[2], TYPE_ACCOUNT, RIGHT_PAY, &account);
+    status_t status = object_create(object_account(call->other), OBJECT_IOPORT,
+                                    sizeof(struct ioport), &call->made);
     if (status == STATUS_OK) {
-        status = capability_check_empty(call->thread, call->argument[1]);
+        struct ioport *ioport = CONTAINER_OF(call->made, struct ioport, object);
+        ioport->first = (uint32_t)first;
+        ioport->count = (uint32_t)count;
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct object *object;
-    status = object_create(object_account(account), OBJECT_IOPORT, sizeof(struct ioport), &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct ioport *ioport = CONTAINER_OF(object, struct ioport, object);
-    ioport->first = (uint32_t)first;
-    ioport->count = (uint32_t)count;
-    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
-    return STATUS_OK;
+    return status;
 }
 
 static void port_write(uint16_t port, uint64_t width, uint64_t value)

@@ -52,26 +52,17 @@ static status_t irq_route(struct irq *irq)
 
 status_t call_irq_create(struct call *call)
 {
-    struct object *account;
     struct object *signal;
     status_t status =
-        capability_find(call->thread, call->argument[2], TYPE_ACCOUNT, RIGHT_PAY, &account);
+        capability_find(call->thread, call->argument[4], TYPE_SIGNAL, RIGHT_WRITE, &signal);
     if (status == STATUS_OK) {
         status =
-            capability_find(call->thread, call->argument[4], TYPE_SIGNAL, RIGHT_WRITE, &signal);
-    }
-    if (status == STATUS_OK) {
-        status = capability_check_empty(call->thread, call->argument[1]);
+            object_create(object_account(call->other), OBJECT_IRQ, sizeof(struct irq), &call->made);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    struct object *object;
-    status = object_create(object_account(account), OBJECT_IRQ, sizeof(struct irq), &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct irq *irq = object_irq(object);
+    struct irq *irq = object_irq(call->made);
     irq->signal = object_handle(signal, RIGHT_WRITE);
     irq->source = call->argument[3];
     irq->bits = call->argument[5];
@@ -80,7 +71,6 @@ status_t call_irq_create(struct call *call)
         (void)irq_destroy_step(irq);
         return status;
     }
-    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
     call->result[0] = MSI_ADDRESS | (uint64_t)apic_id() << 12;
     call->result[1] = irq->vector;
     return STATUS_OK;

@@ -69,21 +69,12 @@ status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t
     return status;
 }
 
-static void give(struct call *call, struct memory *memory)
-{
-    capability_put(call->thread, call->argument[1], object_handle(&memory->object, RIGHTS_ALL));
-}
-
 status_t call_memory_create(struct call *call)
 {
-    status_t status = capability_check_empty(call->thread, call->argument[1]);
-    if (status != STATUS_OK) {
-        return status;
-    }
     struct memory *memory;
-    status = memory_make(object_account(call->object), call->argument[2], &memory);
+    status_t status = memory_make(object_account(call->object), call->argument[2], &memory);
     if (status == STATUS_OK) {
-        give(call, memory);
+        call->made = &memory->object;
     }
     return status;
 }
@@ -173,16 +164,7 @@ static status_t memory_clone_from(struct memory *from, uint64_t offset, struct m
 
 status_t call_memory_clone(struct call *call)
 {
-    struct object *object;
-    status_t status = capability_find(call->thread, call->argument[2], TYPE_MEMORY,
-                                      RIGHT_READ | RIGHT_CONTROL, &object);
-    if (status == STATUS_OK) {
-        status = capability_check_empty(call->thread, call->argument[1]);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct memory *from = object_memory(object);
+    struct memory *from = object_memory(call->other);
     uint64_t offset = call->argument[3];
     uint64_t size_bytes = call->argument[4];
     if (from->kind != MEMORY_NORMAL) {
@@ -192,7 +174,7 @@ status_t call_memory_clone(struct call *call)
         return STATUS_OUT_OF_RANGE;
     }
     struct memory *memory;
-    status = memory_make(object_account(call->object), size_bytes, &memory);
+    status_t status = memory_make(object_account(call->object), size_bytes, &memory);
     if (status != STATUS_OK) {
         return status;
     }
@@ -201,23 +183,13 @@ status_t call_memory_clone(struct call *call)
         memory_end(memory);
         return status;
     }
-    give(call, memory);
+    call->made = &memory->object;
     return STATUS_OK;
 }
 
 status_t call_memory_view(struct call *call)
 {
-    struct object *object;
-    uint32_t had;
-    status_t status =
-        capability_find_rights(call->thread, call->argument[2], TYPE_MEMORY, 0, &object, &had);
-    if (status == STATUS_OK) {
-        status = capability_check_empty(call->thread, call->argument[1]);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct memory *base = object_memory(object);
+    struct memory *base = object_memory(call->other);
     if (base->kind == MEMORY_VIEW) {
         return STATUS_NOT_SUPPORTED;
     }
@@ -226,16 +198,17 @@ status_t call_memory_view(struct call *call)
         return STATUS_OUT_OF_RANGE;
     }
     struct memory *view;
-    status = memory_new(object_account(call->object), MEMORY_VIEW, call->argument[4], &view);
+    status_t status =
+        memory_new(object_account(call->object), MEMORY_VIEW, call->argument[4], &view);
     if (status != STATUS_OK) {
         return status;
     }
     view->base = object_handle(&base->object, 0);
     view->base_offset = call->argument[3];
-    view->view_rights = had & (uint32_t)call->argument[5];
-    uint32_t rights = (view->view_rights & (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) |
-                      RIGHT_CONTROL | RIGHT_DESTROY;
-    capability_put(call->thread, call->argument[1], object_handle(&view->object, rights));
+    view->view_rights = call->other_rights & (uint32_t)call->argument[5];
+    call->made = &view->object;
+    call->made_rights = (view->view_rights & (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) |
+                        RIGHT_CONTROL | RIGHT_DESTROY;
     return STATUS_OK;
 }
 
@@ -385,15 +358,9 @@ static status_t page_move(struct memory *to, uint64_t to_page, struct memory *fr
 status_t call_memory_move(struct call *call)
 {
     struct memory *to = object_memory(call->object);
-    struct object *object;
-    status_t status =
-        capability_find(call->thread, call->argument[2], TYPE_MEMORY, RIGHT_CONTROL, &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct memory *from = object_memory(object);
+    struct memory *from = object_memory(call->other);
     uint64_t pages = call->argument[4] >> PAGE_SHIFT;
-    status = pages_check(to, call->argument[1], call->argument[4]);
+    status_t status = pages_check(to, call->argument[1], call->argument[4]);
     if (status == STATUS_OK) {
         status = pages_check(from, call->argument[3], call->argument[4]);
     }
@@ -500,15 +467,6 @@ status_t call_memory_create_platform(struct call *call)
     uint64_t size_bytes = call->argument[3];
     uint64_t physical = call->argument[4];
     bool pinned = physical == MEMORY_DMA;
-    struct object *account;
-    status_t status =
-        capability_find(call->thread, call->argument[2], TYPE_ACCOUNT, RIGHT_PAY, &account);
-    if (status == STATUS_OK) {
-        status = capability_check_empty(call->thread, call->argument[1]);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
     if (size_bytes == 0 || size_bytes % PAGE_SIZE != 0 ||
         (pinned && size_bytes > DMA_PAGES_MAX * PAGE_SIZE)) {
         return STATUS_INVALID_ARGUMENT;
@@ -518,8 +476,8 @@ status_t call_memory_create_platform(struct call *call)
         return STATUS_OUT_OF_RANGE;
     }
     struct memory *memory;
-    status = memory_new(object_account(account), pinned ? MEMORY_PINNED : MEMORY_DEVICE, size_bytes,
-                        &memory);
+    status_t status = memory_new(object_account(call->other),
+                                 pinned ? MEMORY_PINNED : MEMORY_DEVICE, size_bytes, &memory);
     if (status != STATUS_OK) {
         return status;
     }
@@ -531,7 +489,7 @@ status_t call_memory_create_platform(struct call *call)
             return status;
         }
     }
-    give(call, memory);
+    call->made = &memory->object;
     return STATUS_OK;
 }
 

@@ -421,7 +421,7 @@ static status_t memory_argument(struct call *call, uint64_t slot, uint32_t right
     }
     struct object *object;
     status_t status =
-        capability_find_rights(call->thread, slot, TYPE_MEMORY, rights, &object, out_rights);
+        domain_find(call->thread->domain, slot, TYPE_MEMORY, rights, &object, out_rights);
     if (status == STATUS_OK) {
         *out = object_memory(object);
     }
@@ -648,17 +648,12 @@ static status_t region_copy(struct region_map *to, const struct region *region,
 
 status_t call_regions_copy(struct call *call)
 {
-    struct object *object;
     struct memory *memory_to;
     struct memory *memory_from;
     uint32_t rights_to;
     uint32_t rights_from;
     status_t status =
-        capability_find(call->thread, call->argument[1], TYPE_HALF, RIGHT_CONTROL, &object);
-    if (status == STATUS_OK) {
-        status = memory_argument(call, call->argument[2], RIGHT_READ | RIGHT_WRITE, &memory_to,
-                                 &rights_to);
-    }
+        memory_argument(call, call->argument[2], RIGHT_READ | RIGHT_WRITE, &memory_to, &rights_to);
     if (status == STATUS_OK) {
         status = memory_argument(call, call->argument[3], 0, &memory_from, &rights_from);
     }
@@ -666,7 +661,7 @@ status_t call_regions_copy(struct call *call)
         return status;
     }
     struct region_map *to = region_map_of(call->object);
-    struct region_map *from = region_map_of(object);
+    struct region_map *from = region_map_of(call->other);
     if (to == from || to->window != from->window) {
         return STATUS_INVALID_ARGUMENT;
     }

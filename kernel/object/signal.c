@@ -10,21 +10,14 @@
 
 status_t call_signal_create(struct call *call)
 {
-    status_t status = capability_check_empty(call->thread, call->argument[1]);
-    if (status != STATUS_OK) {
-        return status;
+    status_t status = object_create(object_account(call->object), OBJECT_SIGNAL,
+                                    sizeof(struct signal), &call->made);
+    if (status == STATUS_OK) {
+        struct signal *signal = object_signal(call->made);
+        spin_init(&signal->lock, LOCK_SIGNAL);
+        list_init(&signal->waiters);
     }
-    struct object *object;
-    status =
-        object_create(object_account(call->object), OBJECT_SIGNAL, sizeof(struct signal), &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct signal *signal = object_signal(object);
-    spin_init(&signal->lock, LOCK_SIGNAL);
-    list_init(&signal->waiters);
-    capability_put(call->thread, call->argument[1], object_handle(object, RIGHTS_ALL));
-    return STATUS_OK;
+    return status;
 }
 
 /* The first waiter that one of the bits concerns, made ready; NULL without one. Under the lock. */

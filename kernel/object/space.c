@@ -85,7 +85,7 @@ static status_t space_roots_make(struct space *space, struct account *payer, str
     return STATUS_OK;
 }
 
-static status_t space_make(struct account *payer, struct domain *domain, struct space **out)
+static status_t space_make(struct account *payer, struct domain *domain, struct object **out)
 {
     struct object *object;
     status_t status = object_create(payer, OBJECT_SPACE, sizeof(struct space), &object);
@@ -112,27 +112,13 @@ static status_t space_make(struct account *payer, struct domain *domain, struct 
         }
         return STATUS_BAD_CAPABILITY;
     }
-    *out = space;
+    *out = object;
     return STATUS_OK;
 }
 
 status_t call_space_create(struct call *call)
 {
-    struct object *object;
-    status_t status =
-        capability_find(call->thread, call->argument[2], TYPE_DOMAIN, RIGHT_CONTROL, &object);
-    if (status == STATUS_OK) {
-        status = capability_check_empty(call->thread, call->argument[1]);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct space *space;
-    status = space_make(object_account(call->object), object_domain(object), &space);
-    if (status == STATUS_OK) {
-        capability_put(call->thread, call->argument[1], object_handle(&space->object, RIGHTS_ALL));
-    }
-    return status;
+    return space_make(object_account(call->object), object_domain(call->other), &call->made);
 }
 
 /* Some thread that is in the space. */

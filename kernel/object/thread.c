@@ -31,27 +31,6 @@ _Static_assert(CALL_gate_call == 2 && CALL_endpoint_reply_receive == 5 && CALL_s
                "entry.S");
 _Static_assert((THREAD_REGISTERS + sizeof(struct registers)) % 16 == 0, "RSP0 is aligned");
 
-static status_t create_check(struct call *call, struct domain **domain_out)
-{
-    struct object *object;
-    status_t status =
-        capability_find(call->thread, call->argument[2], TYPE_DOMAIN, RIGHT_CONTROL, &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    uint64_t frame_address = call->argument[3];
-    if (frame_address % PAGE_SIZE != 0 || frame_address - WINDOW_BASE >= WINDOW_SIZE ||
-        call->argument[4] >= BANDS || call->argument[5] > THREAD_COPY_FPU) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    /* Nobody gives out a higher band than its own. */
-    if (call->argument[4] > call->thread->band) {
-        return STATUS_NOT_PERMITTED;
-    }
-    *domain_out = object_domain(object);
-    return capability_check_empty(call->thread, call->argument[1]);
-}
-
 static void fpu_prepare(struct thread *thread, bool copy_current)
 {
     fpu_init_area(thread->fpu);
@@ -121,17 +100,22 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
 
 status_t call_thread_create(struct call *call)
 {
-    struct domain *domain;
-    status_t status = create_check(call, &domain);
-    if (status != STATUS_OK) {
-        return status;
+    uint64_t frame_address = call->argument[3];
+    uint64_t band = call->argument[4];
+    if (frame_address % PAGE_SIZE != 0 || frame_address - WINDOW_BASE >= WINDOW_SIZE ||
+        band >= BANDS || call->argument[5] > THREAD_COPY_FPU) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    /* Nobody gives out a higher band than its own. */
+    if (band > call->thread->band) {
+        return STATUS_NOT_PERMITTED;
     }
     struct thread *thread;
-    status =
-        thread_create(object_account(call->object), domain, call->argument[3],
-                      (uint32_t)call->argument[4], call->argument[5] & THREAD_COPY_FPU, &thread);
+    status_t status =
+        thread_create(object_account(call->object), object_domain(call->other), frame_address,
+                      (uint32_t)band, call->argument[5] & THREAD_COPY_FPU, &thread);
     if (status == STATUS_OK) {
-        capability_put(call->thread, call->argument[1], object_handle(&thread->object, RIGHTS_ALL));
+        call->made = &thread->object;
     }
     return status;
 }
@@ -149,28 +133,27 @@ void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument)
     thread->sysret = 0;
 }
 
+/* The space that the thread will be in, which counts it already; the object, or NULL for none. */
+static status_t space_for(const struct thread *thread, struct object *object, struct space **out)
+{
+    *out = object == NULL ? NULL : object_space(object);
+    if (*out != NULL && (*out)->domain != thread->domain) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    return *out == NULL || space_thread_entered(*out) ? STATUS_OK : STATUS_BAD_CAPABILITY;
+}
+
 status_t call_thread_start(struct call *call)
 {
     struct thread *thread = object_thread(call->object);
-    struct space *space = NULL;
-    if (call->argument[1] != 0) {
-        struct object *object;
-        status_t status =
-            capability_find(call->thread, call->argument[1], TYPE_SPACE, RIGHT_CONTROL, &object);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        space = object_space(object);
-        if (space->domain != thread->domain) {
-            return STATUS_INVALID_ARGUMENT;
-        }
-    }
     uint64_t entry = call->argument[2];
     if (entry - WINDOW_BASE >= WINDOW_SIZE) {
         return STATUS_INVALID_ARGUMENT;
     }
-    if (space != NULL && !space_thread_entered(space)) {
-        return STATUS_BAD_CAPABILITY;
+    struct space *space;
+    status_t status = space_for(thread, call->other, &space);
+    if (status != STATUS_OK) {
+        return status;
     }
     spin_lock(&thread->lock);
     bool startable = thread->state == THREAD_STOPPED && thread->space == NULL &&
@@ -193,25 +176,12 @@ status_t call_thread_start(struct call *call)
 
 status_t call_thread_set_space(struct call *call)
 {
-    struct thread *thread = call->thread;
-    struct space *space = NULL;
-    if (call->argument[0] != 0) {
-        struct object *object;
-        status_t status =
-            capability_find(thread, call->argument[0], TYPE_SPACE, RIGHT_CONTROL, &object);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        space = object_space(object);
-        if (space->domain != thread->domain) {
-            return STATUS_INVALID_ARGUMENT;
-        }
-        if (!space_thread_entered(space)) {
-            return STATUS_BAD_CAPABILITY;
-        }
+    struct space *space;
+    status_t status = space_for(call->thread, call->other, &space);
+    if (status == STATUS_OK) {
+        thread_enter_space(call->thread, space);
     }
-    thread_enter_space(thread, space);
-    return STATUS_OK;
+    return status;
 }
 
 void thread_attend(struct thread *thread, uint8_t attention)

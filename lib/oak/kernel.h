@@ -90,7 +90,7 @@ kernel_call_6(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, u
 #define KERNEL_STUB_3       KERNEL_STUB_1
 #define KERNEL_PARAMETERS_0 void
 
-#define KERNEL_CALL(number, name, arguments, results, type, rights, shape, meaning)                \
+#define KERNEL_CALL(number, name, arguments, results, type, rights, other, makes, shape, meaning)  \
     KERNEL_STUB_##results(number, name, KERNEL_PARAMETERS_##arguments, KERNEL_PASS_##arguments)
 #include "abi/syscalls.def"
 #undef KERNEL_CALL

@@ -9,7 +9,8 @@
 
 #define RIGHT_0 0
 
-#define KERNEL_CALL(number, name_, arguments, results, type_, right_, shape, meaning)              \
+#define KERNEL_CALL(number, name_, arguments, results, type_, right_, other, makes, shape,         \
+                    meaning)                                                                       \
     {#name_, number, TYPE_##type_, RIGHT_##right_},
 static const struct {
     const char *name;

@@ -6,7 +6,8 @@ import re
 import sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-CALL = re.compile(r'^KERNEL_CALL\((\d+), (\w+), \d, \d, (\w+), (\w+), "(.*?)", "(.*?)"\)$', re.M)
+CALL = re.compile(r'^KERNEL_CALL\((\d+), (\w+), \d, \d, (\w+), (\w+), (?:\w+|\w+\(.*?\)), \w+, '
+                  r'"(.*?)", "(.*?)"\)$', re.M)
 
 
 def read(path):
