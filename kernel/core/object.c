@@ -110,25 +110,6 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
     return STATUS_OK;
 }
 
-bool object_begin_destroy(struct object *object)
-{
-    spin_lock(&table_lock);
-    bool first = !object->dying;
-    if (first) {
-        __atomic_store_n(&object->dying, 1, __ATOMIC_RELEASE);
-        alive--;
-    }
-    spin_unlock(&table_lock);
-    return first;
-}
-
-bool object_claim_free(struct object *object)
-{
-    uint8_t began = 1;
-    return __atomic_compare_exchange_n(&object->dying, &began, 2, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_ACQUIRE);
-}
-
 /* From now on its destroyer finds it no more either. */
 static void entry_release(const struct object *object)
 {
@@ -142,14 +123,6 @@ static void entry_release(const struct object *object)
         first_free = index;
     }
     spin_unlock(&table_lock);
-}
-
-void object_free(struct object *object)
-{
-    assert(object->dying);
-    entry_release(object);
-    account_unlink_object(object->payer, object);
-    barrier_defer(object);
 }
 
 struct object *handle_object_dying(handle_t handle)
@@ -167,17 +140,29 @@ status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, u
     return domain_find(caller->domain, slot, types, rights, out, &had);
 }
 
-/* --- reading --------------------------------------------------------------------------------- */
+/* --- what differs by type -------------------------------------------------------------------- */
 
-/* What object_read leaves in the frame's message, by type. */
-static const struct {
-    size_t size_bytes;
-    void (*read)(struct object *object, void *out);
-} states[OBJECT_TYPES] = {
-    [OBJECT_ACCOUNT] = {sizeof(struct account_usage), account_read},
-    [OBJECT_DOMAIN] = {sizeof(struct domain_report), domain_read},
-    [OBJECT_THREAD] = {sizeof(struct thread_usage), thread_read},
-    [OBJECT_PLATFORM] = {sizeof(struct platform_state), platform_read},
+struct object_kind {
+    /* What object_read leaves in the frame's message. */
+    size_t state_bytes;
+    void (*state_read)(struct object *object, void *out);
+    /* A bounded step of ending what hangs from it, or waits at it; true: nothing does any more. */
+    bool (*end_step)(struct object *object);
+    /* Then, once: give back what it holds beside its own memory. */
+    void (*release)(struct object *object);
+};
+
+static const struct object_kind kinds[OBJECT_TYPES] = {
+    [OBJECT_ACCOUNT] = {sizeof(struct account_usage), account_read, account_end_step,
+                        account_release},
+    [OBJECT_DOMAIN] = {sizeof(struct domain_report), domain_read, domain_end_step, domain_release},
+    [OBJECT_SPACE] = {.end_step = space_end_step, .release = space_release},
+    [OBJECT_MEMORY] = {.end_step = memory_end_step},
+    [OBJECT_THREAD] = {sizeof(struct thread_usage), thread_read, thread_end_step, thread_release},
+    [OBJECT_ENDPOINT] = {.end_step = endpoint_end_step},
+    [OBJECT_SIGNAL] = {.end_step = signal_end_step},
+    [OBJECT_IRQ] = {.release = irq_release},
+    [OBJECT_PLATFORM] = {sizeof(struct platform_state), platform_read, NULL, NULL},
 };
 
 _Static_assert(sizeof(struct account_usage) <= MESSAGE_BYTES &&
@@ -188,95 +173,92 @@ _Static_assert(sizeof(struct account_usage) <= MESSAGE_BYTES &&
 
 status_t call_object_read(struct call *call)
 {
-    struct object *object = call->object;
-    if (call->argument[1] != object->type || states[object->type].read == NULL) {
+    const struct object_kind *kind = &kinds[call->object->type];
+    if (call->argument[1] != call->object->type || kind->state_read == NULL) {
         return STATUS_WRONG_TYPE;
     }
-    if (states[object->type].size_bytes != call->argument[2]) {
+    if (kind->state_bytes != call->argument[2]) {
         return STATUS_INVALID_ARGUMENT;
     }
-    states[object->type].read(object, call->thread->frame->message);
+    kind->state_read(call->object, call->thread->frame->message);
     return STATUS_OK;
 }
 
 /* --- destruction ----------------------------------------------------------------------------- */
 
+/* End every handle on the object. */
+static void dying_begin(struct object *object)
+{
+    spin_lock(&table_lock);
+    if (!object->dying) {
+        __atomic_store_n(&object->dying, 1, __ATOMIC_RELEASE);
+        alive--;
+    }
+    spin_unlock(&table_lock);
+}
+
 bool object_destroy_step(struct object *object)
 {
-    switch ((enum object_type)object->type) {
-    case OBJECT_ACCOUNT:
-        return account_destroy_step(object);
-    case OBJECT_DOMAIN:
-        return domain_destroy_step(object_domain(object));
-    case OBJECT_SPACE:
-        return space_destroy_step(object);
-    case OBJECT_MEMORY:
-        return memory_destroy_step(object);
-    case OBJECT_THREAD:
-        return thread_destroy_step(object_thread(object));
-    case OBJECT_ENDPOINT:
-        return endpoint_destroy_step(object_endpoint(object));
-    case OBJECT_SIGNAL:
-        return signal_destroy_step(object_signal(object));
-    case OBJECT_IRQ:
-        return irq_destroy_step(object_irq(object));
-    case OBJECT_GATE:
-    case OBJECT_IOPORT:
-    case OBJECT_PLATFORM:
-        (void)object_begin_destroy(object);
-        if (object_claim_free(object)) {
-            object_free(object);
-        }
-        return true;
-    case OBJECT_NONE:
-    case OBJECT_TYPES:
-        break;
+    const struct object_kind *kind = &kinds[object->type];
+    if (!__atomic_load_n(&object->dying, __ATOMIC_ACQUIRE)) {
+        dying_begin(object);
     }
-    panic(__FILE__, __LINE__, "an object without a type");
+    if (kind->end_step != NULL && !kind->end_step(object)) {
+        return false;
+    }
+    uint8_t began = 1;
+    if (__atomic_compare_exchange_n(&object->dying, &began, 2, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE)) {
+        if (kind->release != NULL) {
+            kind->release(object);
+        }
+        entry_release(object);
+        account_unlink_object(object->payer, object);
+        barrier_defer(object); /* its memory follows once no CPU can look at it */
+    }
+    return true;
 }
 
-/* Would destroying the object end the caller, or pull away what it stands on? */
-static bool caller_depends(const struct thread *caller, struct object *object)
+void object_undo(struct object *object)
 {
-    switch ((enum object_type)object->type) {
-    case OBJECT_DOMAIN:
+    while (!object_destroy_step(object)) {
+    }
+}
+
+/* Would destroying the object end the caller, or pull away what it or another thread stands on? */
+static bool is_needed(const struct thread *caller, struct object *object)
+{
+    switch (1 << object->type) {
+    case TYPE_DOMAIN:
         return object_domain(object) == caller->domain;
-    case OBJECT_SPACE:
-        return object_space(object) == caller->space;
-    case OBJECT_ACCOUNT:
+    case TYPE_SPACE:
+        return space_has_threads(object_space(object));
+    case TYPE_MEMORY:
+        return !list_empty(&object_memory(object)->pins);
+    case TYPE_ACCOUNT:
         return account_is_ancestor(object_account(object), caller->object.payer) ||
                account_is_ancestor(object_account(object), caller->domain->object.payer);
-    case OBJECT_NONE:
-    case OBJECT_MEMORY:
-    case OBJECT_THREAD:
-    case OBJECT_ENDPOINT:
-    case OBJECT_GATE:
-    case OBJECT_SIGNAL:
-    case OBJECT_IRQ:
-    case OBJECT_IOPORT:
-    case OBJECT_PLATFORM:
-    case OBJECT_TYPES:
-        break;
+    default:
+        return false;
     }
-    return false;
 }
 
-status_t object_destroy_call(struct call *call, struct object *object)
+status_t call_object_destroy(struct call *call)
 {
     struct thread *caller = call->thread;
-    if (caller_depends(caller, object)) {
-        return STATUS_BUSY;
+    handle_t handle = domain_slot(caller->domain, call->argument[0]);
+    /* The first step makes every handle stale: the next ones go on with the dying object. */
+    struct object *object = handle_object_dying(handle);
+    if (object == NULL) {
+        return call->restarted ? STATUS_OK : STATUS_BAD_CAPABILITY;
     }
-    if (object->type == OBJECT_SPACE && space_has_threads(object_space(object))) {
-        return STATUS_BUSY;
+    if (!(handle_rights(handle) & RIGHT_DESTROY)) {
+        return STATUS_NO_RIGHT;
     }
-    if (object->type == OBJECT_MEMORY && !list_empty(&object_memory(object)->pins)) {
+    if (is_needed(caller, object)) {
         return STATUS_BUSY;
     }
     bool self = object == &caller->object;
     bool gone = object_destroy_step(object);
-    if (self) {
-        return CALL_BLOCKED;
-    }
-    return gone ? STATUS_OK : CALL_RESTART;
+    return self ? CALL_BLOCKED : gone ? STATUS_OK : CALL_RESTART;
 }

@@ -49,21 +49,6 @@ static inline uint32_t handle_rights(handle_t handle)
 status_t object_create(struct account *payer, enum object_type type, size_t size_bytes,
                        struct object **out);
 
-/*
- * End every handle on the object (idempotent); the first step of each destroy. False when somebody
- * else began already.
- */
-bool object_begin_destroy(struct object *object);
-
-/* True for exactly one of those who finished every other step: it calls object_free. */
-bool object_claim_free(struct object *object);
-
-/*
- * The last step: leave the payer's list and free the memory, uncharging the payer, once no CPU can
- * look at it any more.
- */
-void object_free(struct object *object);
-
 /* Its index: what user code knows it by, beside its slots. */
 static inline uint32_t object_number(const struct object *object)
 {
@@ -131,7 +116,7 @@ static inline __attribute__((always_inline)) struct object *handle_object(handle
     return object;
 }
 
-/* The same until object_free: for object_destroy alone, which takes several steps. */
+/* The same until it is gone: for object_destroy, which takes several steps. */
 struct object *handle_object_dying(handle_t handle);
 
 /*
@@ -143,15 +128,14 @@ status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, u
                          struct object **out);
 
 /*
- * One bounded step of destroying any object: true when it is completely gone. Each type's file has
- * its own; the caller repeats, serving interrupts in between.
+ * One bounded step of destroying any object: true when it is completely gone. The first one ends
+ * every handle on it; the caller repeats, serving interrupts in between. Of several CPUs that
+ * destroy the same object each gets true.
  */
 bool object_destroy_step(struct object *object);
 
-/* object_destroy for a caller that holds the object: refuses what would take its own ground away.
- */
-struct call;
-status_t object_destroy_call(struct call *call, struct object *object);
+/* Destroy what was just made, of which nobody knows yet. */
+void object_undo(struct object *object);
 
 uint64_t object_count(void);
 

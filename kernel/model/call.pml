@@ -303,7 +303,7 @@ end_idle:
     od
 }
 
-/* A step of thread_destroy_step. */
+/* A step of thread_end_step. */
 proctype killer()
 {
     mtype seen;
@@ -354,7 +354,7 @@ inline wake_all(queue, how)
     od
 }
 
-/* endpoint_restart, or not; then endpoint_destroy_step */
+/* endpoint_restart, or not; then endpoint_end_step */
 proctype ender()
 {
     byte woken;

@@ -224,7 +224,7 @@ end_idle:
     od
 }
 
-/* thread_destroy_step, again and again */
+/* thread_end_step, again and again */
 active proctype killer()
 {
     mtype seen;

@@ -21,17 +21,21 @@ struct account *root_account(void)
     return &root_memory.account;
 }
 
-static void account_init(struct account *account, struct account *parent, struct payer *payer)
+static void account_init(struct account *account, struct account *parent)
 {
     spin_init(&account->lock, LOCK_ACCOUNT);
-    spin_init(&payer->lock, LOCK_PAYER);
     list_init(&account->objects);
     account->parent = parent;
-    account->payer = payer;
     account->depth = parent == NULL ? 0 : parent->depth + 1;
-    payer->account = account;
     account->alert_bytes = UINT64_MAX;
     account_cpu_init(&account->cpu);
+}
+
+static void payer_init(struct account *account, struct payer *payer)
+{
+    spin_init(&payer->lock, LOCK_PAYER);
+    payer->account = account;
+    account->payer = payer;
 }
 
 /* The root may use all frames but a reserve for the kernel's own uncharged parts (slabs, tables).
@@ -39,7 +43,8 @@ static void account_init(struct account *account, struct account *parent, struct
 void account_init_root(void)
 {
     struct account *root = root_account();
-    account_init(root, NULL, &root_payer);
+    account_init(root, NULL);
+    payer_init(root, &root_payer);
     uint64_t free_bytes = frames_free_bytes();
     root->limit_bytes = free_bytes - free_bytes / 32;
     root->reserved_bytes = root->limit_bytes;
@@ -186,19 +191,43 @@ status_t account_charge(struct account *account, enum account_kind kind, uint64_
     return status;
 }
 
-void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes)
+static inline void uncharge(struct account *account, enum account_kind kind, uint64_t bytes)
 {
-    spin_lock(&account->lock);
     assert(account->bytes[kind] >= bytes);
     account->bytes[kind] -= bytes;
     unreserve_here(account, bytes);
+}
+
+void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes)
+{
+    spin_lock(&account->lock);
+    uncharge(account, kind, bytes);
     spin_unlock(&account->lock);
+}
+
+void *account_alloc(struct account *account, size_t size_bytes)
+{
+    if (account_charge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes)) != STATUS_OK) {
+        return NULL;
+    }
+    void *memory = kmem_alloc(size_bytes);
+    if (memory == NULL) {
+        account_uncharge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes));
+    }
+    return memory;
+}
+
+void account_free(struct account *account, void *memory, size_t size_bytes)
+{
+    kmem_free(memory, size_bytes);
+    account_uncharge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes));
 }
 
 status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,
                       struct payer **out)
 {
-    /* Both books at once: payer_leave, on another CPU, compares them and moves what it finds. */
+    /* Both books at once: account_release, on another CPU, compares them and moves what it finds.
+     */
     spin_lock(&account->lock);
     status_t status = charge(account, kind, bytes);
     if (status == STATUS_OK) {
@@ -219,8 +248,7 @@ void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
         payer->orphan && payer->bytes[ACCOUNT_FRAMES] == 0 && payer->bytes[ACCOUNT_OBJECTS] == 0;
     spin_unlock(&payer->lock);
     if (last) {
-        account_uncharge(payer->account, ACCOUNT_OBJECTS, kmem_size(sizeof(*payer)));
-        kmem_free(payer, sizeof(*payer));
+        account_free(payer->account, payer, sizeof(*payer));
     }
 }
 
@@ -305,17 +333,20 @@ void account_uncharge_thread(struct account *account)
 
 status_t account_object_new(struct account *payer, uint64_t bytes)
 {
-    status_t status = account_charge(payer, ACCOUNT_OBJECTS, bytes);
-    if (status == STATUS_OK) {
-        __atomic_fetch_add(&payer->objects_alive, 1, __ATOMIC_RELAXED);
-    }
+    /* Both at once: who destroys the account waits for what is counted here. */
+    spin_lock(&payer->lock);
+    status_t status = charge(payer, ACCOUNT_OBJECTS, bytes);
+    payer->objects_alive += status == STATUS_OK;
+    spin_unlock(&payer->lock);
     return status;
 }
 
 void account_object_gone(struct account *payer, uint64_t bytes)
 {
-    account_uncharge(payer, ACCOUNT_OBJECTS, bytes);
-    __atomic_fetch_sub(&payer->objects_alive, 1, __ATOMIC_RELEASE);
+    spin_lock(&payer->lock);
+    uncharge(payer, ACCOUNT_OBJECTS, bytes);
+    __atomic_store_n(&payer->objects_alive, payer->objects_alive - 1, __ATOMIC_RELEASE);
+    spin_unlock(&payer->lock);
 }
 
 void account_link_object(struct account *payer, struct object *object)
@@ -338,42 +369,23 @@ void account_unlink_object(struct account *payer, struct object *object)
 
 /* --- calls ----------------------------------------------------------------------------------- */
 
-static status_t account_make(struct account *parent, uint64_t guarantee_bytes, uint64_t limit_bytes,
-                             uint64_t limit_threads, struct object **out)
+static status_t account_fill(struct account *account, struct account *parent,
+                             uint64_t guarantee_bytes)
 {
-    struct object *object;
-    size_t size_bytes = sizeof(struct account) + cpu_count * BANDS * sizeof(struct thread *);
-    status_t status = object_create(parent, OBJECT_ACCOUNT, size_bytes, &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct payer *payer = kmem_alloc(sizeof(*payer));
-    status = payer == NULL ? STATUS_NO_MEMORY
-                           : account_charge(parent, ACCOUNT_OBJECTS, kmem_size(sizeof(*payer)));
-    if (status != STATUS_OK) {
-        if (payer != NULL) {
-            kmem_free(payer, sizeof(*payer));
-        }
-        (void)object_begin_destroy(object);
-        object_free(object);
-        return status;
+    struct payer *payer = account_alloc(parent, sizeof(*payer));
+    if (payer == NULL) {
+        return STATUS_NO_MEMORY;
     }
     memset(payer, 0, sizeof(*payer));
-    struct account *account = object_account(object);
-    account_init(account, parent, payer);
-    account->limit_bytes = limit_bytes;
-    account->limit_threads = limit_threads;
+    payer_init(account, payer);
     spin_lock(&parent->lock);
     bool reserved = reserve(parent, guarantee_bytes);
     spin_unlock(&parent->lock);
     if (!reserved) {
-        while (!account_destroy_step(object)) {
-        }
         return STATUS_NO_MEMORY;
     }
     account->guarantee_bytes = guarantee_bytes;
     account->reserved_bytes = guarantee_bytes;
-    *out = object;
     return STATUS_OK;
 }
 
@@ -388,7 +400,20 @@ status_t call_account_create(struct call *call)
     if (parent->depth + 1 >= ACCOUNT_DEPTH_MAX) {
         return STATUS_LIMIT_REACHED;
     }
-    return account_make(parent, guarantee_bytes, call->argument[3], call->argument[4], &call->made);
+    size_t size_bytes = sizeof(struct account) + cpu_count * BANDS * sizeof(struct thread *);
+    status_t status = object_create(parent, OBJECT_ACCOUNT, size_bytes, &call->made);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct account *account = object_account(call->made);
+    account_init(account, parent);
+    account->limit_bytes = call->argument[3];
+    account->limit_threads = call->argument[4];
+    status = account_fill(account, parent, guarantee_bytes);
+    if (status != STATUS_OK) {
+        object_undo(call->made);
+    }
+    return status;
 }
 
 /* Reserve what is missing, or give back what is too much now. Under the account's lock. */
@@ -506,11 +531,40 @@ void account_read(struct object *object, void *out)
 
 /* --- destruction ----------------------------------------------------------------------------- */
 
-/* What is still shared with others becomes the parent's. */
-static void payer_leave(struct account *account)
+static struct object *object_first(struct account *account)
 {
+    spin_lock(&account->lock);
+    struct object *first = list_empty(&account->objects)
+                               ? NULL
+                               : CONTAINER_OF(account->objects.next, struct object, in_account);
+    spin_unlock(&account->lock);
+    return first;
+}
+
+bool account_end_step(struct object *object)
+{
+    struct account *account = object_account(object);
+    for (uint32_t i = 0; i < OBJECTS_PER_STEP; i++) {
+        struct object *first = object_first(account);
+        if (first == NULL) {
+            break;
+        }
+        if (__atomic_load_n(&first->building, __ATOMIC_ACQUIRE) || !object_destroy_step(first)) {
+            return false;
+        }
+    }
+    return __atomic_load_n(&account->objects_alive, __ATOMIC_ACQUIRE) == 0;
+}
+
+/* What is still shared with others becomes the parent's. */
+void account_release(struct object *object)
+{
+    struct account *account = object_account(object);
     struct payer *payer = account->payer;
     struct account *parent = account->parent;
+    if (payer == NULL) {
+        return; /* it was never complete */
+    }
     spin_lock(&payer->lock);
     spin_lock(&account->lock);
     spin_lock_nested(&parent->lock);
@@ -533,40 +587,6 @@ static void payer_leave(struct account *account)
     bool unused = shared_bytes == 0;
     spin_unlock(&payer->lock);
     if (unused) {
-        account_uncharge(parent, ACCOUNT_OBJECTS, kmem_size(sizeof(*payer)));
-        kmem_free(payer, sizeof(*payer));
+        account_free(parent, payer, sizeof(*payer));
     }
-}
-
-static struct object *object_first(struct account *account)
-{
-    spin_lock(&account->lock);
-    struct object *first = list_empty(&account->objects)
-                               ? NULL
-                               : CONTAINER_OF(account->objects.next, struct object, in_account);
-    spin_unlock(&account->lock);
-    return first;
-}
-
-bool account_destroy_step(struct object *object)
-{
-    struct account *account = object_account(object);
-    (void)object_begin_destroy(object);
-    for (uint32_t i = 0; i < OBJECTS_PER_STEP; i++) {
-        struct object *first = object_first(account);
-        if (first == NULL) {
-            break;
-        }
-        if (__atomic_load_n(&first->building, __ATOMIC_ACQUIRE) || !object_destroy_step(first)) {
-            return false;
-        }
-    }
-    if (__atomic_load_n(&account->objects_alive, __ATOMIC_ACQUIRE) != 0) {
-        return false;
-    }
-    if (object_claim_free(object)) {
-        payer_leave(account);
-        object_free(object);
-    }
-    return true;
 }

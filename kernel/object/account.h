@@ -74,6 +74,9 @@ void account_alert(struct account *account);
 /* NO_MEMORY at a limit; BAD_CAPABILITY when the account is dying. */
 status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes);
 void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes);
+/* The kernel's own memory, charged as objects; contents undefined. NULL: no memory. */
+void *account_alloc(struct account *account, size_t size_bytes);
+void account_free(struct account *account, void *memory, size_t size_bytes);
 status_t account_charge_thread(struct account *account);
 void account_uncharge_thread(struct account *account);
 
@@ -98,4 +101,5 @@ void account_unlink_object(struct account *payer, struct object *object);
 /* struct account_usage, for object_read. */
 void account_read(struct object *object, void *out);
 
-bool account_destroy_step(struct object *object);
+bool account_end_step(struct object *object);
+void account_release(struct object *object);

@@ -21,18 +21,12 @@ status_t domain_create(struct account *payer, bool open, struct domain **out)
     list_init(&domain->spaces);
     list_init(&domain->threads);
     domain->open = open;
-    status = region_map_init_window(&domain->window, payer);
-    if (status == STATUS_OK) {
-        status = space_root_create(payer, &domain->window, &domain->root);
-        if (status != STATUS_OK) {
-            while (!region_map_destroy_step(&domain->window)) {
-            }
-        }
+    if (region_map_init_window(&domain->window, payer) == STATUS_OK) {
+        domain->root = space_root_new(payer, &domain->window);
     }
-    if (status != STATUS_OK) {
-        (void)object_begin_destroy(object);
-        object_free(object);
-        return status;
+    if (domain->root == 0) {
+        object_undo(object);
+        return STATUS_NO_MEMORY;
     }
     *out = domain;
     return STATUS_OK;
@@ -118,15 +112,10 @@ void domain_end(struct domain *domain, const struct domain_report *report)
 
 static void *table_part_new(struct domain *domain, size_t size_bytes)
 {
-    if (account_charge(domain->object.payer, ACCOUNT_OBJECTS, kmem_size(size_bytes)) != STATUS_OK) {
-        return NULL;
+    void *part = account_alloc(domain->object.payer, size_bytes);
+    if (part != NULL) {
+        memset(part, 0, size_bytes);
     }
-    void *part = kmem_alloc(size_bytes);
-    if (part == NULL) {
-        account_uncharge(domain->object.payer, ACCOUNT_OBJECTS, kmem_size(size_bytes));
-        return NULL;
-    }
-    memset(part, 0, size_bytes);
     return part;
 }
 
@@ -239,82 +228,51 @@ status_t call_capability_read(struct call *call)
     return STATUS_OK;
 }
 
-status_t call_object_destroy(struct call *call)
-{
-    handle_t handle = domain_slot(call->thread->domain, call->argument[0]);
-    /* The first step makes every handle stale: the next ones go on with the dying object. */
-    struct object *object = handle_object_dying(handle);
-    if (object == NULL) {
-        return call->restarted ? STATUS_OK : STATUS_BAD_CAPABILITY;
-    }
-    if (!(handle_rights(handle) & RIGHT_DESTROY)) {
-        return STATUS_NO_RIGHT;
-    }
-    return object_destroy_call(call, object);
-}
-
 /* --- destruction ----------------------------------------------------------------------------- */
 
 void domain_table_free(struct domain *domain)
 {
-    uint64_t freed_bytes = 0;
+    struct account *payer = domain->object.payer;
     for (uint32_t i = 0; i < TABLE_ROOT_MIDS; i++) {
         struct table_mid *mid = domain->mids[i];
         for (uint32_t j = 0; mid != NULL && j < TABLE_MID_LEAVES; j++) {
             if (mid->leaf[j] != NULL) {
-                kmem_free(mid->leaf[j], sizeof(struct table_leaf));
-                freed_bytes += kmem_size(sizeof(struct table_leaf));
+                account_free(payer, mid->leaf[j], sizeof(struct table_leaf));
             }
         }
         if (mid != NULL) {
-            kmem_free(mid, sizeof(struct table_mid));
-            freed_bytes += kmem_size(sizeof(struct table_mid));
+            account_free(payer, mid, sizeof(struct table_mid));
         }
-        domain->mids[i] = NULL;
     }
-    account_uncharge(domain->object.payer, ACCOUNT_OBJECTS, freed_bytes);
 }
 
-static struct thread *thread_first(struct domain *domain)
+/* The first thread, or else the first space. */
+static struct object *first_inside(struct domain *domain)
 {
+    struct object *first = NULL;
     spin_lock(&domain->lock);
-    struct thread *thread = list_empty(&domain->threads)
-                                ? NULL
-                                : CONTAINER_OF(domain->threads.next, struct thread, in_domain);
+    if (!list_empty(&domain->threads)) {
+        first = &CONTAINER_OF(domain->threads.next, struct thread, in_domain)->object;
+    } else if (!list_empty(&domain->spaces)) {
+        first = &CONTAINER_OF(domain->spaces.next, struct space, in_domain)->object;
+    }
     spin_unlock(&domain->lock);
-    return thread;
-}
-
-static struct space *space_first(struct domain *domain)
-{
-    spin_lock(&domain->lock);
-    struct space *space = list_empty(&domain->spaces)
-                              ? NULL
-                              : CONTAINER_OF(domain->spaces.next, struct space, in_domain);
-    spin_unlock(&domain->lock);
-    return space;
+    return first;
 }
 
 /* Threads, then spaces, then the window; one of them a step. */
-bool domain_destroy_step(struct domain *domain)
+bool domain_end_step(struct object *object)
 {
-    (void)object_begin_destroy(&domain->object);
-    struct thread *thread = thread_first(domain);
-    if (thread != NULL) {
-        (void)thread_destroy_step(thread);
+    struct domain *domain = object_domain(object);
+    struct object *first = first_inside(domain);
+    if (first != NULL) {
+        (void)object_destroy_step(first);
         return false;
     }
-    struct space *space = space_first(domain);
-    if (space != NULL) {
-        (void)space_destroy_step(&space->object);
-        return false;
-    }
-    if (!region_map_destroy_step(&domain->window)) {
-        return false;
-    }
-    if (object_claim_free(&domain->object)) {
-        space_root_free(domain->object.payer, domain->root);
-        object_free(&domain->object);
-    }
-    return true;
+    return region_map_destroy_step(&domain->window);
+}
+
+void domain_release(struct object *object)
+{
+    space_root_free(object->payer, object_domain(object)->root);
 }

@@ -47,7 +47,8 @@ static inline struct domain *object_domain(struct object *object)
 }
 
 status_t domain_create(struct account *payer, bool open, struct domain **out);
-bool domain_destroy_step(struct domain *domain);
+bool domain_end_step(struct object *object);
+void domain_release(struct object *object);
 
 /* Free the capability table, when no CPU can look anything up in it any more. */
 void domain_table_free(struct domain *domain);

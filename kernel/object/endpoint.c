@@ -394,16 +394,10 @@ status_t call_endpoint_restart(struct call *call)
     return queue_wake(endpoint, &endpoint->awaiting, STATUS_RESTARTED) ? STATUS_OK : CALL_RESTART;
 }
 
-bool endpoint_destroy_step(struct endpoint *endpoint)
+bool endpoint_end_step(struct object *object)
 {
-    (void)object_begin_destroy(&endpoint->object);
-    if (!queue_wake(endpoint, &endpoint->receivers, STATUS_CLOSED) ||
-        !queue_wake(endpoint, &endpoint->callers, STATUS_CLOSED) ||
-        !queue_wake(endpoint, &endpoint->awaiting, STATUS_CLOSED)) {
-        return false;
-    }
-    if (object_claim_free(&endpoint->object)) {
-        object_free(&endpoint->object);
-    }
-    return true;
+    struct endpoint *endpoint = object_endpoint(object);
+    return queue_wake(endpoint, &endpoint->receivers, STATUS_CLOSED) &&
+           queue_wake(endpoint, &endpoint->callers, STATUS_CLOSED) &&
+           queue_wake(endpoint, &endpoint->awaiting, STATUS_CLOSED);
 }

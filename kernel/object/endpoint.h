@@ -22,7 +22,7 @@ static inline struct endpoint *object_endpoint(struct object *object)
     return CONTAINER_OF(object, struct endpoint, object);
 }
 
-bool endpoint_destroy_step(struct endpoint *endpoint);
+bool endpoint_end_step(struct object *object);
 
 /* The signal has bits now: wake a receiver that waits for it as well. */
 void endpoint_notify(struct endpoint *endpoint, struct object *signal);

@@ -68,7 +68,7 @@ status_t call_irq_create(struct call *call)
     irq->bits = call->argument[5];
     status = irq_route(irq);
     if (status != STATUS_OK) {
-        (void)irq_destroy_step(irq);
+        object_undo(call->made);
         return status;
     }
     call->result[0] = MSI_ADDRESS | (uint64_t)apic_id() << 12;
@@ -90,18 +90,14 @@ void irq_deliver(uint32_t vector)
     }
 }
 
-bool irq_destroy_step(struct irq *irq)
+void irq_release(struct object *object)
 {
-    (void)object_begin_destroy(&irq->object);
-    if (!object_claim_free(&irq->object)) {
-        return true;
+    struct irq *irq = object_irq(object);
+    if (irq->vector == 0) {
+        return;
     }
-    if (irq->vector != 0) {
-        if (irq->source != IRQ_MSI) {
-            ioapic_mask((uint32_t)irq->source);
-        }
-        vector_release(irq->vector);
+    if (irq->source != IRQ_MSI) {
+        ioapic_mask((uint32_t)irq->source);
     }
-    object_free(&irq->object);
-    return true;
+    vector_release(irq->vector);
 }

@@ -19,4 +19,4 @@ static inline struct irq *object_irq(struct object *object)
 /* A device interrupted on that vector. */
 void irq_deliver(uint32_t vector);
 
-bool irq_destroy_step(struct irq *irq);
+void irq_release(struct object *object);

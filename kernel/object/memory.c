@@ -47,12 +47,6 @@ status_t memory_make(struct account *account, uint64_t size_bytes, struct memory
     return memory_new(account, MEMORY_NORMAL, size_bytes, out);
 }
 
-static void memory_end(struct memory *memory)
-{
-    while (!memory_destroy_step(&memory->object)) {
-    }
-}
-
 status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t size_bytes,
                             struct memory **out)
 {
@@ -180,7 +174,7 @@ status_t call_memory_clone(struct call *call)
     }
     status = memory_clone_from(from, offset, memory);
     if (status != STATUS_OK) {
-        memory_end(memory);
+        object_undo(&memory->object);
         return status;
     }
     call->made = &memory->object;
@@ -485,7 +479,7 @@ status_t call_memory_create_platform(struct call *call)
     if (pinned) {
         status = pinned_fill(memory, size_bytes >> PAGE_SHIFT);
         if (status != STATUS_OK) {
-            memory_end(memory);
+            object_undo(&memory->object);
             return status;
         }
     }
@@ -621,10 +615,9 @@ void memory_write_protect(struct memory *memory)
 
 /* --- destruction ----------------------------------------------------------------------------- */
 
-bool memory_destroy_step(struct object *object)
+bool memory_end_step(struct object *object)
 {
     struct memory *memory = object_memory(object);
-    (void)object_begin_destroy(object);
     spin_lock(&memory->lock);
     bool pinned = !list_empty(&memory->pins);
     spin_unlock(&memory->lock);
@@ -652,11 +645,5 @@ bool memory_destroy_step(struct object *object)
         memory->tree.root = NULL;
     }
     spin_unlock(&memory->lock);
-    if (!done) {
-        return false;
-    }
-    if (object_claim_free(object)) {
-        object_free(object);
-    }
-    return true;
+    return done;
 }

@@ -78,4 +78,4 @@ void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
 /* Make every mapping of the memory's own frames read-only: they are shared with a clone now. */
 void memory_write_protect(struct memory *memory);
 
-bool memory_destroy_step(struct object *object);
+bool memory_end_step(struct object *object);

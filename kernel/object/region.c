@@ -122,13 +122,8 @@ static void links_remove(struct region *region)
 
 static struct region *region_new(struct region_map *map)
 {
-    uint64_t bytes = kmem_size(sizeof(struct region));
-    if (account_charge(map->payer, ACCOUNT_OBJECTS, bytes) != STATUS_OK) {
-        return NULL;
-    }
-    struct region *region = kmem_alloc(sizeof(*region));
+    struct region *region = account_alloc(map->payer, sizeof(*region));
     if (region == NULL) {
-        account_uncharge(map->payer, ACCOUNT_OBJECTS, bytes);
         return NULL;
     }
     region->map = map;
@@ -141,10 +136,8 @@ static struct region *region_new(struct region_map *map)
 
 static void region_free(struct region *region)
 {
-    struct account *payer = region->map->payer;
     links_remove(region);
-    kmem_free(region, sizeof(*region));
-    account_uncharge(payer, ACCOUNT_OBJECTS, kmem_size(sizeof(*region)));
+    account_free(region->map->payer, region, sizeof(*region));
 }
 
 void region_remove(struct region *region)

@@ -152,16 +152,13 @@ status_t call_signal_wait(struct call *call)
                        call->argument[2], &call->result[0]);
 }
 
-bool signal_destroy_step(struct signal *signal)
+bool signal_end_step(struct object *object)
 {
-    (void)object_begin_destroy(&signal->object);
+    struct signal *signal = object_signal(object);
     for (uint32_t i = 0; i < WAKES_PER_STEP; i++) {
         spin_lock(&signal->lock);
         if (list_empty(&signal->waiters)) {
             spin_unlock(&signal->lock);
-            if (object_claim_free(&signal->object)) {
-                object_free(&signal->object);
-            }
             return true;
         }
         struct thread *thread = CONTAINER_OF(signal->waiters.next, struct thread, wait_node);

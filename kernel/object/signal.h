@@ -35,4 +35,4 @@ uint64_t signal_take(struct signal *signal, uint64_t mask);
 
 void signal_bind(struct signal *signal, handle_t endpoint);
 
-bool signal_destroy_step(struct signal *signal);
+bool signal_end_step(struct object *object);

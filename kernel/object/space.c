@@ -13,34 +13,27 @@ static uint64_t table_physical(const uint64_t *table)
     return (uint64_t)(uintptr_t)table - DIRECT_MAP;
 }
 
-static void kernel_entries_copy(uint64_t *root)
+uint64_t space_root_new(struct account *payer, const struct region_map *window)
 {
     const uint64_t *kernel_root = physical_pointer(kernel_root_physical);
+    uint64_t *root = table_new(payer);
+    if (root == NULL) {
+        return 0;
+    }
     root[DIRECT_MAP_SLOT] = kernel_root[DIRECT_MAP_SLOT];
     root[DEVICE_SLOT] = kernel_root[DEVICE_SLOT];
     root[IMAGE_SLOT] = kernel_root[IMAGE_SLOT];
-}
-
-static void window_enter(uint64_t *root, const struct region_map *window)
-{
-    root[WINDOW_SLOT] = table_physical(window->tables.top) | PTE_PRESENT | PTE_WRITE | PTE_USER;
-}
-
-status_t space_root_create(struct account *payer, struct region_map *window, uint64_t *root)
-{
-    uint64_t *table = table_new(payer);
-    if (table == NULL) {
-        return STATUS_NO_MEMORY;
+    if (window != NULL) {
+        root[WINDOW_SLOT] = table_physical(window->tables.top) | PTE_PRESENT | PTE_WRITE | PTE_USER;
     }
-    kernel_entries_copy(table);
-    window_enter(table, window);
-    *root = table_physical(table);
-    return STATUS_OK;
+    return table_physical(root);
 }
 
 void space_root_free(struct account *payer, uint64_t root)
 {
-    table_free(payer, physical_pointer(root));
+    if (root != 0) {
+        table_free(payer, physical_pointer(root));
+    }
 }
 
 bool space_thread_entered(struct space *space)
@@ -63,43 +56,22 @@ bool space_has_threads(const struct space *space)
     return __atomic_load_n(&space->threads, __ATOMIC_SEQ_CST) != 0;
 }
 
-static status_t space_roots_make(struct space *space, struct account *payer, struct domain *domain)
+/* The roots, and the regions over them. An open domain's space has one root for both modes. */
+static status_t roots_make(struct space *space, struct account *payer, struct domain *domain)
 {
-    uint64_t *application = table_new(payer);
-    uint64_t *personality = domain->open ? application : table_new(payer);
-    if (application == NULL || personality == NULL) {
-        if (application != NULL) {
-            table_free(payer, application);
-        }
-        if (personality != NULL && personality != application) {
-            table_free(payer, personality);
-        }
+    space->root_personality = space_root_new(payer, &domain->window);
+    space->root_application = domain->open ? space->root_personality : space_root_new(payer, NULL);
+    if (space->root_application == 0 || space->root_personality == 0) {
         return STATUS_NO_MEMORY;
     }
-    kernel_entries_copy(application);
-    kernel_entries_copy(personality);
-    window_enter(personality, &domain->window);
-    space->root_application = table_physical(application);
-    space->root_personality = table_physical(personality);
-    region_map_init_application(&space->map, payer, application, domain->open ? NULL : personality);
+    region_map_init_application(&space->map, payer, physical_pointer(space->root_application),
+                                domain->open ? NULL : physical_pointer(space->root_personality));
     return STATUS_OK;
 }
 
-static status_t space_make(struct account *payer, struct domain *domain, struct object **out)
+/* Into the domain's list, unless the domain is dying. */
+static status_t domain_join(struct space *space, struct domain *domain)
 {
-    struct object *object;
-    status_t status = object_create(payer, OBJECT_SPACE, sizeof(struct space), &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct space *space = object_space(object);
-    list_init(&space->in_domain);
-    status = space_roots_make(space, payer, domain);
-    if (status != STATUS_OK) {
-        (void)object_begin_destroy(object);
-        object_free(object);
-        return status;
-    }
     spin_lock(&domain->lock);
     bool alive = !domain->object.dying;
     if (alive) {
@@ -107,18 +79,27 @@ static status_t space_make(struct account *payer, struct domain *domain, struct 
         list_append(&domain->spaces, &space->in_domain);
     }
     spin_unlock(&domain->lock);
-    if (!alive) {
-        while (!space_destroy_step(object)) {
-        }
-        return STATUS_BAD_CAPABILITY;
-    }
-    *out = object;
-    return STATUS_OK;
+    return alive ? STATUS_OK : STATUS_BAD_CAPABILITY;
 }
 
 status_t call_space_create(struct call *call)
 {
-    return space_make(object_account(call->object), object_domain(call->other), &call->made);
+    struct account *payer = object_account(call->object);
+    struct domain *domain = object_domain(call->other);
+    status_t status = object_create(payer, OBJECT_SPACE, sizeof(struct space), &call->made);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct space *space = object_space(call->made);
+    list_init(&space->in_domain);
+    status = roots_make(space, payer, domain);
+    if (status == STATUS_OK) {
+        status = domain_join(space, domain);
+    }
+    if (status != STATUS_OK) {
+        object_undo(call->made);
+    }
+    return status;
 }
 
 /* Some thread that is in the space. */
@@ -137,33 +118,29 @@ static struct thread *thread_inside(struct space *space)
     return found;
 }
 
-bool space_destroy_step(struct object *object)
+bool space_end_step(struct object *object)
 {
     struct space *space = object_space(object);
-    (void)object_begin_destroy(object);
     if (space_has_threads(space)) {
         struct thread *thread = thread_inside(space);
         if (thread != NULL) {
-            (void)thread_destroy_step(thread);
+            (void)object_destroy_step(&thread->object);
         }
         return false;
     }
-    if (!region_map_destroy_step(&space->map)) {
-        return false;
-    }
-    if (!object_claim_free(object)) {
-        return true;
-    }
+    return region_map_destroy_step(&space->map);
+}
+
+void space_release(struct object *object)
+{
+    struct space *space = object_space(object);
     if (space->domain != NULL) {
         spin_lock(&space->domain->lock);
         list_remove(&space->in_domain);
         spin_unlock(&space->domain->lock);
     }
-    struct account *payer = object->payer;
-    table_free(payer, physical_pointer(space->root_application));
+    space_root_free(object->payer, space->root_application);
     if (space->root_personality != space->root_application) {
-        table_free(payer, physical_pointer(space->root_personality));
+        space_root_free(object->payer, space->root_personality);
     }
-    object_free(object);
-    return true;
 }

@@ -30,9 +30,10 @@ bool space_thread_entered(struct space *space);
 void space_thread_left(struct space *space);
 bool space_has_threads(const struct space *space);
 
-/* A root with the window and no application half. */
-status_t space_root_create(struct account *payer, struct region_map *window, uint64_t *root);
+/* A root with that window, or none, and no application half; its physical address, 0: no memory. */
+uint64_t space_root_new(struct account *payer, const struct region_map *window);
 void space_root_free(struct account *payer, uint64_t root);
 
-/* Also ends the threads that are in it. */
-bool space_destroy_step(struct object *object);
+/* Ends the threads that are in it, too. */
+bool space_end_step(struct object *object);
+void space_release(struct object *object);

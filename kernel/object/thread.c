@@ -91,7 +91,7 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
         }
     }
     if (status != STATUS_OK) {
-        (void)thread_destroy_step(thread);
+        object_undo(object);
         return status;
     }
     *out = thread;
@@ -292,9 +292,10 @@ void thread_read(struct object *object, void *out)
     memcpy(out, &usage, sizeof(usage));
 }
 
-/* Make sure that it never runs again; false while a CPU still runs it. */
-static bool thread_halt(struct thread *thread)
+/* It never runs again; false while a CPU still runs it. */
+bool thread_end_step(struct object *object)
 {
+    struct thread *thread = object_thread(object);
     thread_attend(thread, ATTENTION_DIE);
     (void)wait_cancel(thread, STATUS_CLOSED, 0, WAIT_ANY);
     if (cpu_current()->current == thread) {
@@ -313,15 +314,9 @@ static bool thread_halt(struct thread *thread)
     return halted;
 }
 
-bool thread_destroy_step(struct thread *thread)
+void thread_release(struct object *object)
 {
-    (void)object_begin_destroy(&thread->object);
-    if (!thread_halt(thread)) {
-        return false;
-    }
-    if (!object_claim_free(&thread->object)) {
-        return true;
-    }
+    struct thread *thread = object_thread(object);
     timer_disarm(thread);
     scheduler_set_time_trap(thread, UINT64_MAX);
     if (thread->space != NULL) {
@@ -336,6 +331,4 @@ bool thread_destroy_step(struct thread *thread)
     }
     region_unpin_frame(&thread->pin);
     account_uncharge_thread(thread->object.payer);
-    object_free(&thread->object);
-    return true;
 }

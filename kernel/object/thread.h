@@ -150,7 +150,8 @@ void thread_unpark(struct thread *thread);
 /* struct thread_usage, for object_read. */
 void thread_read(struct object *object, void *out);
 
-bool thread_destroy_step(struct thread *thread);
+bool thread_end_step(struct object *object);
+void thread_release(struct object *object);
 
 /* Put the caller into another space of its domain, or none; the roots follow. */
 void thread_enter_space(struct thread *thread, struct space *space);
