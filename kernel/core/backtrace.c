@@ -16,9 +16,8 @@ struct call_frame {
 
 static bool memory_read(struct memory *memory, uint64_t offset, struct call_frame *out)
 {
-    bool exclusive;
     spin_lock(&memory->lock);
-    struct frame *frame = tree_find(&memory->tree, offset >> PAGE_SHIFT, &exclusive);
+    struct frame *frame = tree_find(&memory->tree, offset >> PAGE_SHIFT, NULL);
     if (frame != NULL) {
         memcpy(out, (const uint8_t *)frame_pointer(frame) + offset % PAGE_SIZE, sizeof(*out));
     }

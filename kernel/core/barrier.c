@@ -87,11 +87,7 @@ bool barrier_poll(void)
         if (list_empty(&own->arrived)) {
             return true;
         }
-        while (!list_empty(&own->arrived)) {
-            struct list_node *node = own->arrived.next;
-            list_remove(node);
-            list_append(&own->waiting, node);
-        }
+        list_take_all(&own->waiting, &own->arrived);
         snapshot(own);
     }
 }

@@ -8,11 +8,6 @@
 #define NO_FRAME      0 /* frame 0 is never free RAM of ours */
 #define ZEROED_WANTED 1024
 
-struct frame_list {
-    uint32_t first;
-    uint64_t count;
-};
-
 static SEALED struct frame *frames;
 static SEALED uint64_t frame_count;
 static struct frame_list zeroed;
@@ -34,7 +29,7 @@ struct frame *frame_of_physical(uint64_t physical)
     return &frames[physical >> PAGE_SHIFT];
 }
 
-static void list_add(struct frame_list *list, struct frame *frame)
+void frame_list_add(struct frame_list *list, struct frame *frame)
 {
     uint32_t number = (uint32_t)(frame - frames);
     frame->next = list->first;
@@ -46,7 +41,7 @@ static void list_add(struct frame_list *list, struct frame *frame)
     list->count++;
 }
 
-static void list_take(struct frame_list *list, struct frame *frame)
+void frame_list_remove(struct frame_list *list, struct frame *frame)
 {
     if (frame->previous != NO_FRAME) {
         frames[frame->previous].next = frame->next;
@@ -57,6 +52,11 @@ static void list_take(struct frame_list *list, struct frame *frame)
         frames[frame->next].previous = frame->previous;
     }
     list->count--;
+}
+
+struct frame *frame_list_first(const struct frame_list *list)
+{
+    return list->first == NO_FRAME ? NULL : &frames[list->first];
 }
 
 static struct frame_list *list_of(const struct frame *frame)
@@ -88,7 +88,7 @@ void frames_init(const struct ram_range *ranges, uint32_t count)
             if (physical - array_physical >= array_bytes) {
                 struct frame *frame = frame_of_physical(physical);
                 frame->flags = FRAME_FREE;
-                list_add(&dirty, frame);
+                frame_list_add(&dirty, frame);
             }
         }
     }
@@ -101,11 +101,11 @@ static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
     if (list->count == 0) {
         list = want_zeroed ? &dirty : &zeroed;
     }
-    if (list->count == 0) {
+    struct frame *frame = frame_list_first(list);
+    if (frame == NULL) {
         return NULL;
     }
-    struct frame *frame = &frames[list->first];
-    list_take(list, frame);
+    frame_list_remove(list, frame);
     *is_zeroed = frame->flags & FRAME_ZEROED;
     frame->flags = 0;
     frame->references = 1;
@@ -150,7 +150,7 @@ void frame_give(struct frame *frame)
     frame->flags = FRAME_FREE;
     frame->references = 0;
     frame->payer = NULL;
-    list_add(&dirty, frame);
+    frame_list_add(&dirty, frame);
     spin_unlock(&frames_lock);
 }
 
@@ -172,7 +172,7 @@ struct frame *frames_take_adjacent(uint64_t count)
     spin_lock(&frames_lock);
     struct frame *first = adjacent_find(count);
     for (uint64_t i = 0; first != NULL && i < count; i++) {
-        list_take(list_of(&first[i]), &first[i]);
+        frame_list_remove(list_of(&first[i]), &first[i]);
         first[i].flags = 0;
         first[i].references = 1;
         first[i].payer = NULL;
@@ -199,7 +199,7 @@ bool frames_zero_one(void)
     struct frame *frame = NULL;
     if (zeroed.count < ZEROED_WANTED && dirty.count > 0) {
         frame = &frames[dirty.first];
-        list_take(&dirty, frame);
+        frame_list_remove(&dirty, frame);
         frame->flags = 0;
     }
     spin_unlock(&frames_lock);
@@ -209,7 +209,7 @@ bool frames_zero_one(void)
     memset(frame_pointer(frame), 0, PAGE_SIZE);
     spin_lock(&frames_lock);
     frame->flags = FRAME_FREE | FRAME_ZEROED;
-    list_add(&zeroed, frame);
+    frame_list_add(&zeroed, frame);
     spin_unlock(&frames_lock);
     return true;
 }

@@ -28,6 +28,16 @@ struct frame {
     uint32_t previous;
 };
 
+/* Frames in a list, by their numbers; number 0 is no frame. Under the lock of whose list it is. */
+struct frame_list {
+    uint32_t first;
+    uint64_t count;
+};
+
+void frame_list_add(struct frame_list *list, struct frame *frame);
+void frame_list_remove(struct frame_list *list, struct frame *frame);
+struct frame *frame_list_first(const struct frame_list *list); /* NULL: it is empty */
+
 void frames_init(const struct ram_range *ranges, uint32_t count);
 
 /* A frame with one reference that nobody pays for; NULL when there is none. */

@@ -12,11 +12,10 @@ static const uint16_t class_bytes[] = {64,  128, 192,  256,  320,  448,
 
 #define CLASSES ARRAY_LENGTH(class_bytes)
 
-/* Slabs with at least one free object, doubly linked through their struct frame. */
 struct class
 {
     struct spinlock lock;
-    struct frame *partial;
+    struct frame_list partial; /* slabs with at least one free object */
 };
 
 static struct class classes[CLASSES];
@@ -40,40 +39,6 @@ uint64_t kmem_size(size_t size_bytes)
 {
     assert(size_bytes <= PAGE_SIZE);
     return class_bytes[class_of(size_bytes)];
-}
-
-static struct frame *frame_number(uint32_t number)
-{
-    return number == 0 ? NULL : frame_of_physical((uint64_t)number << PAGE_SHIFT);
-}
-
-static uint32_t number_of(const struct frame *frame)
-{
-    return frame == NULL ? 0 : (uint32_t)(frame_physical(frame) >> PAGE_SHIFT);
-}
-
-static void partial_add(struct class *class, struct frame *slab)
-{
-    slab->next = number_of(class->partial);
-    slab->previous = 0;
-    if (class->partial != NULL) {
-        class->partial->previous = number_of(slab);
-    }
-    class->partial = slab;
-}
-
-static void partial_remove(struct class *class, struct frame *slab)
-{
-    struct frame *next = frame_number(slab->next);
-    struct frame *previous = frame_number(slab->previous);
-    if (previous != NULL) {
-        previous->next = slab->next;
-    } else {
-        class->partial = next;
-    }
-    if (next != NULL) {
-        next->previous = slab->previous;
-    }
 }
 
 /* A fresh slab: every object in its free list, in address order. */
@@ -103,20 +68,20 @@ void *kmem_alloc(size_t size_bytes)
     struct class *class = &classes[number];
     class->lock.lock_class = LOCK_KMEM;
     spin_lock(&class->lock);
-    if (class->partial == NULL) {
-        struct frame *slab = slab_new(class_bytes[number]);
+    struct frame *slab = frame_list_first(&class->partial);
+    if (slab == NULL) {
+        slab = slab_new(class_bytes[number]);
         if (slab == NULL) {
             spin_unlock(&class->lock);
             return NULL;
         }
-        partial_add(class, slab);
+        frame_list_add(&class->partial, slab);
     }
-    struct frame *slab = class->partial;
     void **object = (void **)slab->slab_free;
     slab->slab_free = *object;
     slab->references++;
     if (slab->slab_free == NULL) {
-        partial_remove(class, slab);
+        frame_list_remove(&class->partial, slab);
     }
     spin_unlock(&class->lock);
     return object;
@@ -135,9 +100,9 @@ void kmem_free(void *object, size_t size_bytes)
     slab->references--;
     bool empty = slab->references == 0;
     if (was_full && !empty) {
-        partial_add(class, slab);
+        frame_list_add(&class->partial, slab);
     } else if (!was_full && empty) {
-        partial_remove(class, slab);
+        frame_list_remove(&class->partial, slab);
     }
     spin_unlock(&class->lock);
     if (empty) {

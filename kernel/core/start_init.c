@@ -87,19 +87,17 @@ static void segment_map(struct domain *domain, struct memory *private, struct me
     }
 }
 
-static void anonymous_map(struct domain *domain, struct memory *private, uint64_t address,
-                          uint64_t size_bytes)
-{
-    struct region_request request = {
-        .address = address,
-        .size_bytes = size_bytes,
-        .rights = RIGHT_READ | RIGHT_WRITE,
-        .rights_allowed = RIGHT_READ | RIGHT_WRITE,
-        .private_memory = private,
-        .private_offset = address - WINDOW_BASE,
-    };
-    must(region_map_add(&domain->window, &request), "heap and stack");
-}
+static const struct elf_segment heap = {
+    .address = WINDOW_HEAP,
+    .zero_bytes = INIT_HEAP_BYTES,
+    .rights = RIGHT_READ | RIGHT_WRITE,
+};
+
+static const struct elf_segment first_stack = {
+    .address = WINDOW_THREAD_BLOCK(0) + PAGE_SIZE,
+    .zero_bytes = THREAD_BLOCK_SIZE - PAGE_SIZE,
+    .rights = RIGHT_READ | RIGHT_WRITE,
+};
 
 static uint64_t program_map(struct domain *domain, struct memory *private, struct memory *bundle)
 {
@@ -110,9 +108,8 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
     for (uint32_t i = 0; i < program.segment_count; i++) {
         segment_map(domain, private, bundle, &program.segment[i], entry->offset);
     }
-    anonymous_map(domain, private, WINDOW_HEAP, INIT_HEAP_BYTES);
-    anonymous_map(domain, private, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE,
-                  THREAD_BLOCK_SIZE - PAGE_SIZE);
+    segment_map(domain, private, NULL, &heap, 0);
+    segment_map(domain, private, NULL, &first_stack, 0);
     return program.entry;
 }
 
@@ -152,14 +149,14 @@ void start_init(uint64_t tsc_at_start)
 
     uint32_t read_execute = RIGHT_READ | RIGHT_EXECUTE;
     give(domain, SLOT_DOMAIN, &domain->object, RIGHTS_ALL);
-    give(domain, SLOT_ACCOUNT, account_object(account), RIGHTS_ALL & ~RIGHT_DESTROY);
+    give(domain, SLOT_ACCOUNT, &account->object, RIGHTS_ALL & ~RIGHT_DESTROY);
     give(domain, SLOT_LOG, platform, RIGHT_WRITE);
-    give(domain, SLOT_TIME, memory_object(image_memory(clock_page(), PAGE_SIZE)), RIGHT_READ);
-    give(domain, SLOT_MEMORY, memory_object(private), RIGHTS_ALL);
+    give(domain, SLOT_TIME, &image_memory(clock_page(), PAGE_SIZE)->object, RIGHT_READ);
+    give(domain, SLOT_MEMORY, &private->object, RIGHTS_ALL);
     give(domain, SLOT_THREAD, &thread->object, RIGHTS_ALL);
     give(domain, INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
-    give(domain, INIT_SLOT_BUNDLE, memory_object(bundle), read_execute);
-    give(domain, INIT_SLOT_BOOT, memory_object(image_memory(&boot_memory, PAGE_SIZE)), RIGHT_READ);
+    give(domain, INIT_SLOT_BUNDLE, &bundle->object, read_execute);
+    give(domain, INIT_SLOT_BOOT, &image_memory(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
     give(domain, INIT_SLOT_TRACE, trace_object(), RIGHT_READ);
 
     thread_set_start(thread, entry, 0);

@@ -52,7 +52,7 @@ void trace_set(bool on)
 
 struct object *trace_object(void)
 {
-    return memory_object(memory);
+    return &memory->object;
 }
 
 /* An NMI may come in between and write its own event: into the next place. */
@@ -69,12 +69,6 @@ void trace_write(enum trace_kind kind, uint32_t detail, uint64_t word0, uint64_t
         .detail = (uint16_t)detail,
         .word = {word0, word1},
     };
-}
-
-void trace_syscall(uint32_t number, uint64_t argument0, uint64_t argument1)
-{
-    bool application = cpu_current()->current->mode == MODE_APPLICATION;
-    trace(application ? TRACE_SYSTEM_CALL : TRACE_CALL, number, argument0, argument1);
 }
 
 void trace_print_last(uint32_t cpu_number)

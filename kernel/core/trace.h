@@ -26,9 +26,6 @@ struct object *trace_object(void);
 __attribute__((cold, noinline)) void trace_write(enum trace_kind kind, uint32_t detail,
                                                  uint64_t word0, uint64_t word1);
 
-/* From entry.S, for every `syscall` while the trace is on. */
-void trace_syscall(uint32_t number, uint64_t argument0, uint64_t argument1);
-
 static inline void trace(enum trace_kind kind, uint32_t detail, uint64_t word0, uint64_t word1)
 {
     if (__builtin_expect(trace_on, 0)) {

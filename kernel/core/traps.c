@@ -18,7 +18,6 @@
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/stacks.h"
-#include "lib/base/string.h"
 
 #define VECTOR_DEBUG              1
 #define VECTOR_NMI                2
@@ -133,50 +132,11 @@ void kernel_call(struct thread *thread)
 
 /* --- forwarding ------------------------------------------------------------------------------ */
 
-void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address)
+/* What a trap leaves in the frame. */
+static struct trap_words words_of(const struct registers *registers, enum trap_cause cause,
+                                  uint64_t address)
 {
-    struct registers *registers = &thread->registers;
-    struct trap_words *words = &thread->frame->application;
-    words->rip = registers->rip;
-    words->rsp = registers->rsp;
-    words->rflags = registers->rflags;
-    words->rax = registers->rax;
-    words->rcx = registers->rcx;
-    words->r11 = registers->r11;
-    words->cause = cause;
-    words->address = address;
-    words->error = registers->error;
-    words->vector = registers->vector;
-    scheduler_count(thread);
-    thread->mode = MODE_PERSONALITY;
-    thread->sysret = 0;
-    registers->rip = thread->trap_entry;
-    registers->rsp = thread->frame_address;
-    registers->rflags = USER_RFLAGS;
-    registers->cs = USER_CODE;
-    registers->ss = USER_DATA;
-}
-
-static void report_fill(struct domain_report *report, const struct trap_words *words,
-                        struct thread *thread)
-{
-    memset(report, 0, sizeof(*report));
-    report->cause = words->cause;
-    report->vector = words->vector;
-    report->error = words->error;
-    report->address = words->address;
-    report->rip = words->rip;
-    report->rsp = words->rsp;
-    report->calls = backtrace_window(&thread->domain->window, thread->registers.rbp,
-                                     report->return_address, DOMAIN_REPORT_FRAMES);
-}
-
-/* To the fault entry, on the same stack, below what the interrupted code uses. */
-static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t address)
-{
-    struct registers *registers = &thread->registers;
-    struct domain *domain = thread->domain;
-    struct trap_words words = {
+    return (struct trap_words){
         .rip = registers->rip,
         .rsp = registers->rsp,
         .rflags = registers->rflags,
@@ -188,10 +148,47 @@ static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t a
         .error = registers->error,
         .vector = registers->vector,
     };
+}
+
+void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address)
+{
+    struct registers *registers = &thread->registers;
+    thread->frame->application = words_of(registers, cause, address);
+    scheduler_count(thread);
+    thread->mode = MODE_PERSONALITY;
+    thread->sysret = 0;
+    registers->rip = thread->trap_entry;
+    registers->rsp = thread->frame_address;
+    registers->rflags = USER_RFLAGS;
+    registers->cs = USER_CODE;
+    registers->ss = USER_DATA;
+}
+
+static struct domain_report report_of(const struct trap_words *words, struct thread *thread)
+{
+    struct domain_report report = {
+        .cause = words->cause,
+        .vector = words->vector,
+        .error = words->error,
+        .address = words->address,
+        .rip = words->rip,
+        .rsp = words->rsp,
+    };
+    report.calls = backtrace_window(&thread->domain->window, thread->registers.rbp,
+                                    report.return_address, DOMAIN_REPORT_FRAMES);
+    return report;
+}
+
+/* To the fault entry, on the same stack, below what the interrupted code uses. */
+static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t address)
+{
+    struct registers *registers = &thread->registers;
+    struct domain *domain = thread->domain;
+    struct trap_words words = words_of(registers, cause, address);
     if (domain->fault_entry == 0 || thread->in_fault) {
-        struct domain_report report;
         /* A second fault tells less than the one whose handler failed. */
-        report_fill(&report, thread->in_fault ? &thread->frame->personality : &words, thread);
+        struct domain_report report =
+            report_of(thread->in_fault ? &thread->frame->personality : &words, thread);
         domain_end(domain, &report);
         if (domain == init_domain) {
             panic_trap(registers, "init ended by a fault");
@@ -203,6 +200,19 @@ static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t a
     registers->rip = domain->fault_entry;
     registers->rsp = ALIGN_DOWN(registers->rsp - 128, 16);
     registers->rflags = USER_RFLAGS;
+}
+
+void syscall_traced(struct thread *thread)
+{
+    const struct registers *registers = &thread->registers;
+    bool application = thread->mode == MODE_APPLICATION;
+    trace(application ? TRACE_SYSTEM_CALL : TRACE_CALL, (uint32_t)registers->rax, registers->rdi,
+          registers->rsi);
+    if (!application) {
+        kernel_call(thread);
+    }
+    trap_forward(thread, TRAP_SYSCALL, 0);
+    scheduler_return(thread);
 }
 
 static void fault_unresolved(struct thread *thread, enum trap_cause cause, uint64_t address)
@@ -338,21 +348,27 @@ void trap_own_stack(struct registers *registers)
 /* RFLAGS that an application may have: arithmetic flags, TF, DF, AC, ID. */
 #define ALLOWED_RFLAGS 0x240dd5
 
+/* The words, copied from the frame once, into the registers. */
+static void words_load(struct thread *thread, const struct trap_words *words)
+{
+    struct registers *registers = &thread->registers;
+    registers->rip = words->rip;
+    registers->rsp = words->rsp;
+    registers->rflags = (words->rflags & ALLOWED_RFLAGS) | USER_RFLAGS;
+    registers->rax = words->rax;
+    registers->rcx = words->rcx;
+    registers->r11 = words->r11;
+    thread->sysret = 0;
+}
+
 status_t call_application_resume(struct call *call)
 {
     struct thread *thread = call->thread;
     struct registers *registers = &thread->registers;
     struct trap_words words = thread->frame->application;
-    registers->rip = words.rip;
-    registers->rsp = words.rsp;
-    registers->rflags = (words.rflags & ALLOWED_RFLAGS) | USER_RFLAGS;
-    registers->rax = words.rax;
-    registers->rcx = words.rcx;
-    registers->r11 = words.r11;
-    registers->rdi = call->argument[0];
+    words_load(thread, &words);
     scheduler_count(thread);
     thread->mode = MODE_APPLICATION;
-    thread->sysret = 0;
     if (thread->space == NULL || words.rip >= APPLICATION_END) {
         /* As the CPU does with an address that cannot be: general protection. */
         registers->error = 0;
@@ -377,14 +393,7 @@ status_t call_fault_resume(struct call *call)
     if (!canonical(words.rip)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    struct registers *registers = &thread->registers;
-    registers->rip = words.rip;
-    registers->rsp = words.rsp;
-    registers->rflags = (words.rflags & ALLOWED_RFLAGS) | USER_RFLAGS;
-    registers->rax = words.rax;
-    registers->rcx = words.rcx;
-    registers->r11 = words.r11;
-    thread->sysret = 0;
+    words_load(thread, &words);
     thread->in_fault = 0;
     return CALL_DONE;
 }

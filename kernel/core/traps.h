@@ -5,6 +5,7 @@
 
 /* From entry.S; none returns. */
 __attribute__((noinline, noreturn)) void kernel_call(struct thread *thread);
+__attribute__((noreturn)) void syscall_traced(struct thread *thread);
 __attribute__((noreturn)) void trap_user(struct thread *thread);
 __attribute__((noreturn)) void kernel_leave(struct thread *thread);
 __attribute__((noreturn)) void kernel_leave_call(struct thread *thread);

@@ -152,7 +152,7 @@ static void reservation_cut(struct account *account, uint64_t keep_bytes)
 }
 
 /* Give back to the parent what is reserved beyond need by more than two chunks. Under the lock. */
-static inline void unreserve_here(struct account *account, uint64_t bytes)
+static void unreserve(struct account *account, uint64_t bytes)
 {
     assert(account->used_bytes >= bytes);
     account->used_bytes -= bytes;
@@ -163,11 +163,6 @@ static inline void unreserve_here(struct account *account, uint64_t bytes)
     if (account->reserved_bytes > keep + 2 * CHUNK_BYTES && account->parent != NULL) {
         reservation_cut(account, keep + CHUNK_BYTES);
     }
-}
-
-static void unreserve(struct account *account, uint64_t bytes)
-{
-    unreserve_here(account, bytes);
 }
 
 /* Under the account's lock. */
@@ -195,7 +190,7 @@ static inline void uncharge(struct account *account, enum account_kind kind, uin
 {
     assert(account->bytes[kind] >= bytes);
     account->bytes[kind] -= bytes;
-    unreserve_here(account, bytes);
+    unreserve(account, bytes);
 }
 
 void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes)
@@ -299,21 +294,25 @@ void frame_release(struct frame *frame)
 
 /* --- threads --------------------------------------------------------------------------------- */
 
+/* From the account up to `end`, which is not among them. */
+static void threads_subtract(struct account *account, const struct account *end)
+{
+    for (struct account *next = account; next != end; next = next->parent) {
+        spin_lock(&next->lock);
+        next->threads--;
+        spin_unlock(&next->lock);
+    }
+}
+
 status_t account_charge_thread(struct account *account)
 {
     for (struct account *next = account; next != NULL; next = next->parent) {
         spin_lock(&next->lock);
         bool room = next->threads < next->limit_threads;
-        if (room) {
-            next->threads++;
-        }
+        next->threads += room;
         spin_unlock(&next->lock);
         if (!room) {
-            for (struct account *undo = account; undo != next; undo = undo->parent) {
-                spin_lock(&undo->lock);
-                undo->threads--;
-                spin_unlock(&undo->lock);
-            }
+            threads_subtract(account, next);
             return STATUS_LIMIT_REACHED;
         }
     }
@@ -322,11 +321,7 @@ status_t account_charge_thread(struct account *account)
 
 void account_uncharge_thread(struct account *account)
 {
-    for (struct account *next = account; next != NULL; next = next->parent) {
-        spin_lock(&next->lock);
-        next->threads--;
-        spin_unlock(&next->lock);
-    }
+    threads_subtract(account, NULL);
 }
 
 /* --- objects --------------------------------------------------------------------------------- */

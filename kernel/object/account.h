@@ -59,11 +59,6 @@ static inline struct account *object_account(struct object *object)
     return CONTAINER_OF(object, struct account, object);
 }
 
-static inline struct object *account_object(struct account *account)
-{
-    return &account->object;
-}
-
 void account_init_root(void);
 struct account *root_account(void);
 bool account_is_ancestor(const struct account *ancestor, const struct account *account);

@@ -47,6 +47,18 @@ status_t memory_make(struct account *account, uint64_t size_bytes, struct memory
     return memory_new(account, MEMORY_NORMAL, size_bytes, out);
 }
 
+/* Put a frame there, for what was there; the caller's reference is gone in any case. */
+static status_t page_put(struct memory *memory, uint64_t page, struct frame *frame)
+{
+    struct frame *old = NULL;
+    status_t status = tree_set(&memory->tree, memory->object.payer, page, frame, &old);
+    struct frame *left = status == STATUS_OK ? old : frame;
+    if (left != NULL) {
+        frame_release(left);
+    }
+    return status;
+}
+
 status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t size_bytes,
                             struct memory **out)
 {
@@ -56,8 +68,7 @@ status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t
         struct frame *frame = frame_of_physical(physical + offset);
         frame->flags = FRAME_FOREIGN;
         frame->references = 1;
-        struct frame *old;
-        status = tree_set(&memory->tree, account, offset >> PAGE_SHIFT, frame, &old);
+        status = page_put(memory, offset >> PAGE_SHIFT, frame);
     }
     *out = memory;
     return status;
@@ -83,16 +94,7 @@ static status_t pin_copy(const struct frame *pinned, struct memory *to, uint64_t
         return STATUS_NO_MEMORY;
     }
     memcpy(frame_pointer(copy), frame_pointer(pinned), PAGE_SIZE);
-    struct frame *old;
-    status_t status = tree_set(&to->tree, to->object.payer, page, copy, &old);
-    if (status != STATUS_OK) {
-        frame_release(copy);
-        return status;
-    }
-    if (old != NULL) {
-        frame_release(old);
-    }
-    return STATUS_OK;
+    return page_put(to, page, copy);
 }
 
 static status_t pins_copy(struct memory *from, struct memory *to)
@@ -108,13 +110,8 @@ static status_t pins_copy(struct memory *from, struct memory *to)
 
 static status_t frame_share(struct frame *frame, struct memory *to, uint64_t page)
 {
-    struct frame *old;
     __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
-    status_t status = tree_set(&to->tree, to->object.payer, page, frame, &old);
-    if (status != STATUS_OK) {
-        frame_release(frame);
-    }
-    return status;
+    return page_put(to, page, frame);
 }
 
 /* Share the frames of a range one by one. */
@@ -123,9 +120,8 @@ static status_t range_share(struct memory *from, struct memory *to, uint64_t fir
     uint64_t pages = to->size_bytes >> PAGE_SHIFT;
     uint64_t page = first_page;
     uint64_t end = first_page + pages;
-    bool exclusive;
     while ((page = tree_next_present(&from->tree, page, end)) != UINT64_MAX) {
-        struct frame *frame = tree_find(&from->tree, page, &exclusive);
+        struct frame *frame = tree_find(&from->tree, page, NULL);
         status_t status = frame->flags & FRAME_PINNED ? pin_copy(frame, to, page - first_page)
                                                       : frame_share(frame, to, page - first_page);
         if (status != STATUS_OK) {
@@ -233,21 +229,15 @@ status_t call_memory_populate(struct call *call)
     uint32_t budget = PAGES_PER_STEP;
     spin_lock(&memory->lock);
     for (uint64_t page = first; page < end && status == STATUS_OK; page++) {
-        bool exclusive;
-        if (tree_find(&memory->tree, page, &exclusive) != NULL) {
+        if (tree_find(&memory->tree, page, NULL) != NULL) {
             continue;
         }
         if (budget-- == 0) {
             status = CALL_RESTART;
             break;
         }
-        struct frame *old;
         struct frame *frame = account_frame_take(memory->object.payer, true);
-        status = frame == NULL ? STATUS_NO_MEMORY
-                               : tree_set(&memory->tree, memory->object.payer, page, frame, &old);
-        if (status != STATUS_OK && frame != NULL) {
-            frame_release(frame);
-        }
+        status = frame == NULL ? STATUS_NO_MEMORY : page_put(memory, page, frame);
     }
     spin_unlock(&memory->lock);
     return status;
@@ -261,8 +251,7 @@ static status_t pages_detach(struct memory *memory, uint64_t first, uint64_t end
     *count = 0;
     while (*count < PAGES_PER_STEP &&
            (page = tree_next_present(&memory->tree, page, end)) != UINT64_MAX) {
-        bool exclusive;
-        struct frame *frame = tree_find(&memory->tree, page, &exclusive);
+        const struct frame *frame = tree_find(&memory->tree, page, NULL);
         if (!(frame->flags & FRAME_PINNED)) {
             status_t status =
                 tree_set(&memory->tree, memory->object.payer, page, NULL, &frames[*count]);
@@ -330,8 +319,7 @@ static status_t page_move(struct memory *to, uint64_t to_page, struct memory *fr
     if (!exclusive || frame->flags & (FRAME_PINNED | FRAME_FOREIGN)) {
         return STATUS_BUSY;
     }
-    bool any;
-    if (tree_find(&to->tree, to_page, &any) != NULL) {
+    if (tree_find(&to->tree, to_page, NULL) != NULL) {
         return STATUS_EXISTS;
     }
     /* Make the path first, then pay, then move: nothing is half done when one fails. */
@@ -406,9 +394,8 @@ status_t call_memory_query(struct call *call)
         call->result[0] = 1;
         return STATUS_OK;
     }
-    bool exclusive;
     spin_lock(&memory->lock);
-    struct frame *frame = tree_find(&memory->tree, offset >> PAGE_SHIFT, &exclusive);
+    const struct frame *frame = tree_find(&memory->tree, offset >> PAGE_SHIFT, NULL);
     if (frame != NULL) {
         call->result[0] = 1;
         call->result[1] = memory->kind == MEMORY_PINNED ? frame_physical(frame) : 0;
@@ -429,17 +416,13 @@ static status_t pinned_fill(struct memory *memory, uint64_t pages)
     status_t status = STATUS_OK;
     for (uint64_t i = 0; i < pages; i++) {
         struct frame *frame = &first[i];
-        struct frame *old;
         if (status == STATUS_OK) {
             status = payer_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &frame->payer);
         }
-        if (status != STATUS_OK) {
+        if (status == STATUS_OK) {
+            status = page_put(memory, i, frame);
+        } else {
             frame_give(frame);
-            continue;
-        }
-        status = tree_set(&memory->tree, account, i, frame, &old);
-        if (status != STATUS_OK) {
-            frame_release(frame);
         }
     }
     return status;
@@ -558,28 +541,6 @@ static struct region_link *link_take(struct memory *memory, const struct pass *p
     }
 }
 
-/* Any link, with its map's lock held, for who removes them all; NULL when there is none. */
-static struct region_link *link_take_any(struct memory *memory)
-{
-    for (;;) {
-        struct region_link *found = NULL;
-        spin_lock(&memory->regions_lock);
-        bool empty = list_empty(&memory->regions);
-        for (struct list_node *node = memory->regions.next;
-             node != &memory->regions && found == NULL; node = node->next) {
-            struct region_link *link = CONTAINER_OF(node, struct region_link, in_memory);
-            if (spin_try_lock(&link->region->map->lock)) {
-                found = link;
-            }
-        }
-        spin_unlock(&memory->regions_lock);
-        if (found != NULL || empty) {
-            return found;
-        }
-        cpu_serve_requests();
-    }
-}
-
 static uint64_t epoch_next(struct memory *memory)
 {
     return __atomic_add_fetch(&memory->epoch, 1, __ATOMIC_ACQ_REL);
@@ -624,8 +585,10 @@ bool memory_end_step(struct object *object)
     if (pinned) {
         return false; /* a thread's frame: it goes with the thread */
     }
+    spin_lock(&memory->pass_lock);
+    const struct pass pass = {epoch_next(memory), 0, UINT64_MAX};
     for (uint32_t i = 0; i < PAGES_PER_STEP; i++) {
-        struct region_link *link = link_take_any(memory);
+        struct region_link *link = link_take(memory, &pass);
         if (link == NULL) {
             break;
         }
@@ -634,6 +597,7 @@ bool memory_end_step(struct object *object)
         region_remove(link->region);
         spin_unlock(&map->lock);
     }
+    spin_unlock(&memory->pass_lock);
     if (!list_empty(&memory->regions)) {
         return false;
     }

@@ -58,11 +58,6 @@ static inline struct memory *object_memory(struct object *object)
     return CONTAINER_OF(object, struct memory, object);
 }
 
-static inline struct object *memory_object(struct memory *memory)
-{
-    return &memory->object;
-}
-
 status_t memory_make(struct account *account, uint64_t size_bytes, struct memory **out);
 
 /* Read-only memory over part of the kernel image; never freed. */

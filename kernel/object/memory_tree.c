@@ -33,9 +33,9 @@ struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exc
 {
     bool alone;
     const struct node *leaf = tree_leaf(tree, page, &alone);
-    struct frame *frame = leaf != NULL ? leaf->slot[page % NODE_SLOTS] : NULL;
-    if (frame != NULL) {
-        *exclusive = alone && frame_is_exclusive(frame);
+    struct frame *frame = leaf == NULL ? NULL : leaf->slot[page % NODE_SLOTS];
+    if (exclusive != NULL) {
+        *exclusive = frame != NULL && alone && frame_is_exclusive(frame);
     }
     return frame;
 }

@@ -30,7 +30,10 @@ struct memory_tree {
     struct node *root;
 };
 
-/* The frame at that page, or NULL. exclusive: no clone shares it (a pin does not count). */
+/*
+ * The frame at that page, or NULL. exclusive, unless NULL: no clone shares it (a pin does not
+ * count).
+ */
 struct frame *tree_find(const struct memory_tree *tree, uint64_t page, bool *exclusive);
 
 /* The leaf that holds the page's slot; NULL: it and all 64 pages of it are absent. alone: as

@@ -178,24 +178,39 @@ static status_t target_resolve(struct memory *memory, uint64_t offset, uint64_t 
     return STATUS_OK;
 }
 
-static status_t request_check(const struct region_map *map, const struct region_request *request)
+status_t region_range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes)
 {
-    uint64_t end = request->address + request->size_bytes;
-    if ((request->address | request->size_bytes) % PAGE_SIZE != 0 || request->size_bytes == 0 ||
-        request->rights > (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) {
+    if ((address | size_bytes) % PAGE_SIZE != 0 || size_bytes == 0) {
         return STATUS_INVALID_ARGUMENT;
     }
-    if (request->address < map->first_address || end > map->end_address || end < request->address) {
-        return STATUS_OUT_OF_RANGE;
-    }
-    if (request->private_memory == NULL &&
-        (request->source_memory == NULL || request->rights & RIGHT_WRITE)) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    if (map->window && (request->rights & RIGHT_WRITE) && (request->rights & RIGHT_EXECUTE)) {
+    uint64_t end = address + size_bytes;
+    return end < address || end > map->end_address ? STATUS_OUT_OF_RANGE : STATUS_OK;
+}
+
+/* May a region have these rights? No more than its capabilities carried; and see map->window. */
+static status_t rights_check(const struct region_map *map, uint32_t rights, uint32_t allowed)
+{
+    if (map->window && (rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE)) {
         return STATUS_NOT_PERMITTED;
     }
-    return request->rights & ~request->rights_allowed ? STATUS_NO_RIGHT : STATUS_OK;
+    return rights & ~allowed ? STATUS_NO_RIGHT : STATUS_OK;
+}
+
+static status_t request_check(const struct region_map *map, const struct region_request *request)
+{
+    status_t status = region_range_check(map, request->address, request->size_bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (request->address < map->first_address) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    if (request->rights > MAP_RIGHTS ||
+        (request->private_memory == NULL &&
+         (request->source_memory == NULL || request->rights & RIGHT_WRITE))) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    return rights_check(map, request->rights, request->rights_allowed);
 }
 
 static status_t region_link_all(struct region *region, const struct target *private,
@@ -454,15 +469,6 @@ status_t call_region_map(struct call *call)
     return region_map_add(region_map_of(call->object), &request);
 }
 
-status_t region_range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes)
-{
-    if ((address | size_bytes) % PAGE_SIZE != 0 || size_bytes == 0) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    uint64_t end = address + size_bytes;
-    return end < address || end > map->end_address ? STATUS_OUT_OF_RANGE : STATUS_OK;
-}
-
 /* Cut so that no region crosses `start` or `end`. */
 static status_t range_cut(struct region_map *map, uint64_t start, uint64_t end)
 {
@@ -526,15 +532,6 @@ status_t call_region_unmap(struct call *call)
     return status;
 }
 
-/* May the region have these rights? It keeps to what its capabilities carried. */
-static status_t rights_check(const struct region *region, uint32_t rights)
-{
-    if (region->map->window && (rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE)) {
-        return STATUS_NOT_PERMITTED;
-    }
-    return rights & ~region->rights_allowed ? STATUS_NO_RIGHT : STATUS_OK;
-}
-
 status_t call_region_protect(struct call *call)
 {
     struct region_map *map = region_map_of(call->object);
@@ -545,14 +542,14 @@ status_t call_region_protect(struct call *call)
     if (status != STATUS_OK) {
         return status;
     }
-    if (call->argument[3] > (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) {
+    if (call->argument[3] > MAP_RIGHTS) {
         return STATUS_INVALID_ARGUMENT;
     }
     spin_lock(&map->lock);
     for (struct region *region = region_from(map, start);
          status == STATUS_OK && region != NULL && region->start < end;
          region = region_next(region)) {
-        status = rights_check(region, rights);
+        status = rights_check(map, rights, region->rights_allowed);
     }
     if (status == STATUS_OK) {
         status = range_cut(map, start, end);

@@ -226,9 +226,8 @@ static status_t source_copy(struct fault *fault, struct memory *memory, struct f
 /* The source's part; its frame stays while we hold the map's lock: who discards it comes here. */
 static status_t source_resolve(struct fault *fault, struct memory *source, struct memory *private)
 {
-    bool exclusive;
     spin_lock(&source->lock);
-    struct frame *frame = tree_find(&source->tree, source_page(fault), &exclusive);
+    struct frame *frame = tree_find(&source->tree, source_page(fault), NULL);
     spin_unlock(&source->lock);
     if (frame == NULL) {
         return STATUS_WOULD_BLOCK;

@@ -76,7 +76,7 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     thread->state = THREAD_STOPPED;
     thread->band = band;
     thread->cpu = cpu_current()->number;
-    thread->billing_own = object_handle(account_object(payer), 0);
+    thread->billing_own = object_handle(&payer->object, 0);
     thread->billing = thread->billing_own;
     thread->time_trap_cycles = UINT64_MAX;
     thread->frame_address = frame_address;

@@ -115,6 +115,47 @@
     xorl %ebp, %ebp
 .endm
 
+/* What lies below the hardware's frame, the vector and the error code in struct registers. */
+.macro push_registers
+    pushq %rax
+    pushq %rbx
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %rbp
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    cld
+    clac
+.endm
+
+/* Back, and past vector and error code. */
+.macro pop_registers
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rbp
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbx
+    popq %rax
+    addq $16, %rsp
+.endm
+
 .text
 .globl syscall_entry
 .align 64
@@ -211,48 +252,17 @@ kernel_call_slow:
     jmp kernel_call
 
 /*
- * In place of syscall_entry while the trace is on. Every register is as it was when trace_syscall is
- * done. Kernel calls take the general way, so that every switch of threads is seen.
+ * In place of syscall_entry while the trace is on: all goes the general way, so that every call and
+ * every switch of threads is seen.
  */
 .globl syscall_entry_traced
 .align 16
 syscall_entry_traced:
     swapgs
     movq %rsp, %gs:CPU_USER_RSP
-    movq %gs:CPU_STACK_TOP, %rsp
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %rbp
-    xorl %ebp, %ebp
-    movq %rsi, %rdx
-    movq %rdi, %rsi
-    movl %eax, %edi
-    call trace_syscall
-    popq %rbp
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rcx
-    popq %rax
     movq %gs:CPU_CURRENT, %rsp
-    cmpb $0, T_MODE(%rsp)
-    je 1f
-    movq %gs:CPU_USER_RSP, %rsp
-    swapgs
-    jmp syscall_entry
-1:  save_call
-    call kernel_call
+    save_call
+    call syscall_traced
     ud2
 
 /*
@@ -288,22 +298,7 @@ kernel_leave_call:
 
 leave_by_iret:
     leaq T_R15(%rdi), %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rbp
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rcx
-    popq %rbx
-    popq %rax
-    addq $16, %rsp
+    pop_registers
     swapgs
     iretq
 
@@ -341,23 +336,7 @@ trap_stubs:
 
 .align 16
 trap_common:
-    pushq %rax
-    pushq %rbx
-    pushq %rcx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %rbp
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    cld
-    clac
+    push_registers
     testb $3, 144(%rsp) /* CS */
     jz trap_from_kernel
     swapgs
@@ -375,22 +354,7 @@ trap_from_kernel:
     movq %rsp, %rdi
     call trap_kernel
 trap_return:
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rbp
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rcx
-    popq %rbx
-    popq %rax
-    addq $16, %rsp
+    pop_registers
     iretq
 
 /*
@@ -449,23 +413,7 @@ debug_entry:
     jmp trap_common
 
 own_stack_common:
-    pushq %rax
-    pushq %rbx
-    pushq %rcx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %rbp
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    cld
-    clac
+    push_registers
     rdgsbase %rbx
     movq OWN_STACK_CPU(%rsp), %rax
     wrgsbase %rax
