@@ -32,9 +32,8 @@ static bool frame_read(struct region_map *window, uint64_t address, struct call_
     }
     bool read = false;
     spin_lock(&window->lock);
-    struct region *region = region_from(window, address);
-    if (region != NULL && region->start <= address && (region->rights & RIGHT_READ) &&
-        !window->dying) {
+    const struct region *region = region_at(window, address);
+    if (region != NULL && (region->rights & RIGHT_READ) && !window->dying) {
         struct memory *memory = region->link[LINK_PRIVATE].memory;
         uint64_t offset = address - region->start + region->private_offset;
         read = memory != NULL && memory->kind == MEMORY_NORMAL && memory_read(memory, offset, out);

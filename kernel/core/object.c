@@ -26,11 +26,6 @@ static uint32_t first_free; /* 0: none; index 0 is never used */
 static uint64_t alive;
 static struct spinlock table_lock = SPINLOCK_INIT(LOCK_OBJECT_TABLE);
 
-static struct object_entry *entry_at(uint32_t index)
-{
-    return &object_chunks[index / OBJECT_CHUNK_ENTRIES][index % OBJECT_CHUNK_ENTRIES];
-}
-
 /* One frame more of entries, all free. Under the table's lock. */
 static bool chunk_add(void)
 {
@@ -62,7 +57,7 @@ static bool entry_take(struct object *object)
         spin_unlock(&table_lock);
         return false;
     }
-    struct object_entry *entry = entry_at(first_free);
+    struct object_entry *entry = handle_entry(first_free);
     object->handle = (uint64_t)entry->generation << 32 | first_free;
     first_free = entry->next_free;
     alive++;
@@ -114,8 +109,8 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
 static void entry_release(const struct object *object)
 {
     spin_lock(&table_lock);
-    uint32_t index = (uint32_t)(object->handle & 0xffffff);
-    struct object_entry *entry = entry_at(index);
+    uint32_t index = object_number(object);
+    struct object_entry *entry = handle_entry(object->handle);
     __atomic_store_n(&entry->object, &object_none, __ATOMIC_RELEASE);
     /* An entry whose generations are used up is never used again. */
     if (++entry->generation != 0) {
@@ -131,13 +126,6 @@ struct object *handle_object_dying(handle_t handle)
     struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
     uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
     return generation == handle >> 32 && object != &object_none ? object : NULL;
-}
-
-status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, uint32_t rights,
-                         struct object **out)
-{
-    uint32_t had;
-    return domain_find(caller->domain, slot, types, rights, out, &had);
 }
 
 /* --- what differs by type -------------------------------------------------------------------- */

@@ -36,6 +36,13 @@ struct object {
     struct list_node in_account; /* payer's objects, under the payer's lock */
 };
 
+/* struct NAME *object_NAME(struct object *object): the object as what its type says that it is. */
+#define OBJECT_AS(name)                                                                            \
+    static inline struct name *object_##name(struct object *object)                                \
+    {                                                                                              \
+        return CONTAINER_OF(object, struct name, object);                                          \
+    }
+
 static inline uint32_t handle_rights(handle_t handle)
 {
     return (uint32_t)(handle >> 24 & 0xff);
@@ -89,7 +96,7 @@ static inline handle_t handle_from_user(uint64_t word)
 }
 
 /* The handle was made by us: its index is inside. */
-static inline const struct object_entry *handle_entry(handle_t handle)
+static inline struct object_entry *handle_entry(handle_t handle)
 {
     uint32_t index = (uint32_t)(handle & 0xffffff);
     return &object_chunks[index / OBJECT_CHUNK_ENTRIES][index % OBJECT_CHUNK_ENTRIES];
@@ -118,14 +125,6 @@ static inline __attribute__((always_inline)) struct object *handle_object(handle
 
 /* The same until it is gone: for object_destroy, which takes several steps. */
 struct object *handle_object_dying(handle_t handle);
-
-/*
- * Find what a slot of the caller's table names, an object of one of the types (enum
- * object_types). BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT.
- */
-struct thread;
-status_t capability_find(struct thread *caller, uint64_t slot, uint32_t types, uint32_t rights,
-                         struct object **out);
 
 /*
  * One bounded step of destroying any object: true when it is completely gone. The first one ends

@@ -113,16 +113,22 @@ static void backtrace_print(const uint64_t *frame)
     }
 }
 
+/* With the calls that led to `frame`. */
+__attribute__((noreturn)) static void machine_end(const void *frame)
+{
+    backtrace_print(frame);
+    trace_print_last(cpu_current()->number);
+    reset();
+    halt();
+}
+
 void panic(const char *file, int line, const char *what)
 {
     others_stop();
     log_line("oak: kernel panic on processor %u: %s (%s:%d)", owner - 1, what, file, line);
     log_line("rsp %lx cr2 %lx cr3 %lx", (uint64_t)__builtin_frame_address(0), cr2_read(),
              cr3_read());
-    backtrace_print(__builtin_frame_address(0));
-    trace_print_last(cpu_current()->number);
-    reset();
-    halt();
+    machine_end(__builtin_frame_address(0));
 }
 
 void panic_trap(const struct registers *registers, const char *what)
@@ -131,8 +137,5 @@ void panic_trap(const struct registers *registers, const char *what)
     log_line("oak: kernel panic on processor %u: %s", owner - 1, what);
     registers_print(registers);
     place_print("  at", registers->rip);
-    backtrace_print((const uint64_t *)registers->rbp);
-    trace_print_last(cpu_current()->number);
-    reset();
-    halt();
+    machine_end((const void *)registers->rbp);
 }

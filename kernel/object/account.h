@@ -54,10 +54,7 @@ struct account {
     struct thread *queued[];
 };
 
-static inline struct account *object_account(struct object *object)
-{
-    return CONTAINER_OF(object, struct account, object);
-}
+OBJECT_AS(account)
 
 void account_init_root(void);
 struct account *root_account(void);

@@ -110,13 +110,19 @@ void domain_end(struct domain *domain, const struct domain_report *report)
 
 /* --- capability table ------------------------------------------------------------------------ */
 
-static void *table_part_new(struct domain *domain, size_t size_bytes)
+/* Make *place point to a part of the table, zeroed. */
+static bool table_part_make(struct domain *domain, void *place, size_t size_bytes)
 {
-    void *part = account_alloc(domain->object.payer, size_bytes);
-    if (part != NULL) {
-        memset(part, 0, size_bytes);
+    void **part = place;
+    if (*part != NULL) {
+        return true;
     }
-    return part;
+    void *fresh = account_alloc(domain->object.payer, size_bytes);
+    if (fresh != NULL) {
+        memset(fresh, 0, size_bytes);
+        __atomic_store_n(part, fresh, __ATOMIC_RELEASE);
+    }
+    return fresh != NULL;
 }
 
 /* Make the slot's leaf exist. Under the domain's lock. */
@@ -124,22 +130,10 @@ static status_t leaf_make(struct domain *domain, uint64_t slot)
 {
     uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
     struct table_mid **mid = &domain->mids[leaf_number / TABLE_MID_LEAVES];
-    if (*mid == NULL) {
-        struct table_mid *fresh = table_part_new(domain, sizeof(struct table_mid));
-        if (fresh == NULL) {
-            return STATUS_NO_MEMORY;
-        }
-        __atomic_store_n(mid, fresh, __ATOMIC_RELEASE);
-    }
-    struct table_leaf **leaf = &(*mid)->leaf[leaf_number % TABLE_MID_LEAVES];
-    if (*leaf == NULL) {
-        struct table_leaf *fresh = table_part_new(domain, sizeof(struct table_leaf));
-        if (fresh == NULL) {
-            return STATUS_NO_MEMORY;
-        }
-        __atomic_store_n(leaf, fresh, __ATOMIC_RELEASE);
-    }
-    return STATUS_OK;
+    bool made = table_part_make(domain, mid, sizeof(**mid)) &&
+                table_part_make(domain, &(*mid)->leaf[leaf_number % TABLE_MID_LEAVES],
+                                sizeof(struct table_leaf));
+    return made ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 /* A slot whose object is gone counts as empty: nothing can be reached through it any more. */

@@ -41,10 +41,7 @@ struct domain {
     struct table_mid *mids[TABLE_ROOT_MIDS];
 };
 
-static inline struct domain *object_domain(struct object *object)
-{
-    return CONTAINER_OF(object, struct domain, object);
-}
+OBJECT_AS(domain)
 
 status_t domain_create(struct account *payer, bool open, struct domain **out);
 bool domain_end_step(struct object *object);
@@ -90,7 +87,10 @@ void domain_read(struct object *object, void *out);
 /* Stop every thread of the domain for good, keep the report, tell the watcher. */
 void domain_end(struct domain *domain, const struct domain_report *report);
 
-/* capability_find in a domain's table, inline. */
+/*
+ * Find what a slot names, an object of one of the types (enum object_types), with all rights that
+ * its handle carries. BAD_CAPABILITY, WRONG_TYPE, NO_RIGHT.
+ */
 static inline __attribute__((always_inline)) status_t
 domain_find(const struct domain *domain, uint64_t slot, uint32_t types, uint32_t rights,
             struct object **out, uint32_t *out_rights)

@@ -181,25 +181,12 @@ static struct thread *caller_take(struct endpoint *endpoint)
     return NULL;
 }
 
-static status_t signal_argument(struct call *call, uint64_t slot, struct signal **out)
-{
-    *out = NULL;
-    if (slot == 0) {
-        return STATUS_OK;
-    }
-    struct object *object;
-    status_t status = capability_find(call->thread, slot, TYPE_SIGNAL, RIGHT_READ, &object);
-    if (status == STATUS_OK) {
-        *out = object_signal(object);
-    }
-    return status;
-}
-
 /* Receive with the thread's context saved already. */
-static status_t receive(struct call *call, struct endpoint *endpoint, struct signal *signal,
-                        uint64_t deadline_ns)
+static status_t receive(struct call *call, uint64_t deadline_ns)
 {
     struct thread *thread = call->thread;
+    struct endpoint *endpoint = object_endpoint(call->object);
+    struct signal *signal = call->other == NULL ? NULL : object_signal(call->other);
     if (signal != NULL) {
         signal_bind(signal, object_handle(&endpoint->object, 0));
     }
@@ -238,17 +225,12 @@ static status_t receive(struct call *call, struct endpoint *endpoint, struct sig
 
 status_t call_endpoint_receive(struct call *call)
 {
-    struct signal *signal;
-    status_t status = signal_argument(call, call->argument[1], &signal);
-    if (status != STATUS_OK) {
-        return status;
-    }
     if (call->thread->frame->receive[0] != 0) {
         receive_slots_prepare(call->thread);
     }
     scheduler_save(call->thread);
     scheduler_set_billing(call->thread, call->thread->billing_own);
-    return receive(call, object_endpoint(call->object), signal, call->argument[2]);
+    return receive(call, call->argument[2]);
 }
 
 void endpoint_notify(struct endpoint *endpoint, struct object *signal_object)
@@ -330,11 +312,6 @@ status_t call_endpoint_reply_receive(struct call *call)
     struct endpoint *endpoint = object_endpoint(call->object);
     uint64_t token = call->argument[1];
     uint64_t header = call->argument[2];
-    struct signal *signal;
-    status_t status = signal_argument(call, call->argument[3], &signal);
-    if (status != STATUS_OK) {
-        return status;
-    }
     if (!header_valid(header)) {
         return STATUS_INVALID_ARGUMENT;
     }
@@ -344,7 +321,7 @@ status_t call_endpoint_reply_receive(struct call *call)
     }
     scheduler_save(server);
     scheduler_set_billing(server, server->billing_own);
-    status = receive(call, endpoint, signal, DEADLINE_NEVER);
+    status_t status = receive(call, DEADLINE_NEVER);
     if (caller != NULL) {
         scheduler_handoff(caller);
     }

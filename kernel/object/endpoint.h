@@ -17,10 +17,7 @@ struct endpoint {
     struct list_node awaiting;
 };
 
-static inline struct endpoint *object_endpoint(struct object *object)
-{
-    return CONTAINER_OF(object, struct endpoint, object);
-}
+OBJECT_AS(endpoint)
 
 bool endpoint_end_step(struct object *object);
 

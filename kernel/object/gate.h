@@ -9,7 +9,4 @@ struct gate {
     uint64_t badge;
 };
 
-static inline struct gate *object_gate(struct object *object)
-{
-    return CONTAINER_OF(object, struct gate, object);
-}
+OBJECT_AS(gate)

@@ -11,6 +11,8 @@ struct ioport {
     uint32_t count;
 };
 
+OBJECT_AS(ioport)
+
 status_t call_ioport_create(struct call *call)
 {
     uint64_t first = call->argument[3];
@@ -21,7 +23,7 @@ status_t call_ioport_create(struct call *call)
     status_t status = object_create(object_account(call->other), OBJECT_IOPORT,
                                     sizeof(struct ioport), &call->made);
     if (status == STATUS_OK) {
-        struct ioport *ioport = CONTAINER_OF(call->made, struct ioport, object);
+        struct ioport *ioport = object_ioport(call->made);
         ioport->first = (uint32_t)first;
         ioport->count = (uint32_t)count;
     }
@@ -49,7 +51,7 @@ static uint64_t port_read(uint16_t port, uint64_t width)
 
 status_t call_ioport_access(struct call *call)
 {
-    struct ioport *ioport = CONTAINER_OF(call->object, struct ioport, object);
+    struct ioport *ioport = object_ioport(call->object);
     uint64_t port = call->argument[1];
     uint64_t width = call->argument[2] & ~(uint64_t)IOPORT_WRITE;
     if (width != 1 && width != 2 && width != 4) {

@@ -2,7 +2,9 @@
 
 #include "kernel/core/lock.h"
 #include "kernel/object/account.h"
+#include "kernel/object/domain.h"
 #include "kernel/object/signal.h"
+#include "kernel/object/thread.h"
 #include "kernel/x86_64/apic.h"
 
 #define MSI_ADDRESS 0xfee00000ull
@@ -53,8 +55,9 @@ static status_t irq_route(struct irq *irq)
 status_t call_irq_create(struct call *call)
 {
     struct object *signal;
-    status_t status =
-        capability_find(call->thread, call->argument[4], TYPE_SIGNAL, RIGHT_WRITE, &signal);
+    uint32_t had;
+    status_t status = domain_find(call->thread->domain, call->argument[4], TYPE_SIGNAL, RIGHT_WRITE,
+                                  &signal, &had);
     if (status == STATUS_OK) {
         status =
             object_create(object_account(call->other), OBJECT_IRQ, sizeof(struct irq), &call->made);

@@ -11,10 +11,7 @@ struct irq {
     uint32_t vector;
 };
 
-static inline struct irq *object_irq(struct object *object)
-{
-    return CONTAINER_OF(object, struct irq, object);
-}
+OBJECT_AS(irq)
 
 /* A device interrupted on that vector. */
 void irq_deliver(uint32_t vector);

@@ -53,10 +53,7 @@ struct memory {
     bool several_places;      /* a page may be mapped more than once */
 };
 
-static inline struct memory *object_memory(struct object *object)
-{
-    return CONTAINER_OF(object, struct memory, object);
-}
+OBJECT_AS(memory)
 
 status_t memory_make(struct account *account, uint64_t size_bytes, struct memory **out);
 

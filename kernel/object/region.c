@@ -599,7 +599,7 @@ static void entries_copy(struct region_map *to, const struct region *region)
     for (uint64_t at = region->start; at < region->end; at = next) {
         const uint64_t *entry = page_entries(&region->map->tables, at, &next);
         next = MIN(next, region->end);
-        uint64_t *copy = entry == NULL ? NULL : page_entry(&to->tables, at, true);
+        uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at);
         for (; copy != NULL && at < next; at += PAGE_SIZE) {
             *copy++ = *entry++;
         }

@@ -24,7 +24,7 @@ struct fault {
 
 static uint64_t private_page(const struct fault *fault)
 {
-    return (fault->address - fault->region->start + fault->region->private_offset) >> PAGE_SHIFT;
+    return region_private_page(fault->region, fault->address);
 }
 
 static uint64_t source_page(const struct fault *fault)
@@ -46,7 +46,7 @@ uint64_t region_entry(const struct region *region, uint64_t physical, bool writa
 
 static status_t entry_install(struct fault *fault, uint64_t physical, bool writable, uint64_t extra)
 {
-    uint64_t *entry = page_entry(&fault->map->tables, fault->address, true);
+    uint64_t *entry = page_entry_make(&fault->map->tables, fault->address);
     if (entry == NULL) {
         return STATUS_NO_MEMORY;
     }
@@ -270,11 +270,11 @@ status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
 {
     struct fault fault = {.map = map, .address = ALIGN_DOWN(address, PAGE_SIZE), .access = access};
     spin_lock(&map->lock);
-    fault.region = region_from(map, address);
+    fault.region = region_at(map, address);
     status_t status = STATUS_NOT_FOUND;
     struct memory *elsewhere = NULL;
     uint64_t page = 0;
-    if (fault.region != NULL && fault.region->start <= address && !map->dying) {
+    if (fault.region != NULL && !map->dying) {
         status = STATUS_NO_RIGHT;
         if (fault.region->rights & access) {
             status = fault_resolve(&fault);
@@ -305,13 +305,12 @@ status_t region_pin_frame(struct region_map *window, uint64_t address, void **po
         return status == STATUS_NO_MEMORY ? status : STATUS_INVALID_ARGUMENT;
     }
     spin_lock(&window->lock);
-    struct region *region = region_from(window, address);
-    struct memory *memory =
-        region != NULL && region->start <= address ? region->link[LINK_PRIVATE].memory : NULL;
+    const struct region *region = region_at(window, address);
+    struct memory *memory = region == NULL ? NULL : region->link[LINK_PRIVATE].memory;
     status = STATUS_INVALID_ARGUMENT;
     if (memory != NULL && memory->kind == MEMORY_NORMAL) {
-        uint64_t page = (address - region->start + region->private_offset) >> PAGE_SHIFT;
-        bool exclusive = false;
+        uint64_t page = region_private_page(region, address);
+        bool exclusive;
         spin_lock(&memory->lock);
         struct frame *frame = tree_find(&memory->tree, page, &exclusive);
         /* Not dying: who destroys it looks for pins under this lock, and then never again. */

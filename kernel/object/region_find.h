@@ -18,3 +18,16 @@ uint64_t region_entry(const struct region *region, uint64_t physical, bool writa
 /* The first region that ends above the address; NULL when none does. */
 struct region *region_from(const struct region_map *map, uint64_t address);
 struct region *region_next(const struct region *region);
+
+/* The region that the address lies in; NULL when none does. */
+static inline struct region *region_at(const struct region_map *map, uint64_t address)
+{
+    struct region *region = region_from(map, address);
+    return region != NULL && region->start <= address ? region : NULL;
+}
+
+/* The page of the region's private memory that the address shows. */
+static inline uint64_t region_private_page(const struct region *region, uint64_t address)
+{
+    return (address - region->start + region->private_offset) >> PAGE_SHIFT;
+}

@@ -61,15 +61,15 @@ static uint32_t run_populate(struct region_map *map, uint64_t address, uint64_t 
 {
     uint32_t count = 0;
     spin_lock(&map->lock);
-    struct region *region = region_from(map, address);
-    if (region != NULL && region->start <= address && !map->dying && fills_with_zeros(region)) {
+    struct region *region = region_at(map, address);
+    if (region != NULL && !map->dying && fills_with_zeros(region)) {
         struct memory *memory = region->link[LINK_PRIVATE].memory;
-        uint64_t page = (address - region->start + region->private_offset) >> PAGE_SHIFT;
+        uint64_t page = region_private_page(region, address);
         uint64_t most = (MIN(end, region->end) - address) >> PAGE_SHIFT;
         most = MIN(most, page_entries_left(address));
         spin_lock(&memory->lock);
         struct node *leaf = tree_leaf_own(&memory->tree, memory->object.payer, page);
-        uint64_t *entry = leaf == NULL ? NULL : page_entry(&map->tables, address, true);
+        uint64_t *entry = leaf == NULL ? NULL : page_entry_make(&map->tables, address);
         if (entry != NULL) {
             count = run_install(region, leaf, page, MIN(most, RUN_MAX), entry);
         }

@@ -15,10 +15,7 @@ struct signal {
     struct list_node waiters;
 };
 
-static inline struct signal *object_signal(struct object *object)
-{
-    return CONTAINER_OF(object, struct signal, object);
-}
+OBJECT_AS(signal)
 
 /* Set bits and wake whom they concern. */
 void signal_set(struct signal *signal, uint64_t bits);

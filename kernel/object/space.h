@@ -20,10 +20,7 @@ struct space {
     uint64_t threads; /* in it; atomic */
 };
 
-static inline struct space *object_space(struct object *object)
-{
-    return CONTAINER_OF(object, struct space, object);
-}
+OBJECT_AS(space)
 
 /* A thread goes in; false when the space is dying. */
 bool space_thread_entered(struct space *space);

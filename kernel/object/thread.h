@@ -115,10 +115,7 @@ struct thread {
 
 #define THREAD_REGISTERS 48
 
-static inline struct thread *object_thread(struct object *object)
-{
-    return CONTAINER_OF(object, struct thread, object);
-}
+OBJECT_AS(thread)
 
 /* Take effect at the thread's next way out of the kernel, and make that soon. */
 void thread_attend(struct thread *thread, uint8_t attention);

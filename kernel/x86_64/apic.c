@@ -233,26 +233,27 @@ static struct ioapic *ioapic_of(uint32_t interrupt)
     return NULL;
 }
 
-status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to)
+/* NOT_FOUND: no such input. */
+static status_t ioapic_input_set(uint32_t interrupt, uint32_t high, uint32_t low)
 {
-    struct ioapic *ioapic = ioapic_of(interrupt);
+    const struct ioapic *ioapic = ioapic_of(interrupt);
     if (ioapic == NULL) {
         return STATUS_NOT_FOUND;
     }
     uint32_t input = interrupt - ioapic->first;
     spin_lock(&ioapic_lock);
-    ioapic_write(ioapic, 0x10 + input * 2 + 1, apic_id_to << 24);
-    ioapic_write(ioapic, 0x10 + input * 2, vector);
+    ioapic_write(ioapic, 0x10 + input * 2 + 1, high);
+    ioapic_write(ioapic, 0x10 + input * 2, low);
     spin_unlock(&ioapic_lock);
     return STATUS_OK;
 }
 
+status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to)
+{
+    return ioapic_input_set(interrupt, apic_id_to << 24, vector);
+}
+
 void ioapic_mask(uint32_t interrupt)
 {
-    struct ioapic *ioapic = ioapic_of(interrupt);
-    if (ioapic != NULL) {
-        spin_lock(&ioapic_lock);
-        ioapic_write(ioapic, 0x10 + (interrupt - ioapic->first) * 2, 1u << 16);
-        spin_unlock(&ioapic_lock);
-    }
+    (void)ioapic_input_set(interrupt, 0, 1u << 16);
 }

@@ -57,36 +57,41 @@ static uint64_t *table_make(const struct page_tables *tables, uint64_t *table, u
     return fresh;
 }
 
-uint64_t *page_entry(const struct page_tables *tables, uint64_t address, bool make)
+/* The table of that level which covers the address, or the lowest one above that is there. */
+static inline uint64_t *table_find(const struct page_tables *tables, uint64_t address,
+                                   uint32_t *level)
 {
     uint64_t *table = tables->top;
-    for (uint32_t level = tables->levels; level > 1; level--) {
-        uint32_t number = entry_number(address, level);
-        if (table[number] & PTE_PRESENT) {
-            table = table_at(table[number]);
-        } else {
-            table = make ? table_make(tables, table, number) : NULL;
-            if (table == NULL) {
-                return NULL;
-            }
+    uint32_t at = tables->levels;
+    for (; at > *level; at--) {
+        uint64_t entry = table[entry_number(address, at)];
+        if (!(entry & PTE_PRESENT)) {
+            break;
         }
+        table = table_at(entry);
     }
-    return &table[entry_number(address, 1)];
+    *level = at;
+    return table;
+}
+
+uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address)
+{
+    uint32_t level = 1;
+    uint64_t *table = table_find(tables, address, &level);
+    for (; level > 1 && table != NULL; level--) {
+        table = table_make(tables, table, entry_number(address, level));
+    }
+    return table == NULL ? NULL : &table[entry_number(address, 1)];
 }
 
 uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t *next)
 {
-    uint64_t *table = tables->top;
-    for (uint32_t level = tables->levels;; level--) {
-        uint64_t *entry = &table[entry_number(address, level)];
-        if (level == 1 || !(*entry & PTE_PRESENT)) {
-            /* All of the table's pages, or all that the missing one below would cover. */
-            uint64_t covered = 1ull << (PAGE_SHIFT + 9 * (level == 1 ? 1 : level - 1));
-            *next = ALIGN_DOWN(address, covered) + covered;
-            return level == 1 ? entry : NULL;
-        }
-        table = table_at(*entry);
-    }
+    uint32_t level = 1;
+    uint64_t *table = table_find(tables, address, &level);
+    /* All of the table's pages, or all that the missing one below would cover. */
+    uint64_t covered = 1ull << (PAGE_SHIFT + 9 * MAX(level - 1, 1));
+    *next = ALIGN_DOWN(address, covered) + covered;
+    return level == 1 ? &table[entry_number(address, 1)] : NULL;
 }
 
 static bool table_is_empty(const uint64_t *table)
@@ -102,16 +107,11 @@ static bool table_is_empty(const uint64_t *table)
 
 uint64_t *page_table_detach(const struct page_tables *tables, uint64_t address, uint32_t level)
 {
-    uint64_t *table = tables->top;
-    for (uint32_t above = tables->levels; above > level + 1; above--) {
-        uint64_t entry = table[entry_number(address, above)];
-        if (!(entry & PTE_PRESENT)) {
-            return NULL;
-        }
-        table = table_at(entry);
-    }
+    uint32_t above = level + 1;
+    uint64_t *table = table_find(tables, address, &above);
     uint32_t number = entry_number(address, level + 1);
-    if (!(table[number] & PTE_PRESENT) || !table_is_empty(table_at(table[number]))) {
+    if (above != level + 1 || !(table[number] & PTE_PRESENT) ||
+        !table_is_empty(table_at(table[number]))) {
         return NULL;
     }
     uint64_t *detached = table_at(table[number]);

@@ -33,8 +33,8 @@ struct page_tables {
 uint64_t *table_new(struct account *payer);
 void table_free(struct account *payer, uint64_t *table);
 
-/* The entry for that address; NULL when a table is missing and may not, or cannot, be made. */
-uint64_t *page_entry(const struct page_tables *tables, uint64_t address, bool make);
+/* The entry for that address, with all tables above it; NULL: no memory. */
+uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address);
 
 /* How many pages from the address on have their entries behind this one in the same table. */
 static inline uint64_t page_entries_left(uint64_t address)

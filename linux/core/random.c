@@ -5,6 +5,7 @@
  */
 #include "linux/core/random.h"
 
+#include "lib/base/processor.h"
 #include "lib/base/string.h"
 #include "linux/core/lock.h"
 
@@ -63,40 +64,22 @@ static void block_make(const uint32_t *key, uint32_t counter, uint32_t *out)
 
 static bool has_rdrand(void)
 {
-    uint32_t eax = 1;
-    uint32_t ebx;
-    uint32_t ecx = 0;
-    uint32_t edx;
-    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return ecx >> 30 & 1;
+    return cpuid(1, 0).ecx >> 30 & 1;
 }
 
 static uint64_t hardware_word(void)
 {
     uint64_t word = 0;
-    for (int i = 0; i < TRIES; i++) {
-        uint8_t good;
-        __asm__ volatile("rdrand %0; setc %1" : "=r"(word), "=qm"(good) : : "cc");
-        if (good) {
-            break;
-        }
+    for (int i = 0; i < TRIES && !rdrand(&word); i++) {
     }
     return word;
-}
-
-static uint64_t time_word(void)
-{
-    uint32_t low;
-    uint32_t high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
 }
 
 static void seed(void)
 {
     bool hardware = has_rdrand();
     for (uint32_t i = 0; i < KEY_WORDS; i += 2) {
-        uint64_t word = time_word() * 0x9e3779b97f4a7c15ull;
+        uint64_t word = tsc_read() * 0x9e3779b97f4a7c15ull;
         word ^= hardware ? hardware_word() : 0;
         generator.key[i] = (uint32_t)word;
         generator.key[i + 1] = (uint32_t)(word >> 32);

@@ -4,6 +4,7 @@
  * container's limits is not shown.
  */
 #include "lib/base/format.h"
+#include "lib/base/processor.h"
 #include "lib/base/string.h"
 #include "lib/oak/kernel.h"
 #include "linux/core/container.h"
@@ -125,11 +126,11 @@ enum cpuid_register {
     CPUID_D,
 };
 
-static void cpuid(uint32_t leaf, uint32_t out[4])
+/* By enum cpuid_register. */
+static void leaf_read(uint32_t leaf, uint32_t out[4])
 {
-    __asm__ volatile("cpuid"
-                     : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
-                     : "a"(leaf), "c"(0));
+    struct cpuid_result result = cpuid(leaf, 0);
+    memcpy(out, &result, sizeof(result));
 }
 
 struct cpu_flag {
@@ -180,13 +181,13 @@ static const struct cpu_flag cpu_flags[] = {
 static void put_flags(struct proc_text *text)
 {
     uint32_t highest[4];
-    cpuid(0, highest);
+    leaf_read(0, highest);
     proc_put(text, "flags\t\t:");
     for (uint32_t i = 0; i < ARRAY_LENGTH(cpu_flags); i++) {
         const struct cpu_flag *flag = &cpu_flags[i];
         uint32_t leaf[4] = {0};
         if (flag->leaf >= 0x80000000 || flag->leaf <= highest[CPUID_A]) {
-            cpuid(flag->leaf, leaf);
+            leaf_read(flag->leaf, leaf);
         }
         if (leaf[flag->place] >> flag->bit & 1) {
             proc_put(text, " %s", flag->name);
@@ -200,10 +201,10 @@ static void brand_read(char brand[49])
 {
     uint32_t leaf[4];
     memset(brand, 0, 49);
-    cpuid(0x80000000, leaf);
+    leaf_read(0x80000000, leaf);
     if (leaf[CPUID_A] >= 0x80000004) {
         for (uint32_t i = 0; i < 3; i++) {
-            cpuid(0x80000002 + i, leaf);
+            leaf_read(0x80000002 + i, leaf);
             memcpy(brand + i * sizeof(leaf), leaf, sizeof(leaf));
         }
     }
@@ -235,12 +236,12 @@ static long make_cpuinfo(const struct proc_target *target, struct proc_text *tex
     uint32_t leaf[4];
     char vendor[13] = {0};
     char brand[49];
-    cpuid(0, leaf);
+    leaf_read(0, leaf);
     memcpy(vendor, &leaf[CPUID_B], 4);
     memcpy(vendor + 4, &leaf[CPUID_D], 4);
     memcpy(vendor + 8, &leaf[CPUID_C], 4);
     brand_read(brand);
-    cpuid(1, leaf);
+    leaf_read(1, leaf);
     for (uint32_t i = 0; i < cpu_count(); i++) {
         put_processor(text, i, vendor, brand, leaf[CPUID_A]);
     }
