@@ -139,7 +139,7 @@ static bool reserve(struct account *account, uint64_t bytes)
     return reserved_take(account, bytes);
 }
 
-static void unreserve(struct account *account, uint64_t bytes);
+static inline void unreserve(struct account *account, uint64_t bytes);
 
 /* Give what is reserved beyond `keep_bytes` back to the parent. Under the lock. */
 static void reservation_cut(struct account *account, uint64_t keep_bytes)
@@ -152,7 +152,7 @@ static void reservation_cut(struct account *account, uint64_t keep_bytes)
 }
 
 /* Give back to the parent what is reserved beyond need by more than two chunks. Under the lock. */
-static void unreserve(struct account *account, uint64_t bytes)
+static inline void unreserve(struct account *account, uint64_t bytes)
 {
     assert(account->used_bytes >= bytes);
     account->used_bytes -= bytes;

@@ -576,15 +576,9 @@ void memory_write_protect(struct memory *memory)
 
 /* --- destruction ----------------------------------------------------------------------------- */
 
-bool memory_end_step(struct object *object)
+/* Remove up to a step's regions that map it. */
+static void mappings_end(struct memory *memory)
 {
-    struct memory *memory = object_memory(object);
-    spin_lock(&memory->lock);
-    bool pinned = !list_empty(&memory->pins);
-    spin_unlock(&memory->lock);
-    if (pinned) {
-        return false; /* a thread's frame: it goes with the thread */
-    }
     spin_lock(&memory->pass_lock);
     const struct pass pass = {epoch_next(memory), 0, UINT64_MAX};
     for (uint32_t i = 0; i < PAGES_PER_STEP; i++) {
@@ -598,6 +592,20 @@ bool memory_end_step(struct object *object)
         spin_unlock(&map->lock);
     }
     spin_unlock(&memory->pass_lock);
+}
+
+bool memory_end_step(struct object *object)
+{
+    struct memory *memory = object_memory(object);
+    spin_lock(&memory->lock);
+    bool pinned = !list_empty(&memory->pins);
+    spin_unlock(&memory->lock);
+    if (pinned) {
+        return false; /* a thread's frame: it goes with the thread */
+    }
+    if (!list_empty(&memory->regions)) {
+        mappings_end(memory);
+    }
     if (!list_empty(&memory->regions)) {
         return false;
     }

@@ -27,7 +27,6 @@
 #define T_R14         56
 #define T_R13         64
 #define T_R12         72
-#define T_R11         80
 #define T_R10         88
 #define T_R9          96
 #define T_R8          104
@@ -35,7 +34,6 @@
 #define T_RDI         120
 #define T_RSI         128
 #define T_RDX         136
-#define T_RCX         144
 #define T_RBX         152
 #define T_RAX         160
 #define T_RIP         184
@@ -58,8 +56,6 @@
 #define F_RSP    8
 #define F_RFLAGS 16
 #define F_RAX    24
-#define F_RCX    32
-#define F_R11    40
 #define F_CAUSE  48
 
 /* From a frame on a stack of its own to the struct cpu above it: stacks.c. */
