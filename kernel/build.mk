@@ -4,7 +4,7 @@
 #   $(call kernel_image,NAME,WORLD,PROGRAM=FILE ...)   build/NAME.elf, WORLD kernel or kernel-debug
 
 KERNEL_SOURCES := $(wildcard kernel/core/*.c kernel/object/*.c kernel/x86_64/*.c kernel/x86_64/*.S) \
-    lib/base/string.c lib/base/format.c lib/base/tree.c lib/base/elf.c
+    lib/base/string.c lib/base/format.c lib/base/tree.c lib/base/elf.c lib/base/command_line.c
 
 # Canaries from one word that is chosen at each start; indirect branches that the CPU cannot be
 # taught where to go (docs/decisions/008-cpu-flaws.md).

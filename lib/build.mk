@@ -23,4 +23,4 @@ $(call host_test,byte_ring,lib/ring/test/byte_ring_test.c lib/ring/byte_ring.c,-
 $(call host_test,idl,tools/idl/idl_test.c)
 $(call host_fuzzer,byte_ring,lib/ring/test/byte_ring_fuzz.c lib/ring/byte_ring.c)
 $(call host_test,virtqueue,lib/virtio/test/queue_test.c lib/virtio/queue.c)
-$(call host_test,virtio_command_line,lib/virtio/test/command_line_test.c lib/virtio/command_line.c)
+$(call host_test,virtio_command_line,lib/virtio/test/command_line_test.c lib/virtio/command_line.c lib/base/command_line.c)

@@ -14,32 +14,26 @@ struct call_frame {
     uint64_t return_address;
 };
 
-static bool memory_read(struct memory *memory, uint64_t offset, struct call_frame *out)
-{
-    spin_lock(&memory->lock);
-    struct frame *frame = tree_find(&memory->tree, offset >> PAGE_SHIFT, NULL);
-    if (frame != NULL) {
-        memcpy(out, (const uint8_t *)frame_pointer(frame) + offset % PAGE_SIZE, sizeof(*out));
-    }
-    spin_unlock(&memory->lock);
-    return frame != NULL;
-}
-
 static bool frame_read(struct region_map *window, uint64_t address, struct call_frame *out)
 {
     if (address % sizeof(uint64_t) != 0 || address % PAGE_SIZE > PAGE_SIZE - sizeof(*out)) {
         return false;
     }
-    bool read = false;
+    const struct frame *frame = NULL;
     spin_lock(&window->lock);
     const struct region *region = region_at(window, address);
-    if (region != NULL && (region->rights & RIGHT_READ) && !window->dying) {
-        struct memory *memory = region->link[LINK_PRIVATE].memory;
-        uint64_t offset = address - region->start + region->private_offset;
-        read = memory != NULL && memory->kind == MEMORY_NORMAL && memory_read(memory, offset, out);
+    struct memory *memory = region == NULL ? NULL : region->link[LINK_PRIVATE].memory;
+    if (memory != NULL && memory->kind == MEMORY_NORMAL && (region->rights & RIGHT_READ) &&
+        !window->dying) {
+        spin_lock(&memory->lock);
+        frame = tree_find(&memory->tree, region_private_page(region, address), NULL);
+        if (frame != NULL) {
+            memcpy(out, (const uint8_t *)frame_pointer(frame) + address % PAGE_SIZE, sizeof(*out));
+        }
+        spin_unlock(&memory->lock);
     }
     spin_unlock(&window->lock);
-    return read;
+    return frame != NULL;
 }
 
 uint64_t backtrace_window(struct region_map *window, uint64_t first_frame, uint64_t *out,

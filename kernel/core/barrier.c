@@ -1,7 +1,5 @@
 #include "kernel/core/barrier.h"
 
-#include "kernel/core/assert.h"
-#include "kernel/core/cpu.h"
 #include "kernel/core/kmem.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
@@ -14,20 +12,19 @@ struct deferred {
     struct list_node arrived;
     struct list_node waiting;
     uint64_t entries[CPUS_MAX]; /* odd: this CPU must move on first */
-    bool initialised;
 };
 
 static struct deferred deferred[CPUS_MAX];
 
+void barrier_init(const struct cpu *cpu)
+{
+    list_init(&deferred[cpu->number].arrived);
+    list_init(&deferred[cpu->number].waiting);
+}
+
 static struct deferred *own_deferred(void)
 {
-    struct deferred *own = &deferred[cpu_current()->number];
-    if (!own->initialised) {
-        list_init(&own->arrived);
-        list_init(&own->waiting);
-        own->initialised = true;
-    }
-    return own;
+    return &deferred[cpu_current()->number];
 }
 
 void barrier_defer(struct object *object)

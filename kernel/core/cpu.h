@@ -3,8 +3,6 @@
  */
 #pragma once
 
-#include "kernel/core/list.h"
-#include "kernel/core/lock.h"
 #include "lib/base/types.h"
 
 #define CPUS_MAX            64

@@ -94,6 +94,14 @@ void frames_init(const struct ram_range *ranges, uint32_t count)
     }
 }
 
+/* It is somebody's from now on. */
+static void frame_begin(struct frame *frame)
+{
+    frame->flags = 0;
+    frame->references = 1;
+    frame->payer = NULL;
+}
+
 /* A frame of either list, with one reference; NULL: there is none. Under the lock. */
 static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
 {
@@ -107,9 +115,7 @@ static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
     }
     frame_list_remove(list, frame);
     *is_zeroed = frame->flags & FRAME_ZEROED;
-    frame->flags = 0;
-    frame->references = 1;
-    frame->payer = NULL;
+    frame_begin(frame);
     return frame;
 }
 
@@ -173,9 +179,7 @@ struct frame *frames_take_adjacent(uint64_t count)
     struct frame *first = adjacent_find(count);
     for (uint64_t i = 0; first != NULL && i < count; i++) {
         frame_list_remove(list_of(&first[i]), &first[i]);
-        first[i].flags = 0;
-        first[i].references = 1;
-        first[i].payer = NULL;
+        frame_begin(&first[i]);
     }
     spin_unlock(&frames_lock);
     for (uint64_t i = 0; first != NULL && i < count; i++) {

@@ -3,6 +3,7 @@
  * capabilities. After that the kernel only reacts.
  */
 #include "kernel/core/assert.h"
+#include "kernel/core/barrier.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/frame.h"
@@ -68,6 +69,7 @@ static void cpu_prepare(struct cpu *cpu, uint32_t number, uint32_t id)
     cpu->apic_id = id;
     cpus[number] = cpu;
     scheduler_init(cpu);
+    barrier_init(cpu);
 }
 
 /* Bring up one processor and wait until it says that it is there. */

@@ -14,7 +14,6 @@
 #include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/kernel_map.h"
-#include "kernel/x86_64/layout.h"
 
 #define BACKTRACE_DEPTH 24
 #define STOP_NS         1000000 /* for the others to take notice */

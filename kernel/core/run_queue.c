@@ -1,6 +1,5 @@
 #include "kernel/core/run_queue.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/object/account.h"

@@ -145,7 +145,7 @@ void start_init(uint64_t tsc_at_start)
                        false, &thread),
          "thread");
     struct object *platform;
-    must(object_create(account, OBJECT_PLATFORM, sizeof(struct platform), &platform), "platform");
+    must(object_create(account, OBJECT_PLATFORM, sizeof(struct object), &platform), "platform");
 
     uint32_t read_execute = RIGHT_READ | RIGHT_EXECUTE;
     give(domain, SLOT_DOMAIN, &domain->object, RIGHTS_ALL);

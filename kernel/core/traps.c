@@ -5,7 +5,6 @@
  */
 #include "kernel/core/traps.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/core/backtrace.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/core/start_init.h"
@@ -15,7 +14,6 @@
 #include "kernel/object/space.h"
 #include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/asm.h"
-#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/stacks.h"
 

@@ -4,6 +4,8 @@
 #include "kernel/object/endpoint.h"
 #include "kernel/object/signal.h"
 
+#define WAKES_PER_STEP 32
+
 /* The lock of the queue that a thread in this state stands in, or NULL. */
 static struct spinlock *queue_lock(enum thread_state state, struct object *waiting_at)
 {
@@ -69,4 +71,24 @@ bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum
             return ends;
         }
     }
+}
+
+bool wait_queue_end(struct spinlock *lock, struct list_node *queue, status_t status)
+{
+    for (uint32_t i = 0; i < WAKES_PER_STEP; i++) {
+        spin_lock(lock);
+        if (list_empty(queue)) {
+            spin_unlock(lock);
+            return true;
+        }
+        struct thread *thread = CONTAINER_OF(queue->next, struct thread, wait_node);
+        list_remove(&thread->wait_node);
+        spin_lock(&thread->lock);
+        wait_finish(thread, status);
+        spin_unlock(&thread->lock);
+        spin_unlock(lock);
+        timer_disarm(thread);
+        scheduler_ready(thread);
+    }
+    return false;
 }

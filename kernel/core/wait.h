@@ -18,6 +18,12 @@ enum wait_filter {
 bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence,
                  enum wait_filter filter);
 
+/*
+ * End the waits of a queue, which that lock guards, with that status; at most a step's worth. True:
+ * the queue is empty.
+ */
+bool wait_queue_end(struct spinlock *lock, struct list_node *queue, status_t status);
+
 /* The thread has been made READY under its lock; write its results before. */
 static inline void wait_finish(struct thread *thread, status_t status)
 {

@@ -45,26 +45,21 @@ static uint64_t load(const uint64_t *word)
 
 /* --- who has something to run ---------------------------------------------------------------- */
 
-/* One more child of `account->parent` is active, if the account was not. And so on upwards. */
-static void child_activate(struct account *account)
+/*
+ * A child of the account has something to run (change 1), or has not any more (-1): the account
+ * itself becomes active with its first, and so on upwards.
+ */
+static inline void children_change(struct account *account, int change)
 {
+    uint64_t turns_at = change > 0 ? IDLE : IDLE + 1;
     for (; account->parent != NULL; account = account->parent) {
-        uint64_t before = __atomic_fetch_add(&account->cpu.activity, 1, __ATOMIC_RELAXED);
-        if ((before & (COUNT | ENDED)) != IDLE) {
+        uint64_t before = __atomic_fetch_add(&account->cpu.activity, change, __ATOMIC_RELAXED);
+        if ((before & (COUNT | ENDED)) != turns_at) {
             return;
         }
-        __atomic_fetch_add(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
-    }
-}
-
-static void child_deactivate(struct account *account)
-{
-    for (; account->parent != NULL; account = account->parent) {
-        uint64_t before = __atomic_fetch_sub(&account->cpu.activity, 1, __ATOMIC_RELAXED);
-        if ((before & (COUNT | ENDED)) != IDLE + 1) {
-            return;
-        }
-        __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
+        uint64_t weight = before >> 32;
+        __atomic_fetch_add(&account->parent->cpu.active_weight, change > 0 ? weight : -weight,
+                           __ATOMIC_RELAXED);
     }
 }
 
@@ -72,7 +67,7 @@ void account_activate(struct account *account)
 {
     if (__atomic_fetch_add(&account->cpu.runnable, 1, __ATOMIC_RELAXED) == 0) {
         __atomic_fetch_add(&account->cpu.active_weight, ACCOUNT_WEIGHT_DEFAULT, __ATOMIC_RELAXED);
-        child_activate(account);
+        children_change(account, 1);
     }
 }
 
@@ -80,7 +75,7 @@ void account_deactivate(struct account *account)
 {
     if (__atomic_fetch_sub(&account->cpu.runnable, 1, __ATOMIC_RELAXED) == 1) {
         __atomic_fetch_sub(&account->cpu.active_weight, ACCOUNT_WEIGHT_DEFAULT, __ATOMIC_RELAXED);
-        child_deactivate(account);
+        children_change(account, -1);
     }
 }
 
@@ -90,7 +85,7 @@ void account_cpu_end(struct account *account)
     uint64_t before = __atomic_fetch_or(&account->cpu.activity, ENDED, __ATOMIC_RELAXED);
     if ((before & COUNT) > IDLE) {
         __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
-        child_deactivate(account->parent);
+        children_change(account->parent, -1);
     }
 }
 

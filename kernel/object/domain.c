@@ -1,8 +1,5 @@
 #include "kernel/object/domain.h"
 
-#include "kernel/core/assert.h"
-#include "kernel/core/kmem.h"
-#include "kernel/core/log.h"
 #include "kernel/object/account.h"
 #include "kernel/object/signal.h"
 #include "kernel/object/space.h"

@@ -4,17 +4,12 @@
  */
 #include "kernel/object/endpoint.h"
 
-#include "kernel/core/assert.h"
-#include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/core/wait.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/gate.h"
 #include "kernel/object/signal.h"
-#include "kernel/object/thread.h"
-
-#define WAKES_PER_STEP 32
 
 /* --- messages -------------------------------------------------------------------------------- */
 
@@ -131,9 +126,7 @@ status_t call_gate_call(struct call *call)
     if (!header_valid(header)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    if (caller->frame->receive[0] != 0) {
-        receive_slots_prepare(caller);
-    }
+    receive_slots_prepare(caller);
     struct endpoint *endpoint = object_endpoint(object);
     scheduler_save(caller);
     spin_lock(&endpoint->lock);
@@ -225,9 +218,7 @@ static status_t receive(struct call *call, uint64_t deadline_ns)
 
 status_t call_endpoint_receive(struct call *call)
 {
-    if (call->thread->frame->receive[0] != 0) {
-        receive_slots_prepare(call->thread);
-    }
+    receive_slots_prepare(call->thread);
     scheduler_save(call->thread);
     scheduler_set_billing(call->thread, call->thread->billing_own);
     return receive(call, call->argument[2]);
@@ -316,9 +307,7 @@ status_t call_endpoint_reply_receive(struct call *call)
         return STATUS_INVALID_ARGUMENT;
     }
     struct thread *caller = token == 0 ? NULL : reply_deliver(server, endpoint, token, header);
-    if (server->frame->receive[0] != 0) {
-        receive_slots_prepare(server);
-    }
+    receive_slots_prepare(server);
     scheduler_save(server);
     scheduler_set_billing(server, server->billing_own);
     status_t status = receive(call, DEADLINE_NEVER);
@@ -329,27 +318,6 @@ status_t call_endpoint_reply_receive(struct call *call)
 }
 
 /* --- ends ------------------------------------------------------------------------------------ */
-
-/* Wake up to a step's worth of a queue with that status. True when the queue is empty. */
-static bool queue_wake(struct endpoint *endpoint, struct list_node *queue, status_t status)
-{
-    for (uint32_t i = 0; i < WAKES_PER_STEP; i++) {
-        spin_lock(&endpoint->lock);
-        if (list_empty(queue)) {
-            spin_unlock(&endpoint->lock);
-            return true;
-        }
-        struct thread *thread = CONTAINER_OF(queue->next, struct thread, wait_node);
-        list_remove(&thread->wait_node);
-        spin_lock(&thread->lock);
-        wait_finish(thread, status);
-        spin_unlock(&thread->lock);
-        spin_unlock(&endpoint->lock);
-        timer_disarm(thread);
-        scheduler_ready(thread);
-    }
-    return false;
-}
 
 status_t call_endpoint_create(struct call *call)
 {
@@ -368,13 +336,14 @@ status_t call_endpoint_create(struct call *call)
 status_t call_endpoint_restart(struct call *call)
 {
     struct endpoint *endpoint = object_endpoint(call->object);
-    return queue_wake(endpoint, &endpoint->awaiting, STATUS_RESTARTED) ? STATUS_OK : CALL_RESTART;
+    return wait_queue_end(&endpoint->lock, &endpoint->awaiting, STATUS_RESTARTED) ? STATUS_OK
+                                                                                  : CALL_RESTART;
 }
 
 bool endpoint_end_step(struct object *object)
 {
     struct endpoint *endpoint = object_endpoint(object);
-    return queue_wake(endpoint, &endpoint->receivers, STATUS_CLOSED) &&
-           queue_wake(endpoint, &endpoint->callers, STATUS_CLOSED) &&
-           queue_wake(endpoint, &endpoint->awaiting, STATUS_CLOSED);
+    return wait_queue_end(&endpoint->lock, &endpoint->receivers, STATUS_CLOSED) &&
+           wait_queue_end(&endpoint->lock, &endpoint->callers, STATUS_CLOSED) &&
+           wait_queue_end(&endpoint->lock, &endpoint->awaiting, STATUS_CLOSED);
 }

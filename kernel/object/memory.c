@@ -1,11 +1,8 @@
 #include "kernel/object/memory.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/core/cpu.h"
 #include "kernel/object/account.h"
 #include "kernel/object/region.h"
-#include "kernel/object/thread.h"
-#include "kernel/x86_64/layout.h"
 #include "lib/base/string.h"
 
 #define PAGES_PER_STEP   64

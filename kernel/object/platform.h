@@ -3,9 +3,5 @@
 
 #include "kernel/core/call.h"
 
-struct platform {
-    struct object object;
-};
-
 /* struct platform_state, for object_read. */
 void platform_read(struct object *object, void *out);

@@ -1,16 +1,13 @@
 /* Region maps: adding, splitting, removing regions and clearing their translations. */
 #include "kernel/object/region.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/core/cpu.h"
-#include "kernel/core/kmem.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/region_find.h"
 #include "kernel/object/space.h"
 #include "kernel/object/thread.h"
 #include "kernel/x86_64/shootdown.h"
-#include "lib/base/string.h"
 
 #define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32

@@ -2,7 +2,6 @@
  * Resolving page faults: which frame belongs where, with which rights (design: memory). No two
  * memories are locked at once: a hostile personality may make two of them each other's source.
  */
-#include "kernel/core/assert.h"
 #include "kernel/object/account.h"
 #include "kernel/object/region.h"
 #include "kernel/object/region_find.h"

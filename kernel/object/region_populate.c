@@ -2,7 +2,6 @@
  * Backing a range before it is touched: a run of pages that nothing is known of yet is charged,
  * taken and mapped at once; every other page is resolved as if it had been written.
  */
-#include "kernel/core/assert.h"
 #include "kernel/object/account.h"
 #include "kernel/object/region_find.h"
 #include "kernel/object/thread.h"

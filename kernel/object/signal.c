@@ -6,8 +6,6 @@
 #include "kernel/object/endpoint.h"
 #include "kernel/object/thread.h"
 
-#define WAKES_PER_STEP 32
-
 status_t call_signal_create(struct call *call)
 {
     status_t status = object_create(object_account(call->object), OBJECT_SIGNAL,
@@ -155,20 +153,5 @@ status_t call_signal_wait(struct call *call)
 bool signal_end_step(struct object *object)
 {
     struct signal *signal = object_signal(object);
-    for (uint32_t i = 0; i < WAKES_PER_STEP; i++) {
-        spin_lock(&signal->lock);
-        if (list_empty(&signal->waiters)) {
-            spin_unlock(&signal->lock);
-            return true;
-        }
-        struct thread *thread = CONTAINER_OF(signal->waiters.next, struct thread, wait_node);
-        list_remove(&thread->wait_node);
-        spin_lock(&thread->lock);
-        wait_finish(thread, STATUS_CLOSED);
-        spin_unlock(&thread->lock);
-        spin_unlock(&signal->lock);
-        timer_disarm(thread);
-        scheduler_ready(thread);
-    }
-    return false;
+    return wait_queue_end(&signal->lock, &signal->waiters, STATUS_CLOSED);
 }

@@ -1,6 +1,5 @@
 #include "kernel/object/space.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/thread.h"

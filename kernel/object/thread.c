@@ -2,7 +2,6 @@
  */
 #include "kernel/object/thread.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"

@@ -360,18 +360,14 @@ trap_return:
  * plays no part. trap_own_stack may return for NMI and debug traps only; it must not fault, because
  * an iret would let the next NMI in, onto this same stack.
  */
-.globl nmi_entry
+.globl nmi_entry, double_fault_entry, machine_check_entry
 nmi_entry:
     pushq $0
     pushq $2
     jmp own_stack_common
-
-.globl double_fault_entry
 double_fault_entry:
     pushq $8
     jmp own_stack_common
-
-.globl machine_check_entry
 machine_check_entry:
     pushq $0
     pushq $18

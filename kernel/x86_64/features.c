@@ -1,13 +1,12 @@
 #include "kernel/x86_64/features.h"
 
+#include "lib/base/command_line.h"
 #include "lib/base/string.h"
 
 #define XCR0_X87    0x01
 #define XCR0_SSE    0x02
 #define XCR0_AVX    0x04
 #define XCR0_AVX512 0xe0
-
-#define OVERRIDE "cpu="
 
 #define AMD_ZEN_2_FAMILY 0x17 /* Zen and Zen 2; Hygon's are 0x18 */
 
@@ -41,27 +40,9 @@ static const struct feature_row *row_find(const char *name, size_t length)
     return NULL;
 }
 
-/* Behind "cpu=" of the word that begins with it, or NULL. */
-static const char *override_find(const char *line)
-{
-    size_t prefix = strlen(OVERRIDE);
-    while (*line != '\0') {
-        if (strncmp(line, OVERRIDE, prefix) == 0) {
-            return line + prefix;
-        }
-        while (*line != '\0' && *line != ' ') {
-            line++;
-        }
-        while (*line == ' ') {
-            line++;
-        }
-    }
-    return NULL;
-}
-
 bool cpu_facts_override(struct cpu_facts *facts, const char *command_line)
 {
-    const char *next = override_find(command_line);
+    const char *next = command_line_find(command_line, "cpu=");
     while (next != NULL && *next != '\0' && *next != ' ') {
         size_t length = 0;
         while (next[length] != '\0' && next[length] != ' ' && next[length] != ',') {

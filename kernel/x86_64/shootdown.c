@@ -20,9 +20,12 @@ void shootdown_local(uint64_t address)
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
-void shootdown_serve(void)
+void cpu_serve_requests(void)
 {
     struct cpu *cpu = cpu_current();
+    if (__atomic_load_n(&cpu->shootdown_pending, __ATOMIC_RELAXED) == 0) {
+        return;
+    }
     uint64_t pending = __atomic_exchange_n(&cpu->shootdown_pending, 0, __ATOMIC_ACQ_REL);
     while (pending != 0) {
         uint32_t initiator = (uint32_t)__builtin_ctzll(pending);
@@ -30,13 +33,6 @@ void shootdown_serve(void)
         struct shootdown *request = &cpus[initiator]->shootdown_own;
         flush(request->count, request->address);
         __atomic_fetch_and(&request->cpus_left, ~(1ull << cpu->number), __ATOMIC_ACQ_REL);
-    }
-}
-
-void cpu_serve_requests(void)
-{
-    if (__atomic_load_n(&cpu_current()->shootdown_pending, __ATOMIC_RELAXED) != 0) {
-        shootdown_serve();
     }
 }
 

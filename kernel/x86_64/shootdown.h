@@ -28,6 +28,3 @@ void shootdown_run(const uint64_t *loaded, const struct shootdown_batch *batch);
 
 /* Only this CPU: a translation that gained rights, or was absent. */
 void shootdown_local(uint64_t address);
-
-/* Answer others' requests. */
-void shootdown_serve(void);

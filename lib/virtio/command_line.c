@@ -1,5 +1,6 @@
 #include "lib/virtio/command_line.h"
 
+#include "lib/base/command_line.h"
 #include "lib/base/string.h"
 
 static const char key[] = "virtio_mmio.device=";
@@ -85,17 +86,15 @@ static bool parse_entry(const char **text, struct virtio_mmio_entry *out)
 
 bool virtio_command_line_next(const char **next, struct virtio_mmio_entry *out)
 {
-    size_t key_length = sizeof(key) - 1;
-    while (**next != '\0') {
-        const char *word = *next;
+    const char *word = *next;
+    while ((word = command_line_find(word, key)) != NULL) {
         const char *end = strchr(word, ' ');
         *next = end == NULL ? word + strlen(word) : end + 1;
-        if (strncmp(word, key, key_length) == 0) {
-            word += key_length;
-            if (parse_entry(&word, out)) {
-                return true;
-            }
+        if (parse_entry(&word, out)) {
+            return true;
         }
+        word = *next;
     }
+    *next += strlen(*next);
     return false;
 }
