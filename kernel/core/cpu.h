@@ -5,19 +5,18 @@
 
 #include "lib/base/types.h"
 
-#define CPUS_MAX            64
-#define KERNEL_STACK_BYTES  16384
-#define SHOOTDOWN_ADDRESSES 32
+#define CPUS_MAX           64
+#define KERNEL_STACK_BYTES 16384
 
 struct scheduler;
+struct shootdown_batch;
 struct thread;
 struct tss;
 
-/* One flush that other CPUs must do: filled by the initiator, read by the targets. */
+/* One flush that other CPUs must do, of the initiator, which waits for them. */
 struct shootdown {
     uint64_t cpus_left; /* bit per CPU that has not answered; atomic */
-    uint32_t count;     /* addresses; above SHOOTDOWN_ADDRESSES: flush everything */
-    uint64_t address[SHOOTDOWN_ADDRESSES];
+    const struct shootdown_batch *batch;
 };
 
 struct cpu {

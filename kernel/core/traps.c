@@ -26,8 +26,6 @@
 #define FAULT_WRITE 2
 #define FAULT_FETCH 16
 
-#define USER_RFLAGS 0x202
-
 /* --- calls ----------------------------------------------------------------------------------- */
 
 struct call_entry {
@@ -342,9 +340,6 @@ void trap_own_stack(struct registers *registers)
 }
 
 /* --- resume ---------------------------------------------------------------------------------- */
-
-/* RFLAGS that an application may have: arithmetic flags, TF, DF, AC, ID. */
-#define ALLOWED_RFLAGS 0x240dd5
 
 /* The words, copied from the frame once, into the registers. */
 static void words_load(struct thread *thread, const struct trap_words *words)

@@ -28,28 +28,14 @@ static uint32_t vector_take(handle_t irq)
     return found;
 }
 
-static void vector_release(uint32_t vector)
-{
-    spin_lock(&vector_lock);
-    irq_of_vector[vector] = 0;
-    spin_unlock(&vector_lock);
-}
-
 static status_t irq_route(struct irq *irq)
 {
     irq->vector = vector_take(object_handle(&irq->object, 0));
     if (irq->vector == 0) {
         return STATUS_LIMIT_REACHED;
     }
-    if (irq->source == IRQ_MSI) {
-        return STATUS_OK;
-    }
-    status_t status = ioapic_route((uint32_t)irq->source, irq->vector, apic_id());
-    if (status != STATUS_OK) {
-        vector_release(irq->vector);
-        irq->vector = 0;
-    }
-    return status;
+    return irq->source == IRQ_MSI ? STATUS_OK
+                                  : ioapic_route((uint32_t)irq->source, irq->vector, apic_id());
 }
 
 status_t call_irq_create(struct call *call)
@@ -102,5 +88,7 @@ void irq_release(struct object *object)
     if (irq->source != IRQ_MSI) {
         ioapic_mask((uint32_t)irq->source);
     }
-    vector_release(irq->vector);
+    spin_lock(&vector_lock);
+    irq_of_vector[irq->vector] = 0;
+    spin_unlock(&vector_lock);
 }

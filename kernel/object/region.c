@@ -466,20 +466,17 @@ status_t call_region_map(struct call *call)
     return region_map_add(region_map_of(call->object), &request);
 }
 
+static status_t cut_at(struct region_map *map, uint64_t address)
+{
+    struct region *region = region_from(map, address);
+    return region != NULL && region->start < address ? region_split(region, address) : STATUS_OK;
+}
+
 /* Cut so that no region crosses `start` or `end`. */
 static status_t range_cut(struct region_map *map, uint64_t start, uint64_t end)
 {
-    uint64_t cuts[2] = {start, end};
-    for (uint32_t i = 0; i < 2; i++) {
-        struct region *region = region_from(map, cuts[i]);
-        if (region != NULL && region->start < cuts[i]) {
-            status_t status = region_split(region, cuts[i]);
-            if (status != STATUS_OK) {
-                return status;
-            }
-        }
-    }
-    return STATUS_OK;
+    status_t status = cut_at(map, start);
+    return status == STATUS_OK ? cut_at(map, end) : status;
 }
 
 /* Its lower part is unmapped. Passes over its memories read start and offsets under their locks. */

@@ -88,9 +88,8 @@ status_t region_map_add(struct region_map *map, const struct region_request *req
  */
 status_t region_fault(struct region_map *map, uint64_t address, uint32_t access);
 
-/* Make the window's page at `address` the kernel's to use as well, at *pointer. */
-status_t region_pin_frame(struct region_map *window, uint64_t address, void **pointer,
-                          struct memory_pin *pin);
+/* Make the frame of the window's page at `address` the kernel's to use as well. */
+status_t region_pin_frame(struct region_map *window, uint64_t address, struct memory_pin *pin);
 void region_unpin_frame(struct memory_pin *pin);
 
 /* Before a root with these tables is loaded, and after it was left. */

@@ -295,8 +295,7 @@ status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
 
 /* --- pins ------------------------------------------------------------------------------------ */
 
-status_t region_pin_frame(struct region_map *window, uint64_t address, void **pointer,
-                          struct memory_pin *pin)
+status_t region_pin_frame(struct region_map *window, uint64_t address, struct memory_pin *pin)
 {
     /* As if written: afterwards the frame is the private memory's alone. */
     status_t status = region_fault(window, address, RIGHT_WRITE);
@@ -321,7 +320,6 @@ status_t region_pin_frame(struct region_map *window, uint64_t address, void **po
             pin->frame = frame;
             pin->page = page;
             list_append(&memory->pins, &pin->in_memory);
-            *pointer = frame_pointer(frame);
             status = STATUS_OK;
         }
         spin_unlock(&memory->lock);

@@ -13,8 +13,6 @@
 #include "kernel/x86_64/layout.h"
 #include "lib/base/string.h"
 
-#define USER_RFLAGS 0x202
-
 /* What entry.S believes. */
 _Static_assert(offsetof(struct thread, frame) == 40, "entry.S T_FRAME");
 _Static_assert(offsetof(struct thread, registers) == THREAD_REGISTERS, "entry.S T_R15");
@@ -40,7 +38,7 @@ static void fpu_prepare(struct thread *thread, bool copy_current)
 }
 
 /* Into the domain's list, unless the domain is dying or has ended. */
-static bool domain_join(struct thread *thread, struct domain *domain)
+static status_t domain_join(struct thread *thread, struct domain *domain)
 {
     spin_lock(&domain->lock);
     bool alive = !domain->object.dying && !domain->ended;
@@ -51,7 +49,7 @@ static bool domain_join(struct thread *thread, struct domain *domain)
         list_append(&domain->threads, &thread->in_domain);
     }
     spin_unlock(&domain->lock);
-    return alive;
+    return alive ? STATUS_OK : STATUS_BAD_CAPABILITY;
 }
 
 status_t thread_create(struct account *payer, struct domain *domain, uint64_t frame_address,
@@ -81,13 +79,10 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     thread->frame_address = frame_address;
     fpu_prepare(thread, copy_fpu);
 
-    void *frame = NULL;
-    status = region_pin_frame(&domain->window, frame_address, &frame, &thread->pin);
+    status = region_pin_frame(&domain->window, frame_address, &thread->pin);
     if (status == STATUS_OK) {
-        thread->frame = frame;
-        if (!domain_join(thread, domain)) {
-            status = STATUS_BAD_CAPABILITY;
-        }
+        thread->frame = frame_pointer(thread->pin.frame);
+        status = domain_join(thread, domain);
     }
     if (status != STATUS_OK) {
         object_undo(object);

@@ -68,9 +68,6 @@
 #define CALL_SIGNAL_WAIT   11
 #define CALL_THREAD_PARK   40
 #define CALL_THREAD_UNPARK 41
-#define USER_RFLAGS   0x202
-/* What an application may have in RFLAGS: arithmetic flags, TF, DF, AC, ID. */
-#define ALLOWED_RFLAGS 0x240dd5
 
 /*
  * RAX becomes the cycles since the mode changed last, and now counts as that moment. Clobbers RDX.

@@ -33,3 +33,8 @@
 #define USER_DATA    0x1b
 #define USER_CODE    0x23
 #define TSS_SELECTOR 0x28
+
+/* RFLAGS of user code: interrupts on; and what an application may have beside that: arithmetic
+ * flags, TF, DF, AC, ID. */
+#define USER_RFLAGS    0x202
+#define ALLOWED_RFLAGS 0x240dd5

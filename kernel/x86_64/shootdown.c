@@ -2,16 +2,15 @@
 
 #include "kernel/core/trace.h"
 #include "kernel/x86_64/asm.h"
-#include "lib/base/string.h"
 
-static void flush(uint32_t count, const uint64_t *address)
+static void flush(const struct shootdown_batch *batch)
 {
-    if (count > SHOOTDOWN_ADDRESSES) {
+    if (batch->count > SHOOTDOWN_ADDRESSES) {
         cr3_write(cr3_read());
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        shootdown_local(address[i]);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        shootdown_local(batch->address[i]);
     }
 }
 
@@ -31,7 +30,7 @@ void cpu_serve_requests(void)
         uint32_t initiator = (uint32_t)__builtin_ctzll(pending);
         pending &= pending - 1;
         struct shootdown *request = &cpus[initiator]->shootdown_own;
-        flush(request->count, request->address);
+        flush(request->batch);
         __atomic_fetch_and(&request->cpus_left, ~(1ull << cpu->number), __ATOMIC_ACQ_REL);
     }
 }
@@ -43,9 +42,7 @@ __attribute__((noinline)) static void others_flush(uint64_t mask,
     struct cpu *cpu = cpu_current();
     struct shootdown *own = &cpu->shootdown_own;
     trace(TRACE_SHOOTDOWN, 0, mask, batch->count);
-    own->count = batch->count;
-    memcpy(own->address, batch->address,
-           MIN(batch->count, SHOOTDOWN_ADDRESSES) * sizeof(own->address[0]));
+    own->batch = batch; /* on this stack, which every CPU can read */
     __atomic_store_n(&own->cpus_left, mask, __ATOMIC_RELEASE);
     for (uint64_t left = mask; left != 0; left &= left - 1) {
         uint32_t number = (uint32_t)__builtin_ctzll(left);
@@ -68,7 +65,7 @@ void shootdown_run(const uint64_t *loaded, const struct shootdown_batch *batch)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     uint64_t mask = __atomic_load_n(loaded, __ATOMIC_ACQUIRE);
     if (mask & cpu->bit) {
-        flush(batch->count, batch->address);
+        flush(batch);
         mask &= ~cpu->bit;
     }
     if (mask != 0) {

@@ -8,6 +8,8 @@
 
 #include "kernel/core/cpu.h"
 
+#define SHOOTDOWN_ADDRESSES 32
+
 struct shootdown_batch {
     uint32_t count; /* above SHOOTDOWN_ADDRESSES: everything */
     uint64_t address[SHOOTDOWN_ADDRESSES];
