@@ -364,34 +364,45 @@ void account_unlink_object(struct account *payer, struct object *object)
 
 /* --- calls ----------------------------------------------------------------------------------- */
 
-static status_t account_fill(struct account *account, struct account *parent,
-                             uint64_t guarantee_bytes)
+/* Reserve what is missing, or give back what is too much now. Under the account's lock. */
+static status_t guarantee_set(struct account *account, uint64_t bytes)
 {
-    struct payer *payer = account_alloc(parent, sizeof(*payer));
+    /* More than half the number range is never there: cut, so that rounding up cannot overflow. */
+    bytes = ALIGN_UP(MIN(bytes, 1ull << 63), PAGE_SIZE);
+    if (account->object.dying) {
+        return STATUS_BAD_CAPABILITY; /* it may have left the parent's books already */
+    }
+    if (account->parent == NULL || bytes > account->limit_bytes) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (bytes > account->reserved_bytes && !reserve_more(account, bytes)) {
+        return STATUS_NO_MEMORY;
+    }
+    account->guarantee_bytes = bytes;
+    if (account->reserved_bytes > MAX(account->used_bytes, bytes)) {
+        reservation_cut(account, MAX(account->used_bytes, bytes));
+    }
+    return STATUS_OK;
+}
+
+/* What a new account has beside its object: its payer record, and what it is guaranteed. */
+static status_t account_complete(struct account *account, uint64_t guarantee_bytes)
+{
+    struct payer *payer = account_alloc(account->parent, sizeof(*payer));
     if (payer == NULL) {
         return STATUS_NO_MEMORY;
     }
     memset(payer, 0, sizeof(*payer));
     payer_init(account, payer);
-    spin_lock(&parent->lock);
-    bool reserved = reserve(parent, guarantee_bytes);
-    spin_unlock(&parent->lock);
-    if (!reserved) {
-        return STATUS_NO_MEMORY;
-    }
-    account->guarantee_bytes = guarantee_bytes;
-    account->reserved_bytes = guarantee_bytes;
-    return STATUS_OK;
+    spin_lock(&account->lock);
+    status_t status = guarantee_set(account, guarantee_bytes);
+    spin_unlock(&account->lock);
+    return status;
 }
 
 status_t call_account_create(struct call *call)
 {
     struct account *parent = object_account(call->object);
-    /* More than half the number range is never there: cut, so that rounding up cannot overflow. */
-    uint64_t guarantee_bytes = ALIGN_UP(MIN(call->argument[2], 1ull << 63), PAGE_SIZE);
-    if (guarantee_bytes > call->argument[3]) {
-        return STATUS_INVALID_ARGUMENT;
-    }
     if (parent->depth + 1 >= ACCOUNT_DEPTH_MAX) {
         return STATUS_LIMIT_REACHED;
     }
@@ -404,31 +415,11 @@ status_t call_account_create(struct call *call)
     account_init(account, parent);
     account->limit_bytes = call->argument[3];
     account->limit_threads = call->argument[4];
-    status = account_fill(account, parent, guarantee_bytes);
+    status = account_complete(account, call->argument[2]);
     if (status != STATUS_OK) {
         object_undo(call->made);
     }
     return status;
-}
-
-/* Reserve what is missing, or give back what is too much now. Under the account's lock. */
-static status_t guarantee_set(struct account *account, uint64_t bytes)
-{
-    /* As in account_create: more than half the number range is never there. */
-    bytes = ALIGN_UP(MIN(bytes, 1ull << 63), PAGE_SIZE);
-    if (account->object.dying) {
-        return STATUS_BAD_CAPABILITY; /* it may have left the parent's books already */
-    }
-    if (account->parent == NULL || bytes > account->limit_bytes) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    if (bytes > account->reserved_bytes && !reserve_more(account, bytes)) {
-        return STATUS_NO_MEMORY;
-    }
-    account->guarantee_bytes = bytes;
-    uint64_t keep = MAX(account->used_bytes, bytes);
-    reservation_cut(account, keep);
-    return STATUS_OK;
 }
 
 static void set_alert(struct account *account, const struct call *call)

@@ -11,52 +11,28 @@
  */
 #include "kernel/x86_64/layout.h"
 
+/* Offsets of words that follow one another from `start` on. */
+.macro offsets prefix, start, names:vararg
+    .set offset, \start
+    .irp name, \names
+    .set \prefix\name, offset
+    .set offset, offset + 8
+    .endr
+.endm
+
 /* struct cpu */
-#define CPU_USER_RSP    8
-#define CPU_STACK_TOP   16
-#define CPU_CURRENT     24
-#define CPU_ENTRIES     32
-#define CPU_ROOT_LOADED 40
-#define CPU_TSC_SINCE   48
-#define CPU_APPLICATION 56
-#define CPU_SCRATCH     64
+offsets CPU_, 8, USER_RSP, STACK_TOP, CURRENT, ENTRIES, ROOT_LOADED, TSC_SINCE, APPLICATION, SCRATCH
 
 /* struct thread */
-#define T_FRAME       40
-#define T_R15         48
-#define T_R14         56
-#define T_R13         64
-#define T_R12         72
-#define T_R10         88
-#define T_R9          96
-#define T_R8          104
-#define T_RBP         112
-#define T_RDI         120
-#define T_RSI         128
-#define T_RDX         136
-#define T_RBX         152
-#define T_RAX         160
-#define T_RIP         184
-#define T_CS          192
-#define T_RFLAGS      200
-#define T_RSP         208
-#define T_SS          216
-#define T_MODE        224
-#define T_ATTENTION   225
-#define T_SYSRET      226
-#define T_ROOT_APP    232
-#define T_ROOT_PERS   240
-#define T_TRAP_ENTRY  248
-#define T_FRAME_ADDR  256
-#define T_PERS_CYCLES 264
-#define T_APP_CYCLES  272
+offsets T_, 40, FRAME, R15, R14, R13, R12, R11, R10, R9, R8, RBP, RDI, RSI, RDX, RCX, RBX, RAX, \
+    VECTOR, ERROR, RIP, CS, RFLAGS, RSP, SS
+#define T_MODE      224
+#define T_ATTENTION 225
+#define T_SYSRET    226
+offsets T_, 232, ROOT_APP, ROOT_PERS, TRAP_ENTRY, FRAME_ADDR, PERS_CYCLES, APP_CYCLES
 
 /* struct thread_frame, struct trap_words application */
-#define F_RIP    0
-#define F_RSP    8
-#define F_RFLAGS 16
-#define F_RAX    24
-#define F_CAUSE  48
+offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
 
 /* From a frame on a stack of its own to the struct cpu above it: stacks.c. */
 #define OWN_STACK_CPU 176
