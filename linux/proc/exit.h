@@ -1,7 +1,8 @@
-/* Ending, for exec. */
+/* Ending, for exec and wait. */
 #pragma once
 
 struct task;
+struct thread_group;
 struct vfork;
 
 /* The parent that waits in vfork may go on. */
@@ -10,3 +11,7 @@ void vfork_put(struct vfork *vfork);
 
 /* End every other task of the group; afterwards the caller is the leader. */
 long group_become_single(struct task *task);
+
+/* A process that has ended was waited for, or nobody wants to: it is taken from its parent and
+ * freed. Under tasks_lock. */
+void group_reap(struct thread_group *group);
