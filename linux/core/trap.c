@@ -12,12 +12,12 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/thread.h"
 #include "linux/mm/mm.h"
+#include "linux/proc/ptrace.h"
 #include "linux/proc/signal.h"
 #include "linux/proc/task.h"
 
 typedef long (*linux_handler)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
-#define LINUX_CALLS                       512
 #define LINUX_CALL(number, name, handler) [number] = handler,
 static const linux_handler handlers[LINUX_CALLS] = {
 #include "linux/core/syscalls.def"
@@ -30,7 +30,7 @@ static const uint8_t refusals[LINUX_CALLS] = {
 };
 #undef LINUX_REFUSED
 
-#define VECTOR_PAGE_FAULT 14
+#define VECTOR_GENERAL_PROTECTION 13
 
 /* There is no handler. */
 static long missing_call(uint64_t number)
@@ -42,13 +42,30 @@ static long missing_call(uint64_t number)
     return -ENOSYS;
 }
 
+/* A call without a handler, or by a task that is traced: its tracer may stop it, change it or make
+ * it none. */
+static long unusual_call(struct task *task, const struct application_registers *registers)
+{
+    struct trap_words *words = &task->frame->application;
+    words->rax = (uint64_t)-ENOSYS;
+    trace_call_begin(task);
+    if ((int)task->call_number == -1) {
+        return (long)words->rax;
+    }
+    uint64_t number = (uint64_t)task->call_number;
+    linux_handler handler = number < LINUX_CALLS ? handlers[number] : NULL;
+    return handler == NULL ? missing_call(number)
+                           : handler(registers->rdi, registers->rsi, registers->rdx, registers->r10,
+                                     registers->r8, registers->r9);
+}
+
 static void system_call(struct task *task, struct application_registers *registers,
                         struct thread_frame *frame)
 {
     uint64_t number = frame->application.rax;
     task->call_number = (long)number;
-    linux_handler handler = number < LINUX_CALLS ? handlers[number] : NULL;
-    long result = handler == NULL ? missing_call(number)
+    linux_handler handler = number < task->call_limit ? handlers[number] : NULL;
+    long result = handler == NULL ? unusual_call(task, registers)
                                   : handler(registers->rdi, registers->rsi, registers->rdx,
                                             registers->r10, registers->r8, registers->r9);
     if (!task->registers_replaced) {
@@ -85,8 +102,15 @@ static int sse_code(void)
     return float_code(mxcsr & ~(mxcsr >> 7));
 }
 
+/* The kernel runs nothing there, and says general protection, as the CPU does only where an address
+ * cannot be. */
+static bool is_fetch_of_nothing(uint64_t rip)
+{
+    return rip >= APPLICATION_END && (int64_t)(rip << 16) >> 16 == (int64_t)rip;
+}
+
 /* Exceptions and the signals they become (Linux arch/x86/kernel/traps.c). */
-static void exception(struct task *task, const struct thread_frame *frame)
+static void exception(struct task *task, struct thread_frame *frame)
 {
     uint64_t rip = frame->application.rip;
     switch (frame->application.vector) {
@@ -94,7 +118,9 @@ static void exception(struct task *task, const struct thread_frame *frame)
         signal_force(task, SIGFPE, FPE_INTDIV, rip);
         break;
     case 1:
-        signal_force(task, SIGTRAP, TRAP_TRACE, rip);
+        if (!trace_step_is_stale(task, frame)) {
+            signal_force(task, SIGTRAP, TRAP_TRACE, rip);
+        }
         break;
     case 3:
         signal_force(task, SIGTRAP, SI_KERNEL, 0);
@@ -105,6 +131,13 @@ static void exception(struct task *task, const struct thread_frame *frame)
     case 11:
     case 12:
         signal_force(task, SIGBUS, SI_KERNEL, 0);
+        break;
+    case VECTOR_GENERAL_PROTECTION:
+        if (is_fetch_of_nothing(rip)) {
+            signal_force(task, SIGSEGV, SEGV_MAPERR, rip);
+        } else {
+            signal_force(task, SIGSEGV, SI_KERNEL, 0);
+        }
         break;
     case 16:
         signal_force(task, SIGFPE, x87_code(), rip);

@@ -6,6 +6,9 @@
 
 #include "lib/oak/kernel.h"
 
+/* System calls have lower numbers. */
+#define LINUX_CALLS 512u
+
 /* As entry.S pushes them. */
 struct application_registers {
     uint64_t r15, r14, r13, r12, rbp, rbx, r10, r9, r8, rdx, rsi, rdi;

@@ -109,13 +109,16 @@ static void address_give(uint64_t address, uint64_t size_bytes)
     mutex_unlock(&state.lock);
 }
 
-static long map(uint64_t slots, uint64_t size_bytes, uint64_t rights, void **address)
+static long map(const struct window_page *from, uint64_t size_bytes, uint64_t rights,
+                void **address)
 {
     uint64_t place = address_take(size_bytes);
     if (place == 0) {
         return -ENOMEM;
     }
-    if (kernel_region_map(SLOT_DOMAIN, place | rights, size_bytes, slots, 0, 0) != STATUS_OK) {
+    if (kernel_region_map(SLOT_DOMAIN, place | rights, size_bytes,
+                          from->private_slot | from->source_slot << 32, from->private_offset,
+                          from->source_offset) != STATUS_OK) {
         address_give(place, size_bytes);
         return -ENOMEM;
     }
@@ -125,12 +128,19 @@ static long map(uint64_t slots, uint64_t size_bytes, uint64_t rights, void **add
 
 long window_map_memory(uint32_t slot, uint64_t size_bytes, bool writable, void **address)
 {
-    return map(slot, size_bytes, RIGHT_READ | (writable ? RIGHT_WRITE : 0), address);
+    const struct window_page from = {.private_slot = slot};
+    return map(&from, size_bytes, RIGHT_READ | (writable ? RIGHT_WRITE : 0), address);
 }
 
 long window_map_source(uint32_t slot, uint64_t size_bytes, void **address)
 {
-    return map((uint64_t)slot << 32, size_bytes, RIGHT_READ, address);
+    const struct window_page from = {.source_slot = slot};
+    return map(&from, size_bytes, RIGHT_READ, address);
+}
+
+long window_map_page(const struct window_page *page, bool writable, void **address)
+{
+    return map(page, PAGE_SIZE, RIGHT_READ | (writable ? RIGHT_WRITE : 0), address);
 }
 
 void window_unmap_memory(void *address, uint64_t size_bytes)

@@ -35,4 +35,12 @@ void slot_free(uint32_t slot);
 long window_map_memory(uint32_t slot, uint64_t size_bytes, bool writable, void **address);
 /* The same for a memory whose absent pages are to fault: read-only. */
 long window_map_source(uint32_t slot, uint64_t size_bytes, void **address);
+/* One page of a private memory over a source, each by its slot, 0: none, and offset. */
+struct window_page {
+    uint64_t private_slot;
+    uint64_t private_offset;
+    uint64_t source_slot;
+    uint64_t source_offset;
+};
+long window_map_page(const struct window_page *page, bool writable, void **address);
 void window_unmap_memory(void *address, uint64_t size_bytes);

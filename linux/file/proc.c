@@ -640,8 +640,30 @@ static const struct file_operations content_operations = {
     .release = file_release,
 };
 
+static long bytes_read(struct file *file, struct io *io, uint64_t *position)
+{
+    const struct proc_inode *inode = proc_of(file->path.inode);
+    return inode->entry->move(&inode->target, io, position, false);
+}
+
+static long bytes_write(struct file *file, struct io *io, uint64_t *position)
+{
+    const struct proc_inode *inode = proc_of(file->path.inode);
+    return inode->entry->move(&inode->target, io, position, true);
+}
+
+static const struct file_operations bytes_operations = {
+    .read = bytes_read,
+    .write = bytes_write,
+    .seek = file_seek_plain,
+};
+
 static long file_open(struct inode *inode, struct file *file)
 {
+    if (proc_of(inode)->entry->move != NULL) {
+        file->operations = &bytes_operations;
+        return proc_may_look(&proc_of(inode)->target);
+    }
     if (file_writable(file) && proc_of(inode)->entry->write == NULL) {
         return -EACCES;
     }

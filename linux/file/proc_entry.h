@@ -7,6 +7,7 @@
 #include "linux/file/inode.h"
 
 struct file_table;
+struct io;
 struct fs_context;
 struct mm;
 struct thread_group;
@@ -62,6 +63,9 @@ struct proc_entry {
     const char *text;
     /* Regular files: 0, or -ESRCH when the process is gone. */
     long (*make)(const struct proc_target *target, struct proc_text *text);
+    /* Bytes instead of a text: move what the io wants from or to that position, and the position
+     * behind it; how many. Opening asks proc_may_look. */
+    long (*move)(const struct proc_target *target, struct io *io, uint64_t *position, bool write);
     /* Take what a write gave, ended by a NUL. NULL: -EACCES to open it for writing. */
     long (*write)(const struct proc_target *target, const char *bytes, uint32_t length_bytes);
     /* Links: as inode_operations. follow may be NULL. */
@@ -139,6 +143,9 @@ long proc_make_smaps(const struct proc_target *target, struct proc_text *text);
 long proc_make_smaps_rollup(const struct proc_target *target, struct proc_text *text);
 long proc_make_command_line(const struct proc_target *target, struct proc_text *text);
 long proc_make_environment(const struct proc_target *target, struct proc_text *text);
+long proc_make_auxv(const struct proc_target *target, struct proc_text *text);
+long proc_memory_move(const struct proc_target *target, struct io *io, uint64_t *position,
+                      bool write);
 long proc_make_mounts(const struct proc_target *target, struct proc_text *text);
 long proc_make_mountinfo(const struct proc_target *target, struct proc_text *text);
 

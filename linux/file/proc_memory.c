@@ -8,8 +8,10 @@
 #include "lib/base/string.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
+#include "linux/core/heap.h"
 #include "linux/core/user.h"
 #include "linux/file/file.h"
+#include "linux/file/io.h"
 #include "linux/file/proc_entry.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/task.h"
@@ -204,6 +206,18 @@ long proc_make_command_line(const struct proc_target *target, struct proc_text *
     return mm != NULL || proc_alive(target) ? 0 : -ESRCH;
 }
 
+/* The auxiliary vector, as it lies on the process's stack. */
+long proc_make_auxv(const struct proc_target *target, struct proc_text *text)
+{
+    struct mm *mm;
+    long result = proc_mm_look(target, &mm);
+    if (mm != NULL) {
+        put_strings(text, mm, mm->auxv_start, mm->auxv_end);
+        mm_put(mm);
+    }
+    return result == -ENOENT ? -ESRCH : result;
+}
+
 /* The file's mode was looked at when it was opened: the process may have changed users since. */
 long proc_make_environment(const struct proc_target *target, struct proc_text *text)
 {
@@ -214,4 +228,46 @@ long proc_make_environment(const struct proc_target *target, struct proc_text *t
         mm_put(mm);
     }
     return result == -ENOENT ? -ESRCH : result;
+}
+
+/* --- memory itself --------------------------------------------------------------------------- */
+
+static long piece_move(struct mm *mm, struct io *io, uint64_t address, void *buffer,
+                       uint64_t length_bytes, bool write)
+{
+    long result = write ? io_take(io, buffer, length_bytes)
+                        : mm_reach(mm, address, buffer, length_bytes, false);
+    if (result != 0) {
+        return write ? result : -EIO;
+    }
+    return !write ? io_put(io, buffer, length_bytes)
+           : mm_reach(mm, address, buffer, length_bytes, true) != 0 ? -EIO
+                                                                    : 0;
+}
+
+/* As a debugger reaches it; positions are addresses. Who may is asked each time: the process may
+ * have become another user's, and another program's memory is not what was opened. */
+long proc_memory_move(const struct proc_target *target, struct io *io, uint64_t *position,
+                      bool write)
+{
+    struct mm *mm;
+    long result = proc_mm_look(target, &mm);
+    if (mm == NULL) {
+        return result == -ENOENT ? 0 : result;
+    }
+    uint8_t *buffer = heap_alloc(PAGE_SIZE);
+    uint64_t moved = 0;
+    result = buffer == NULL ? -ENOMEM : 0;
+    while (result == 0 && io->left_bytes != 0 &&
+           !(moved != 0 && task_signal_pending(task_current()))) {
+        uint64_t length = MIN(io->left_bytes, PAGE_SIZE - *position % PAGE_SIZE);
+        result = piece_move(mm, io, *position, buffer, length, write);
+        if (result == 0) {
+            *position += length;
+            moved += length;
+        }
+    }
+    heap_free(buffer);
+    mm_put(mm);
+    return moved != 0 ? (long)moved : result;
 }

@@ -13,6 +13,7 @@
 #include "linux/file/proc_entry.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/capability.h"
+#include "linux/proc/ptrace.h"
 #include "linux/tty/tty.h"
 
 #define NS_PER_TICK  10000000ul /* of USER_HZ, 100 a second */
@@ -32,6 +33,7 @@ struct snapshot {
     int foreground;
     uint64_t terminal; /* its device number; 0: none */
     char state;
+    int tracer; /* 0: nobody */
     uint32_t threads;
     struct cpu_time cpu;
     struct cpu_time children_cpu;
@@ -97,7 +99,11 @@ static char state_of(const struct thread_group *group, const struct task *task)
     if (group->state == GROUP_ZOMBIE || task == NULL) {
         return 'Z';
     }
-    if (group->state == GROUP_STOPPED) {
+    const struct trace *trace = trace_active(task);
+    if (trace != NULL && trace->state != TRACE_RUNS) {
+        return 't';
+    }
+    if (group->state == GROUP_STOPPED && trace == NULL) {
         return 'T';
     }
     return task == task_current() || thread_is_running(task->thread) ? 'R' : 'S';
@@ -137,6 +143,8 @@ static bool snapshot_take(const struct proc_target *target, struct snapshot *out
                                                               : thread_cpu_time(task->thread);
     }
     if (task != NULL) {
+        const struct trace *trace = trace_active(task);
+        out->tracer = trace == NULL ? 0 : trace->tracer->pid;
         signals_snapshot(task, out);
         memcpy(out->name, task->name, sizeof(out->name));
         out->scheduling = task->scheduling;
@@ -270,6 +278,8 @@ static const char *state_name(char state)
         return "R (running)";
     case 'T':
         return "T (stopped)";
+    case 't':
+        return "t (tracing stop)";
     case 'Z':
         return "Z (zombie)";
     default:
@@ -369,7 +379,7 @@ static long make_status(const struct proc_target *target, struct proc_text *text
     status_mask(target, text);
     proc_put(text, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", state_name(now.state),
              now.pid, now.tid, now.parent);
-    proc_put(text, "TracerPid:\t0\n");
+    proc_put(text, "TracerPid:\t%d\n", now.tracer);
     status_ids(text, &now.credentials);
     proc_put(text, "FDSize:\t%u\nGroups:\t", descriptor_count(target));
     for (uint32_t i = 0; i < MIN(now.credentials.group_count, (uint32_t)GROUPS_MAX); i++) {
@@ -739,6 +749,8 @@ static const struct proc_entry namespace_links[] = {
         {.name = "io", .mode = S_IFREG | 0400, .make = make_io},                                   \
         PROC_DIRECTORY("ns", namespace_links),                                                     \
         {.name = "cmdline", .mode = S_IFREG | 0444, .make = proc_make_command_line},               \
+        {.name = "mem", .mode = S_IFREG | 0600, .move = proc_memory_move},                         \
+        {.name = "auxv", .mode = S_IFREG | 0400, .make = proc_make_auxv},                          \
         {.name = "environ", .mode = S_IFREG | 0400, .make = proc_make_environment},                \
         {.name = "maps", .mode = S_IFREG | 0444, .make = proc_make_maps},                          \
         {.name = "mounts", .mode = S_IFREG | 0444, .make = proc_make_mounts},                      \

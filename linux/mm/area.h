@@ -24,6 +24,15 @@ long range_cut(struct mm *mm, uint64_t start, uint64_t end);
 /* May the current task map so many bytes more (RLIMIT_AS, RLIMIT_DATA), as that area is? */
 bool mm_may_grow(const struct mm *mm, const struct vm_area *area, uint64_t length);
 uint64_t region_rights(uint32_t protection);
+/* Which pages the kernel shows for an area: of a private memory over a source. */
+struct area_pages {
+    uint64_t private_slot; /* 0: none */
+    uint64_t private_offset;
+    uint64_t source_slot; /* 0: none */
+    uint64_t source_offset;
+    uint64_t length_bytes; /* less than the area's where the file ended; 0: nothing */
+};
+long area_pages_find(const struct mm *mm, const struct vm_area *area, struct area_pages *out);
 /* The kernel's region for an area. */
 long region_make(struct mm *mm, struct vm_area *area);
 long unmap_locked(struct mm *mm, uint64_t start, uint64_t length);

@@ -208,6 +208,8 @@ struct mm *mm_copy(struct mm *mm)
     copy->argument_end = mm->argument_end;
     copy->environment_start = mm->environment_start;
     copy->environment_end = mm->environment_end;
+    copy->auxv_start = mm->auxv_start;
+    copy->auxv_end = mm->auxv_end;
     copy->pages_mapped = mm->pages_mapped;
     copy->barriers = __atomic_load_n(&mm->barriers, __ATOMIC_RELAXED);
     copy->undumpable = mm->undumpable;

@@ -56,6 +56,7 @@ struct mm {
     uint64_t brk_end;
     uint64_t argument_start, argument_end;
     uint64_t environment_start, environment_end;
+    uint64_t auxv_start, auxv_end; /* what the kernel told the program, on its stack */
     uint64_t pages_mapped;
     uint32_t barriers; /* what membarrier(2) is registered for; atomic */
     bool undumpable;   /* PR_SET_DUMPABLE; who may look, task_may_access of capability.h says */
@@ -104,6 +105,16 @@ uint64_t mm_file_attached(const struct file *file);
 /* How many pages of the area are the process's own; an estimate when it has many. Under the lock.
  */
 uint64_t mm_area_resident(const struct mm *mm, const struct vm_area *area);
+
+/*
+ * To and from an address space that the caller has a reference to, as a debugger may: what is
+ * mapped private can be read and written whatever the program may do there; writing copies the
+ * page. 0 or -EFAULT; what was copied before stays copied. No lock is held.
+ */
+long mm_reach(struct mm *mm, uint64_t address, void *here, uint64_t length_bytes, bool write);
+
+/* As the program itself may. */
+long mm_transfer(struct mm *mm, uint64_t address, void *here, uint64_t length_bytes, bool write);
 
 /* Copy out of an address space that the caller has a reference to; 0 or -EFAULT. */
 long mm_read(struct mm *mm, uint64_t address, void *to, uint64_t length_bytes);

@@ -191,48 +191,56 @@ static long protection_check(const struct vm_area *area, uint32_t protection)
                                                       : 0;
 }
 
-long region_make(struct mm *mm, struct vm_area *area)
+long area_pages_find(const struct mm *mm, const struct vm_area *area, struct area_pages *out)
 {
     uint64_t length = area->end - area->start;
-    uint64_t private_slot = mm->memory;
-    uint64_t private_offset = area->start;
-    uint64_t source_slot = 0;
-    uint64_t source_offset = 0;
     bool shared = area->flags & MAP_SHARED;
-    area->covered = area->end;
+    *out = (struct area_pages){
+        .private_slot = mm->memory, .private_offset = area->start, .length_bytes = length};
     if (area->special != 0) {
-        if (length > PAGE_SIZE) {
-            return -EFAULT; /* each is one page: what follows is not for programs */
-        }
-        private_slot = 0;
-        source_slot = area->special;
-        source_offset = area->offset;
-    } else if (area->file != NULL) {
+        out->private_slot = 0;
+        out->source_slot = area->special;
+        out->source_offset = area->offset;
+        /* Each is one page: what follows is not for programs. */
+        return length > PAGE_SIZE ? -EFAULT : 0;
+    }
+    if (area->file != NULL) {
         struct file_mapping mapping;
         long result = file_mapping(area->file, area->offset, length, shared, &mapping);
         if (result != 0) {
             return result;
         }
-        length = MIN(length, ALIGN_UP(mapping.length_bytes, PAGE_SIZE));
-        area->covered = area->start + length;
-        if (length == 0) {
-            return 0; /* all beyond the end of the file: every touch faults */
-        }
+        out->length_bytes = MIN(length, ALIGN_UP(mapping.length_bytes, PAGE_SIZE));
         if (shared && mapping.writable) {
-            private_slot = mapping.slot;
-            private_offset = mapping.offset;
+            out->private_slot = mapping.slot;
+            out->private_offset = mapping.offset;
         } else {
-            private_slot = shared ? 0 : private_slot;
-            source_slot = mapping.slot;
-            source_offset = mapping.offset;
+            out->private_slot = shared ? 0 : out->private_slot;
+            out->source_slot = mapping.slot;
+            out->source_offset = mapping.offset;
         }
     } else if (shared) {
-        private_slot = area->shared->memory;
-        private_offset = area->offset;
+        out->private_slot = area->shared->memory;
+        out->private_offset = area->offset;
     }
-    status_t status =
-        kernel_region_map(mm->space, area->start | region_rights(area->protection), length,
-                          private_slot | source_slot << 32, private_offset, source_offset);
+    return 0;
+}
+
+long region_make(struct mm *mm, struct vm_area *area)
+{
+    struct area_pages pages;
+    area->covered = area->end;
+    long result = area_pages_find(mm, area, &pages);
+    if (result != 0) {
+        return result;
+    }
+    area->covered = area->start + pages.length_bytes;
+    if (pages.length_bytes == 0) {
+        return 0; /* all beyond the end of the file: every touch faults */
+    }
+    status_t status = kernel_region_map(
+        mm->space, area->start | region_rights(area->protection), pages.length_bytes,
+        pages.private_slot | pages.source_slot << 32, pages.private_offset, pages.source_offset);
     return status == STATUS_OK                                              ? 0
            : status == STATUS_NO_RIGHT || status == STATUS_INVALID_ARGUMENT ? -EACCES
                                                                             : -ENOMEM;

@@ -15,8 +15,7 @@
 #define VECTORS_MAX 1024u
 #define PIECE_BYTES PAGE_SIZE
 
-static long mm_transfer(struct mm *mm, uint64_t address, void *here, uint64_t length_bytes,
-                        bool write)
+long mm_transfer(struct mm *mm, uint64_t address, void *here, uint64_t length_bytes, bool write)
 {
     struct task *task = task_current();
     bool other = mm != task->mm;

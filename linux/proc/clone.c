@@ -12,6 +12,7 @@
 #include "linux/proc/exit.h"
 #include "linux/proc/limit.h"
 #include "linux/proc/pidfd.h"
+#include "linux/proc/ptrace.h"
 #include "linux/proc/table.h"
 
 #define CLONE_VM             0x00000100ull
@@ -19,6 +20,7 @@
 #define CLONE_FILES          0x00000400ull
 #define CLONE_SIGHAND        0x00000800ull
 #define CLONE_PIDFD          0x00001000ull
+#define CLONE_PTRACE         0x00002000ull
 #define CLONE_VFORK          0x00004000ull
 #define CLONE_PARENT         0x00008000ull
 #define CLONE_THREAD         0x00010000ull
@@ -27,15 +29,17 @@
 #define CLONE_PARENT_SETTID  0x00100000ull
 #define CLONE_CHILD_CLEARTID 0x00200000ull
 #define CLONE_DETACHED       0x00400000ull
+#define CLONE_UNTRACED       0x00800000ull
 #define CLONE_CHILD_SETTID   0x01000000ull
 #define CLONE_IO             0x80000000ull
 #define CLONE_CLEAR_SIGHAND  0x100000000ull
 #define CLONE_SIGNAL_MASK    0xffull /* of clone: the low bits are the signal */
 
 #define CLONE_SUPPORTED                                                                            \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_VFORK |               \
-     CLONE_PARENT | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |            \
-     CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_CLEAR_SIGHAND)
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_PTRACE |              \
+     CLONE_VFORK | CLONE_UNTRACED | CLONE_PARENT | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |   \
+     CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_CHILD_SETTID | CLONE_IO | \
+     CLONE_CLEAR_SIGHAND)
 
 struct clone_request {
     uint64_t flags; /* CLONE_SUPPORTED */
@@ -116,6 +120,7 @@ static struct task *child_new(const struct task *task, const struct clone_reques
     if (child == NULL) {
         return NULL;
     }
+    child->call_limit = LINUX_CALLS;
     child->blocked = task->blocked;
     if (!(request->flags & CLONE_VM) || (request->flags & CLONE_VFORK)) {
         child->altstack_base = task->altstack_base;
@@ -185,7 +190,16 @@ struct birth {
     struct vfork *vfork;
     struct process_handle *handle; /* with a reference; NULL: no pidfd is wanted */
     long pidfd;
+    struct trace *trace; /* NULL: the child is not traced as we are */
 };
+
+/* What a tracer calls that clone. */
+static enum trace_event event_of(const struct clone_request *request)
+{
+    return request->flags & CLONE_VFORK      ? TRACE_EVENT_VFORK
+           : request->exit_signal != SIGCHLD ? TRACE_EVENT_CLONE
+                                             : TRACE_EVENT_FORK;
+}
 
 /* Under tasks_lock. */
 static void group_enter(const struct birth *birth, const struct task *task,
@@ -243,6 +257,9 @@ static long tree_enter(const struct birth *birth, struct task *task,
     } else {
         group_enter(birth, task, request);
     }
+    if (birth->trace != NULL) {
+        trace_inherit(birth->trace, child, task);
+    }
     mutex_unlock(&tasks_lock);
     return 0;
 }
@@ -266,6 +283,7 @@ static void birth_undo(struct birth *birth)
     heap_free(birth->child);
     heap_free(birth->group);
     heap_free(birth->vfork);
+    trace_free(birth->trace);
 }
 
 static long birth_pidfd(struct birth *birth, const struct clone_request *request)
@@ -316,6 +334,13 @@ static long birth_prepare(struct birth *birth, struct task *task,
         return -ENOMEM;
     }
     birth->child->vfork = birth->vfork;
+    bool followed = !(request->flags & CLONE_UNTRACED) && trace_follows(task, event_of(request));
+    if (followed || (request->flags & CLONE_PTRACE && trace_active(task) != NULL)) {
+        birth->trace = trace_new();
+        if (birth->trace == NULL) {
+            return -ENOMEM;
+        }
+    }
     long result = parts_copy(birth->child, task, request->flags);
     if (result == 0) {
         result = birth_pidfd(birth, request);
@@ -355,9 +380,13 @@ static long clone_with(const struct clone_request *request)
                             (uint64_t)registers) != STATUS_OK) {
         personality_panic("clone: the thread does not start");
     }
+    if (!(request->flags & CLONE_UNTRACED)) {
+        trace_event(task, event_of(request), (uint64_t)tid);
+    }
     if (birth.vfork != NULL) {
         vfork_wait(task, birth.vfork);
         vfork_put(birth.vfork);
+        trace_event(task, TRACE_EVENT_VFORK_DONE, (uint64_t)tid);
     }
     return tid;
 }

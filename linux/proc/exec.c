@@ -19,9 +19,11 @@
 #include "linux/file/user_path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/exit.h"
+#include "linux/proc/fpu.h"
 #include "linux/proc/limit.h"
 #include "linux/proc/capability.h"
 #include "linux/proc/program.h"
+#include "linux/proc/ptrace.h"
 #include "linux/vdso/vdso.h"
 
 #define STRING_MAX       131072u  /* bytes of one argument or variable, with its NUL */
@@ -232,6 +234,8 @@ static long stack_build(const struct task *task, struct mm *mm, const struct pro
     mm->argument_end = environment_place;
     mm->environment_start = environment_place;
     mm->environment_end = random_place;
+    mm->auxv_start = auxv_place;
+    mm->auxv_end = auxv_place + auxv.count * 16ull;
     bool good = copy_to_user(name_place, name, strlen(name) + 1) == 0 &&
                 copy_to_user(platform, "x86_64", 7) == 0 &&
                 copy_to_user(random_place, random, sizeof(random)) == 0 &&
@@ -273,16 +277,32 @@ static struct credentials *credentials_new(const struct task *task, const struct
     return old;
 }
 
+/* Who traces the task without the authority to trace any takes away what the program's file gives
+ * it. Under tasks_lock, so that nobody begins to trace it between this and the change. */
+static void authority_limit(struct task *task, struct program *program,
+                            struct credentials *credentials)
+{
+    if (credentials == task->credentials || !trace_limits_authority(task)) {
+        return;
+    }
+    uint32_t references = credentials->references;
+    *credentials = *task->credentials;
+    credentials->references = references;
+    /* It succeeded before, and what it refuses does not depend on who traces. */
+    (void)capabilities_execute(credentials, &program->authority, true, &program->secure);
+}
+
 /* Who looks at the task meanwhile finds the old program and its user, or the new ones. Takes over
  * the reference to the credentials. */
 static void program_renew(struct task *task, struct mm *mm, struct credentials *credentials,
-                          bool secure)
+                          struct program *program)
 {
     struct credentials *old = task->credentials;
+    mutex_lock(&tasks_lock);
+    authority_limit(task, program, credentials);
     bool gains = (credentials->permitted & ~old->permitted) != 0;
     mm->undumpable =
         gains || credentials->euid != credentials->uid || credentials->egid != credentials->gid;
-    mutex_lock(&tasks_lock);
     task->mm = mm;
     task->credentials = credentials;
     task->group->executions++;
@@ -292,7 +312,7 @@ static void program_renew(struct task *task, struct mm *mm, struct credentials *
          child = child->next_sibling) {
         child->parent_has_executed = true;
     }
-    if (secure) {
+    if (program->secure) {
         task->group->parent_death_signal = 0;
     }
     mutex_unlock(&tasks_lock);
@@ -302,12 +322,12 @@ static void program_renew(struct task *task, struct mm *mm, struct credentials *
 /* Everything that belonged to the old program goes; from here on there is no way back. False: no
  * memory. */
 static bool task_renew(struct task *task, struct mm *mm, struct credentials *credentials,
-                       bool secure)
+                       struct program *program)
 {
     struct mm *old = task->mm;
     robust_list_release(task);
     posix_timers_delete(task->group);
-    program_renew(task, mm, credentials, secure);
+    program_renew(task, mm, credentials, program);
     (void)kernel_thread_set_space(mm->space);
     vfork_release(task);
     if (old != NULL) {
@@ -503,6 +523,7 @@ static long file_execute(struct task *task, struct file *file, const char *path,
                          struct exec_strings *arguments, struct exec_strings *environment)
 {
     struct mm *mm = mm_new();
+    int old_tid = task->tid;
     if (mm == NULL) {
         file_put(file);
         return -ENOMEM;
@@ -528,7 +549,7 @@ static long file_execute(struct task *task, struct file *file, const char *path,
         mm_put(mm);
         return result;
     }
-    bool good = task_renew(task, mm, credentials, program.secure) && tails_clear(&program);
+    bool good = task_renew(task, mm, credentials, &program) && tails_clear(&program);
     long rsp = good ? stack_build(task, mm, &program, arguments, environment, path) : -EFAULT;
     if (rsp < 0) {
         group_doom(task, SIGKILL); /* the caller frees what it holds before */
@@ -536,6 +557,7 @@ static long file_execute(struct task *task, struct file *file, const char *path,
     }
     name_set(task, path, program.path);
     registers_renew(task, program.start, (uint64_t)rsp);
+    trace_exec(task, old_tid);
     return 0;
 }
 

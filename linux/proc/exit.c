@@ -13,6 +13,7 @@
 #include "linux/ipc/ipc.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/pidfd.h"
+#include "linux/proc/ptrace.h"
 #include "linux/proc/table.h"
 #include "linux/tty/tty.h"
 
@@ -49,6 +50,7 @@ static struct thread_group *adopter(const struct thread_group *group)
 static void group_free(struct thread_group *group)
 {
     table_leave_group(group);
+    trace_process_gone(group);
     process_handle_detach(group);
     signal_queue_empty(&group->pending);
     console_put(group->console);
@@ -78,32 +80,52 @@ void group_reap(struct thread_group *group)
     group_free(group);
 }
 
-/* Tell the parent of the end; who does not want to know of it has the zombie freed. */
+/* As the signal `number` tells it. */
+static struct signal_info end_info(const struct thread_group *group, int number)
+{
+    int code = group->exit_status & 0x7f;
+    return (struct signal_info){.number = number,
+                                .code = code == 0                   ? CLD_EXITED
+                                        : group->exit_status & 0x80 ? CLD_DUMPED
+                                                                    : CLD_KILLED,
+                                .pid = group->pid,
+                                .uid = group->last_uid,
+                                .status = code == 0 ? group->exit_status >> 8 : code};
+}
+
+/* Tell the parent of the end; who does not want to know of it has the zombie freed. Whom the parent
+ * traces it has to wait for. */
 static void end_report(struct thread_group *group)
 {
     struct thread_group *parent = group->parent;
-    int code = group->exit_status & 0x7f;
     int number = group->parent_has_executed ? SIGCHLD : group->exit_signal;
-    struct signal_info info = {.number = number,
-                               .code = code == 0                   ? CLD_EXITED
-                                       : group->exit_status & 0x80 ? CLD_DUMPED
-                                                                   : CLD_KILLED,
-                               .pid = group->pid,
-                               .uid = group->last_uid,
-                               .status = code == 0 ? group->exit_status >> 8 : code};
+    const struct signal_info info = end_info(group, number);
     struct task *parent_task = parent->tasks;
     const struct signal_action *action =
         parent_task == NULL ? NULL : &parent_task->handlers->action[SIGCHLD - 1];
-    bool unwanted =
-        action == NULL ||
-        (number == SIGCHLD && (action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT)));
+    bool declined = number == SIGCHLD && action != NULL && group->leader_trace == NULL &&
+                    (action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT));
     if (number != 0) {
         signal_send_group(parent, &info);
     }
-    if (unwanted) {
+    if (action == NULL || declined) {
         group_reap(group);
     }
     wait_queue_wake(&parent->child_wait, WAIT_CHANGE);
+}
+
+void group_tell_end(struct thread_group *group)
+{
+    if (trace_hides_end(group)) {
+        struct thread_group *tracer = group->leader_trace->tracer;
+        const struct signal_info info = end_info(group, SIGCHLD);
+        signal_send_group(tracer, &info);
+        wait_queue_wake(&tracer->child_wait, WAIT_CHANGE);
+    } else if (group->parent == NULL) {
+        group_free(group);
+    } else {
+        end_report(group);
+    }
 }
 
 /* Children of a dead process go to who adopts them; without one they are nobody's. */
@@ -124,11 +146,9 @@ static void children_give_away(struct thread_group *group)
             child->next_sibling = heir->children;
             heir->children = child;
             child->exit_signal = SIGCHLD;
-            if (child->state == GROUP_ZOMBIE) {
-                end_report(child);
-            }
-        } else if (child->state == GROUP_ZOMBIE) {
-            group_free(child);
+        }
+        if (child->state == GROUP_ZOMBIE && !trace_hides_end(child)) {
+            group_tell_end(child);
         }
     }
 }
@@ -138,15 +158,12 @@ static void group_end(struct thread_group *group)
 {
     group->state = GROUP_ZOMBIE;
     process_handle_ended(group);
+    trace_tracer_ended(group);
     children_give_away(group);
     if (group->pid == 1) {
         task_for_each_group(kill_visit, group);
     }
-    if (group->parent == NULL) {
-        group_free(group);
-    } else {
-        end_report(group);
-    }
+    group_tell_end(group);
 }
 
 static void task_unlink(struct task *task)
@@ -178,6 +195,7 @@ static bool is_containers_last(const struct task *task)
 void task_exit(struct task *task, int status)
 {
     struct thread_group *group = task->group;
+    trace_event(task, TRACE_EVENT_EXIT, (uint64_t)(group->exiting ? group->exit_status : status));
     if (is_containers_last(task)) {
         /* The engine takes everything back at once: nothing need be given up here before. */
         container_ended_now(group->console, group->exiting ? group->exit_status : status,
@@ -205,6 +223,7 @@ void task_exit(struct task *task, int status)
     struct cpu_time used = thread_cpu_time(thread);
     cpu_time_add(&group->ended_cpu, &used);
     task_unlink(task);
+    trace_task_ended(task, status);
     bool last = group->tasks == NULL;
     struct console *console = NULL;
     struct tty *terminal = NULL; /* of the session that ends */
@@ -323,6 +342,7 @@ long group_become_single(struct task *task)
     table_leave(task);
     table_take_tid(task, group->pid);
     group->leader = task;
+    trace_leader_replaced(task);
     signal_recalculate(task); /* a signal may have been meant for a thread that is gone */
     mutex_unlock(&tasks_lock);
     return 0;

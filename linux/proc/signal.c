@@ -8,6 +8,7 @@
 #include "linux/core/user.h"
 #include "linux/event/process_timers.h"
 #include "linux/event/signalfd.h"
+#include "linux/proc/ptrace.h"
 #include "linux/proc/task.h"
 
 #define CALL_RESTART_SYSCALL 219ull
@@ -158,11 +159,25 @@ static bool is_ignored(const struct task *task, int number)
     return handler == SIG_DFL && (default_ignores(number) || is_protected(task->group, number));
 }
 
+/* A tracer may want to know even of what is ignored. */
+static bool is_dropped(const struct task *task, int number)
+{
+    return is_ignored(task, number) && (number == SIGKILL || trace_active(task) == NULL);
+}
+
+/* Its group is stopped; or what its tracer is to see of that, or wants, is due. */
+static bool must_stop(const struct task *task)
+{
+    const struct trace *trace = trace_active(task);
+    return trace != NULL ? __atomic_load_n(&trace->trap_pending, __ATOMIC_ACQUIRE)
+                         : __atomic_load_n(&task->group->state, __ATOMIC_ACQUIRE) == GROUP_STOPPED;
+}
+
 void signal_recalculate(struct task *task)
 {
     struct thread_group *group = task->group;
     uint64_t pending = task->pending.set | group->pending.set;
-    if (pending & ~task->blocked || group->state == GROUP_STOPPED) {
+    if (pending & ~task->blocked || must_stop(task)) {
         __atomic_fetch_or(&task->work, WORK_SIGNAL, __ATOMIC_ACQ_REL);
     } else {
         __atomic_fetch_and(&task->work, ~(uint32_t)WORK_SIGNAL, __ATOMIC_ACQ_REL);
@@ -188,11 +203,13 @@ bool signal_kill_pending(const struct task *task)
     return (task->pending.set | task->group->pending.set) & signal_bit(SIGKILL);
 }
 
-/* Tell the parent that a child stopped or continues. */
+/* Tell the parent that a child stopped or continues; one that traces it learns of stops anyway. */
 static void parent_notify(const struct thread_group *group, int code, int status)
 {
     struct thread_group *parent = group->parent;
-    if (parent == NULL || parent->tasks == NULL) {
+    const struct trace *trace = trace_of_leader(group);
+    if (parent == NULL || parent->tasks == NULL ||
+        (code == CLD_STOPPED && trace != NULL && trace->tracer == parent)) {
         return;
     }
     const struct signal_info info = {.number = SIGCHLD,
@@ -226,7 +243,11 @@ static void side_effects(struct thread_group *group, int number)
         signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU);
     if (number == SIGCONT) {
         queue_drop(&group->pending, stops);
+        for (struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
+            queue_drop(&task->pending, stops);
+        }
         group_continue(group, number);
+        trace_group_continues(group);
     } else if (number == SIGKILL) {
         group_continue(group, number);
     } else if (default_stops(number)) {
@@ -241,7 +262,7 @@ bool signal_send_task(struct task *task, const struct signal_info *info)
     }
     side_effects(task->group, info->number);
     bool blocked = task->blocked & signal_bit(info->number);
-    if (is_ignored(task, info->number) && !blocked) {
+    if (is_dropped(task, info->number) && !blocked) {
         return false;
     }
     bool queued = queue_add(&task->pending, info);
@@ -285,7 +306,7 @@ bool signal_send_group(struct thread_group *group, const struct signal_info *inf
         }
         awaited = awaited || task->awaited & signal_bit(info->number);
     }
-    if (willing != NULL && !awaited && is_ignored(willing, info->number)) {
+    if (willing != NULL && !awaited && is_dropped(willing, info->number)) {
         return false;
     }
     bool queued = queue_add(&group->pending, info);
@@ -345,14 +366,14 @@ bool signal_group_by_pid(int pid, int number)
 
 void signal_force(struct task *task, int number, int code, uint64_t address)
 {
-    struct signal_info info = {.number = number, .code = code, .address = address};
+    struct signal_info info = {.number = number, .code = code, .address = address, .forced = true};
     mutex_lock(&tasks_lock);
     struct signal_action *action = &task->handlers->action[number - 1];
     if (action->handler == SIG_IGN || task->blocked & signal_bit(number)) {
         *action = (struct signal_action){.handler = SIG_DFL};
         task->blocked &= ~signal_bit(number);
     }
-    if (action->handler == SIG_DFL) {
+    if (action->handler == SIG_DFL && trace_active(task) == NULL) {
         /* Even the first process dies of its own fault. */
         mutex_unlock(&tasks_lock);
         group_exit(task, number | (default_dumps(number) ? 0x80 : 0));
@@ -389,12 +410,6 @@ bool signal_take(struct task *task, uint64_t set, struct signal_info *info)
     return any;
 }
 
-static bool is_running(void *context)
-{
-    const struct thread_group *group = context;
-    return __atomic_load_n(&group->state, __ATOMIC_ACQUIRE) != GROUP_STOPPED;
-}
-
 /* Stop the whole group until SIGCONT or SIGKILL. Under tasks_lock since the signal was taken, so
  * that neither comes in between. */
 static void group_stop(struct task *task, int number)
@@ -408,7 +423,13 @@ static void group_stop(struct task *task, int number)
             task_poke(other, WORK_SIGNAL);
         }
     }
+    trace_group_stops(group);
     parent_notify(group, CLD_STOPPED, number);
+}
+
+static bool must_wait(const struct task *task)
+{
+    return must_stop(task) && trace_active(task) == NULL && !task->group->exiting;
 }
 
 static void stop_wait(struct task *task)
@@ -416,10 +437,22 @@ static void stop_wait(struct task *task)
     struct thread_group *group = task->group;
     struct waiter waiter = {.queue = NULL};
     waiter_add(&waiter, &group->stop_wait, WAIT_CHANGE);
-    while (!is_running(group) && !group->exiting) {
+    while (must_wait(task)) {
         (void)kernel_thread_park(DEADLINE_NEVER, PARK_UNINTERRUPTIBLE);
     }
     waiter_remove(&waiter);
+}
+
+/* Until it may go on; a tracer may come and go meanwhile. */
+static void stops_make(struct task *task)
+{
+    while (must_stop(task) && !task->group->exiting && !signal_kill_pending(task)) {
+        if (trace_active(task) != NULL) {
+            trace_trap(task);
+        } else {
+            stop_wait(task);
+        }
+    }
 }
 
 /* The call that the signal interrupted: again after the handler, or EINTR. */
@@ -463,43 +496,94 @@ static void handler_run(struct task *task, struct thread_frame *frame,
     }
     signal_recalculate(task);
     mutex_unlock(&tasks_lock);
+    trace_handler(task);
+}
+
+/* One signal on its way to the program, and what becomes of it. */
+struct delivery {
+    struct signal_info info;
+    struct signal_action action;
+    bool any;
+    bool traced;  /* the tracer is to see it before */
+    bool ignored; /* or taken away by the tracer */
+    bool stops;
+};
+
+/* What the signal does now; a stop begins. Under tasks_lock. */
+static void delivery_decide(struct delivery *delivery, struct task *task)
+{
+    int number = delivery->info.number;
+    delivery->action = task->handlers->action[number - 1];
+    delivery->ignored = is_ignored(task, number) && !delivery->info.forced;
+    delivery->stops = !delivery->ignored && delivery->action.handler == SIG_DFL &&
+                      default_stops(number) && !task->group->exiting;
+}
+
+/* Between a stop signal's being taken and the stop neither SIGCONT nor SIGKILL comes. */
+static void delivery_take(struct delivery *delivery, struct task *task)
+{
+    mutex_lock(&tasks_lock);
+    delivery->any = signal_next(task, ~task->blocked, &delivery->info);
+    delivery->traced =
+        delivery->any && trace_active(task) != NULL && delivery->info.number != SIGKILL;
+    if (delivery->traced) {
+        task->trace->stop_cancelled = false;
+    } else if (delivery->any) {
+        delivery_decide(delivery, task);
+        if (delivery->stops) {
+            group_stop(task, delivery->info.number);
+        }
+    }
+    signal_recalculate(task);
+    mutex_unlock(&tasks_lock);
+    if (delivery->any) {
+        posix_timer_taken(&delivery->info);
+    }
+}
+
+/* The same in two steps, because the tracer looks at the signal before: if SIGCONT comes meanwhile,
+ * there is no stop. */
+static void delivery_show(struct delivery *delivery, struct task *task)
+{
+    if (!trace_signal(task, &delivery->info)) {
+        delivery->ignored = true;
+        delivery->stops = false;
+        return;
+    }
+    mutex_lock(&tasks_lock);
+    delivery_decide(delivery, task);
+    if (delivery->stops && task->trace->stop_cancelled) {
+        delivery->ignored = true;
+    } else if (delivery->stops) {
+        group_stop(task, delivery->info.number);
+    }
+    mutex_unlock(&tasks_lock);
 }
 
 void signal_deliver(struct task *task, struct thread_frame *frame)
 {
     for (;;) {
-        if (!is_running(task->group)) {
-            stop_wait(task);
-        }
+        stops_make(task);
         if (task->group->exiting) {
             return;
         }
-        struct signal_info info;
-        mutex_lock(&tasks_lock);
-        bool any = signal_next(task, ~task->blocked, &info);
-        struct signal_action action = {0};
-        if (any) {
-            action = task->handlers->action[info.number - 1];
-        }
-        bool ignored = any && is_ignored(task, info.number);
-        bool stops = any && !ignored && action.handler == SIG_DFL && default_stops(info.number);
-        if (stops && !task->group->exiting) {
-            group_stop(task, info.number);
-        }
-        signal_recalculate(task);
-        mutex_unlock(&tasks_lock);
-        if (!any) {
+        struct delivery delivery;
+        delivery_take(&delivery, task);
+        if (!delivery.any) {
             break;
         }
-        posix_timer_taken(&info);
-        if (ignored || stops) {
+        if (delivery.traced) {
+            delivery_show(&delivery, task);
+        }
+        if (delivery.ignored || delivery.stops) {
             continue;
         }
-        if (action.handler != SIG_DFL && action.handler != SIG_IGN) {
-            handler_run(task, frame, &action, &info);
+        if (delivery.action.handler != SIG_DFL && delivery.action.handler != SIG_IGN) {
+            handler_run(task, frame, &delivery.action, &delivery.info);
             return;
         }
-        group_exit(task, info.number | (default_dumps(info.number) ? 0x80 : 0));
+        int number = delivery.info.number;
+        group_exit(task, number | (default_dumps(number) ? 0x80 : 0));
     }
     call_finish(task, frame, NULL);
     if (task->restore_blocked) {

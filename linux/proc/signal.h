@@ -53,7 +53,9 @@ struct thread_frame;
 #define FPE_FLTUND    5
 #define FPE_FLTRES    6
 #define FPE_FLTINV    7
+#define TRAP_BRKPT    1
 #define TRAP_TRACE    2
+#define TRAP_LAST     6
 #define SEGV_MAPERR   1
 #define SEGV_ACCERR   2
 #define BUS_ADRALN    1
@@ -61,6 +63,7 @@ struct thread_frame;
 #define CLD_EXITED    1
 #define CLD_KILLED    2
 #define CLD_DUMPED    3
+#define CLD_TRAPPED   4
 #define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
@@ -102,6 +105,7 @@ struct signal_info {
     int status;       /* SIGCHLD */
     uint64_t value;   /* what the sender queued with it */
     uint64_t address; /* faults */
+    bool forced;      /* by the task's own fault: never ignored */
 };
 
 struct queued_signal {
@@ -168,6 +172,3 @@ bool signal_frame_push(struct task *task, struct thread_frame *frame,
 /* siginfo_t, as far as struct signal_info goes. -EFAULT. */
 long signal_info_to_user(uint64_t user_info, const struct signal_info *info);
 long signal_info_from_user(struct signal_info *info, uint64_t user_info);
-
-/* The FPU's registers as a program finds them at its start, and a handler. */
-void fpu_renew(void);

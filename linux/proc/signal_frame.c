@@ -7,6 +7,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/proc/fpu.h"
 #include "linux/proc/signal.h"
 #include "linux/proc/task.h"
 
@@ -23,9 +24,6 @@
 #define MINIMUM_STACK       2048
 #define USER_CODE_SELECTOR  0x33 /* what Linux programs expect to read */
 #define USER_STACK_SELECTOR 0x2b
-
-long user_xsave(void *area, uint64_t mask);
-long user_xrstor(const void *area, uint64_t mask);
 
 struct user_stack {
     uint64_t base;
@@ -78,11 +76,12 @@ struct xstate_software {
     uint32_t padding[7];
 };
 
+/* A tracer's stops are SIGTRAP with codes above those of traps. */
 static bool is_fault(const struct signal_info *info)
 {
     return info->code > 0 &&
            (info->number == SIGSEGV || info->number == SIGBUS || info->number == SIGFPE ||
-            info->number == SIGILL || info->number == SIGTRAP);
+            info->number == SIGILL || (info->number == SIGTRAP && info->code <= TRAP_LAST));
 }
 
 static void info_fill(struct user_siginfo *to, const struct signal_info *from)
@@ -123,13 +122,6 @@ long signal_info_from_user(struct signal_info *info, uint64_t user_info)
     return 0;
 }
 
-void fpu_renew(void)
-{
-    static const uint8_t fresh_fpu[576]
-        __attribute__((aligned(64))) = {[0] = 0x7f, [1] = 0x03, [24] = 0x80, [25] = 0x1f};
-    (void)user_xrstor(fresh_fpu, cpu_xsave_mask());
-}
-
 static bool on_altstack(const struct task *task, uint64_t rsp)
 {
     return task->altstack_size != 0 && rsp - task->altstack_base < task->altstack_size;
@@ -143,7 +135,7 @@ static long fpu_push(uint64_t area)
         return -EFAULT;
     }
     /* XSAVE leaves the header's reserved bytes as they are; XRSTOR wants zeros. */
-    if (clear_user(area + 512, 64) != 0 || user_xsave((void *)area, mask) != 0) {
+    if (clear_user(area + 512, 64) != 0 || fpu_save((void *)area) != 0) {
         return -EFAULT;
     }
     struct xstate_software software = {
@@ -258,7 +250,7 @@ long linux_rt_sigreturn(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t
     bool good = copy_from_user(&context, place, sizeof(context)) == 0;
     if (good && context.fpu != 0) {
         good = user_range(context.fpu, cpu_xsave_bytes()) && context.fpu % 64 == 0 &&
-               user_xrstor((const void *)context.fpu, cpu_xsave_mask()) == 0;
+               fpu_load((const void *)context.fpu) == 0;
     }
     if (!good) {
         group_exit(task, SIGSEGV | 0x80);

@@ -6,12 +6,14 @@
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
+#include "linux/core/trap.h"
 #include "linux/core/user.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/capability.h"
 #include "linux/proc/limit.h"
+#include "linux/proc/ptrace.h"
 #include "linux/proc/table.h"
 
 struct mutex tasks_lock;
@@ -229,6 +231,7 @@ struct task *task_create_first(struct console *console, long *error)
         return NULL;
     }
     task->group = group;
+    task->call_limit = LINUX_CALLS;
     group->tasks = task;
     group->task_count = 1;
     group->live = 1;
@@ -298,8 +301,14 @@ void task_work(struct task *task, struct thread_frame *frame)
     if (task->group->exiting) {
         task_exit(task, task->group->exit_status);
     }
+    if (task->trace != NULL) {
+        trace_work_begin(task, frame);
+    }
     signal_deliver(task, frame);
     if (task->group->exiting) {
         task_exit(task, task->group->exit_status);
+    }
+    if (task->trace != NULL) {
+        trace_work_end(task, frame);
     }
 }

@@ -20,6 +20,7 @@ struct fs_context;
 struct mm;
 struct process_handle;
 struct process_timers;
+struct trace;
 struct tty;
 struct console;
 
@@ -44,6 +45,7 @@ enum task_work {
     WORK_SIGNAL = 1,  /* look for a signal to deliver */
     WORK_EXIT = 2,    /* the group is exiting */
     WORK_RESTART = 4, /* the call wants to be restarted */
+    WORK_TRACE = 8,   /* what a tracer wants is due (proc/ptrace.h) */
 };
 
 /* Shared by a parent and its vfork child: either may end first. */
@@ -78,7 +80,10 @@ struct task {
     struct thread_frame *frame;
     struct application_registers *registers; /* while in the personality */
     long call_number;                        /* of the call in progress; -1: none */
+    uint32_t call_limit;                     /* calls below go straight to their handlers; atomic */
     bool registers_replaced;                 /* the call has set RAX itself (sigreturn, exec) */
+
+    struct trace *trace; /* NULL: nobody has traced it; proc/ptrace.h */
 
     uint64_t blocked;       /* signal mask, bit n-1 for signal n */
     uint64_t saved_blocked; /* to restore after sigsuspend and its like */
@@ -118,7 +123,9 @@ struct thread_group {
     struct thread_group *next_sibling;
     struct task *tasks;
     uint32_t task_count;
-    struct task *leader; /* NULL after it ended */
+    struct task *leader;        /* NULL after it ended */
+    struct trace *leader_trace; /* of a leader that has ended and is traced */
+    struct trace *tracees;      /* of the tasks that it traces; proc/ptrace.h */
 
     int process_group;
     int session;

@@ -1,9 +1,10 @@
-/* Waiting for children: wait4 and waitid. */
+/* Waiting for children and traced tasks: wait4 and waitid. */
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/pidfd.h"
+#include "linux/proc/ptrace.h"
 #include "linux/proc/task.h"
 #include "linux/proc/usage.h"
 
@@ -28,6 +29,7 @@ struct wait_request {
     int result_pid; /* 0: nothing yet */
     uint32_t uid;
     int status;
+    int why; /* of a stop: CLD_STOPPED, CLD_TRAPPED */
     struct cpu_time used;
     bool no_children;
 };
@@ -40,18 +42,25 @@ static bool wanted(const struct wait_request *request, const struct thread_group
                                       : child->process_group == request->id;
 }
 
-/* Does the child have something to report? Takes the report, unless it is only to be looked at. */
+/*
+ * Does the child have something to report? Takes the report, unless it is only to be looked at. Of
+ * one that we trace we see the stops as its tracer does; the end of one that another traces the
+ * tracer sees first.
+ */
 static bool report_take(struct wait_request *request, struct thread_group *child)
 {
     bool keep = request->options & WNOWAIT;
+    const struct trace *trace = trace_of_leader(child);
+    bool ours = trace != NULL && trace->tracer == request->group;
     if (child->state == GROUP_ZOMBIE) {
-        if (!(request->options & WEXITED)) {
+        if (!(request->options & WEXITED) || trace_hides_end(child)) {
             return false;
         }
         request->status = child->exit_status;
-    } else if (child->report_stop && (request->options & WUNTRACED)) {
+    } else if (!ours && child->report_stop && (request->options & WUNTRACED)) {
         child->report_stop = keep;
         request->status = child->stop_signal << 8 | 0x7f;
+        request->why = CLD_STOPPED;
     } else if (child->report_continue && (request->options & WCONTINUED)) {
         child->report_continue = keep;
         request->status = STATUS_CONTINUED;
@@ -70,6 +79,52 @@ static bool report_take(struct wait_request *request, struct thread_group *child
     return true;
 }
 
+static bool wanted_trace(const struct wait_request *request, const struct trace *trace)
+{
+    const struct thread_group *process = trace->process;
+    bool leader = process != NULL && process->pid == trace->tid;
+    int process_group = process == NULL ? trace->process_group : process->process_group;
+    return request->kind == P_ALL     ? true
+           : request->kind == P_PID   ? trace->tid == request->id
+           : request->kind == P_PIDFD ? leader && process->handle == request->handle
+                                      : process_group == request->id;
+}
+
+/* The same of a task that we trace. Its stops nobody need ask for. */
+static bool trace_report_take(struct wait_request *request, struct trace *trace)
+{
+    bool keep = request->options & WNOWAIT;
+    bool ended = trace->state == TRACE_ENDED;
+    if (!trace_has_report(trace) || (ended && !(request->options & WEXITED))) {
+        return false;
+    }
+    request->result_pid = trace->tid;
+    request->uid = trace->uid;
+    request->why = CLD_TRAPPED;
+    request->status = !ended                   ? trace->code << 8 | 0x7f
+                      : trace->process != NULL ? trace->process->exit_status
+                                               : trace->code;
+    if (ended && !keep) {
+        trace_detach(trace, 0);
+    } else if (!keep) {
+        trace->report = false;
+    }
+    return true;
+}
+
+static bool traces_look(struct wait_request *request, bool *any)
+{
+    for (struct trace *trace = request->group->tracees; trace != NULL; trace = trace->next) {
+        if (wanted_trace(request, trace)) {
+            *any = true;
+            if (trace_report_take(request, trace)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool wait_look(void *context)
 {
     struct wait_request *request = context;
@@ -86,6 +141,7 @@ static bool wait_look(void *context)
             }
         }
     }
+    found = found || traces_look(request, &any);
     mutex_unlock(&tasks_lock);
     request->no_children = !any;
     return found || !any || (request->options & WNOHANG);
@@ -144,7 +200,7 @@ static void info_of_report(struct signal_info *info, const struct wait_request *
         info->code = CLD_CONTINUED;
         info->status = SIGCONT;
     } else if (code == 0x7f || code == 0) {
-        info->code = code == 0 ? CLD_EXITED : CLD_STOPPED;
+        info->code = code == 0 ? CLD_EXITED : request->why;
         info->status = request->status >> 8;
     } else {
         info->code = request->status & 0x80 ? CLD_DUMPED : CLD_KILLED;
