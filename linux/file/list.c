@@ -1,5 +1,6 @@
 /*
- * Listing directories (getdents64), and where the task is: getcwd, chdir, fchdir, chroot.
+ * Listing directories (getdents64, and getdents for who still uses it), and where the task is:
+ * getcwd, chdir, fchdir, chroot.
  *
  * A directory's position is 0 for ".", 1 for "..", and the file system's cursor plus 2 for the
  * rest. Records are built in a buffer of our own: the file system holds locks while it lists.
@@ -31,18 +32,25 @@ struct entry_header {
 
 _Static_assert(offsetof(struct entry_header, name) == 19, "struct linux_dirent64");
 
+/* struct linux_dirent: the same without the type, which is the record's last byte. */
+#define OLD_HEADER_BYTES offsetof(struct entry_header, type)
+
 struct listing {
     uint8_t *buffer; /* zeroed: padding leaks nothing */
     uint32_t capacity_bytes;
     uint32_t used_bytes;
     uint64_t cursor; /* the next entry's */
+    bool old;        /* for getdents */
     bool full;
 };
 
 static bool listing_add(struct listing *listing, const char *name, uint32_t length_bytes,
                         uint64_t number, uint32_t type, uint64_t next)
 {
-    uint32_t record_bytes = ALIGN_UP((uint32_t)sizeof(struct entry_header) + length_bytes + 1, 8u);
+    uint32_t name_offset =
+        (uint32_t)(listing->old ? OLD_HEADER_BYTES : sizeof(struct entry_header));
+    uint32_t more_bytes = length_bytes + (listing->old ? 2 : 1);
+    uint32_t record_bytes = ALIGN_UP(name_offset + more_bytes, 8u);
     if (listing->capacity_bytes - listing->used_bytes < record_bytes) {
         listing->full = true;
         return false;
@@ -54,8 +62,11 @@ static bool listing_add(struct listing *listing, const char *name, uint32_t leng
         .type = (uint8_t)((type & S_IFMT) >> 12),
     };
     uint8_t *record = listing->buffer + listing->used_bytes;
-    memcpy(record, &header, sizeof(header));
-    memcpy(record + sizeof(header), name, length_bytes);
+    memcpy(record, &header, name_offset);
+    memcpy(record + name_offset, name, length_bytes);
+    if (listing->old) {
+        record[record_bytes - 1] = header.type;
+    }
     listing->used_bytes += record_bytes;
     listing->cursor = next;
     return true;
@@ -111,9 +122,10 @@ static long listing_fill(struct listing *listing, const struct path *directory)
     return listing->used_bytes;
 }
 
-static long list_directory(struct file *file, uint64_t user_buffer, uint32_t capacity_bytes)
+static long list_directory(struct file *file, uint64_t user_buffer, uint32_t capacity_bytes,
+                           bool old)
 {
-    struct listing listing = {.capacity_bytes = MIN(capacity_bytes, LIST_BYTES)};
+    struct listing listing = {.capacity_bytes = MIN(capacity_bytes, LIST_BYTES), .old = old};
     if (!inode_is(file->path.inode, S_IFDIR) || file->path.inode->operations->list == NULL) {
         return -ENOTDIR;
     }
@@ -136,17 +148,29 @@ static long list_directory(struct file *file, uint64_t user_buffer, uint32_t cap
     return result;
 }
 
+static long list_descriptor(int fd, uint64_t buffer, uint32_t capacity_bytes, bool old)
+{
+    struct file *file = descriptor_get_open(fd);
+    if (file == NULL) {
+        return -EBADF;
+    }
+    long result = list_directory(file, buffer, capacity_bytes, old);
+    file_put(file);
+    return result;
+}
+
 long linux_getdents64(uint64_t fd, uint64_t buffer, uint64_t capacity_bytes, uint64_t d, uint64_t e,
                       uint64_t f)
 {
     (void)d, (void)e, (void)f;
-    struct file *file = descriptor_get_open((int)fd);
-    if (file == NULL) {
-        return -EBADF;
-    }
-    long result = list_directory(file, buffer, (uint32_t)capacity_bytes);
-    file_put(file);
-    return result;
+    return list_descriptor((int)fd, buffer, (uint32_t)capacity_bytes, false);
+}
+
+long linux_getdents(uint64_t fd, uint64_t buffer, uint64_t capacity_bytes, uint64_t d, uint64_t e,
+                    uint64_t f)
+{
+    (void)d, (void)e, (void)f;
+    return list_descriptor((int)fd, buffer, (uint32_t)capacity_bytes, true);
 }
 
 /* --- where the task is ----------------------------------------------------------------------- */
