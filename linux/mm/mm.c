@@ -104,6 +104,11 @@ uint64_t mm_area_resident(const struct mm *mm, const struct vm_area *area)
             present++;
         }
     }
+    if (present == 0 && pages > samples) { /* a stack is used from its end */
+        struct kernel_results results;
+        return kernel_memory_query(mm->memory, area->end - PAGE_SIZE, &results) == STATUS_OK &&
+               results.value[0] != 0;
+    }
     return samples == 0 ? 0 : present * pages / samples;
 }
 
