@@ -42,7 +42,6 @@ enum request {
 
 #define SIGNAL_SET_BYTES   8
 #define PEEK_SHARED        1u /* PTRACE_PEEKSIGINFO_SHARED */
-#define UNBLOCKABLE        (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
 #define SIGINFO_USER_BYTES 128u
 
 /* One that the current process traces, stopped or not. Under tasks_lock. */
@@ -311,7 +310,7 @@ static long mask_set(int tid, uint64_t size_bytes, uint64_t user_mask)
     const struct trace *trace = trace_stopped(tid);
     if (trace != NULL) {
         trace->task->restore_blocked = false;
-        trace->task->blocked = mask & ~UNBLOCKABLE;
+        trace->task->blocked = mask & ~SIGNALS_UNBLOCKABLE;
         signal_recalculate(trace->task);
     }
     mutex_unlock(&tasks_lock);

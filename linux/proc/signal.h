@@ -76,6 +76,9 @@ struct thread_frame;
 #define SA_NODEFER   0x40000000u
 #define SA_RESETHAND 0x80000000u
 
+/* Nothing blocks these. */
+#define SIGNALS_UNBLOCKABLE (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
+
 #define SIG_DFL 0
 #define SIG_IGN 1
 
@@ -160,6 +163,9 @@ bool signal_kill_pending(const struct task *task);
 /* Take a signal of the set that waits for the task or its group; false: there is none. Takes
  * tasks_lock; what it took is posix_timer_taken's to look at. */
 bool signal_take(struct task *task, uint64_t set, struct signal_info *info);
+
+/* What waits of a signal whose action is now to ignore it goes. Under tasks_lock. */
+void signal_drop_ignored(struct task *task, int number);
 
 /* Deliver what is pending: run handlers, stop, or end. On the way to the application. */
 void signal_deliver(struct task *task, struct thread_frame *frame);

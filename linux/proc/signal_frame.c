@@ -257,7 +257,7 @@ long linux_rt_sigreturn(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t
     }
     context_load(&context, task, frame);
     mutex_lock(&tasks_lock);
-    task->blocked = context.mask & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
+    task->blocked = context.mask & ~SIGNALS_UNBLOCKABLE;
     signal_recalculate(task);
     mutex_unlock(&tasks_lock);
     task->registers_replaced = true;
