@@ -65,6 +65,3 @@ void cpu_kick(uint32_t number);
 
 /* Do what others asked of this CPU; safe while spinning, holding any lock. */
 void cpu_serve_requests(void);
-
-/* True when an interrupt is pending: a long operation should return CALL_RESTART. */
-bool cpu_preemption_wanted(void);

@@ -9,8 +9,6 @@
 
 static inline __attribute__((always_inline)) uint64_t index_bound(uint64_t index, uint32_t limit)
 {
-#if !__STDC_HOSTED__
     __asm__("andl %1, %k0" : "+r"(index) : "ir"(limit - 1) : "cc");
-#endif
     return index;
 }

@@ -908,9 +908,9 @@ static struct thread *idle(struct cpu *cpu)
         cpu_serve_requests();
         cpu->kernel_entries++;
         if (nothing_left && !zeroed) {
-            __asm__ volatile("sti; hlt; cli" : : : "memory");
+            cpu_sleep();
         } else {
-            __asm__ volatile("sti; pause; cli" : : : "memory");
+            cpu_listen();
         }
         __atomic_fetch_add(&cpu->kernel_entries, 1, __ATOMIC_SEQ_CST);
     }

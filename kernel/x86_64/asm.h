@@ -53,3 +53,55 @@ CONTROL_REGISTER(cr2)
 CONTROL_REGISTER(cr3)
 CONTROL_REGISTER(cr4)
 #undef CONTROL_REGISTER
+
+/* With interrupts on for the moment: sleep until one came, or let those in that wait. */
+static inline void cpu_sleep(void)
+{
+    __asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+static inline void cpu_listen(void)
+{
+    __asm__ volatile("sti; pause; cli" : : : "memory");
+}
+
+/* Forget what this CPU cached of the translation of that address. */
+static inline void translation_forget(uint64_t address)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+/* All that XCR0 enables, which is xsave_mask. */
+static inline void fpu_save(void *area)
+{
+    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
+}
+
+static inline void fpu_restore(const void *area)
+{
+    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
+}
+
+/* The user's FS and GS bases, while in the kernel. */
+static inline void bases_save(uint64_t *fs_base, uint64_t *gs_base)
+{
+    uint64_t fs;
+    uint64_t gs;
+    __asm__ volatile("rdfsbase %0\n\t"
+                     "swapgs\n\t"
+                     "rdgsbase %1\n\t"
+                     "swapgs"
+                     : "=&r"(fs), "=&r"(gs));
+    *fs_base = fs;
+    *gs_base = gs;
+}
+
+static inline void bases_restore(uint64_t fs_base, uint64_t gs_base)
+{
+    __asm__ volatile("wrfsbase %0\n\t"
+                     "swapgs\n\t"
+                     "wrgsbase %1\n\t"
+                     "swapgs"
+                     :
+                     : "r"(fs_base), "r"(gs_base));
+}

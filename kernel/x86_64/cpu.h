@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernel/core/cpu.h"
+#include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/features.h"
 
 /*
@@ -34,38 +35,3 @@ void cpu_set_trap_stack(struct cpu *cpu, uint64_t end);
 uint64_t cpu_random(void);
 
 void fpu_init_area(void *area);
-
-/* All that XCR0 enables, which is xsave_mask. */
-static inline void fpu_save(void *area)
-{
-    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-}
-
-static inline void fpu_restore(const void *area)
-{
-    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-}
-
-/* The user's FS and GS bases, while in the kernel. */
-static inline void bases_save(uint64_t *fs_base, uint64_t *gs_base)
-{
-    uint64_t fs;
-    uint64_t gs;
-    __asm__ volatile("rdfsbase %0\n\t"
-                     "swapgs\n\t"
-                     "rdgsbase %1\n\t"
-                     "swapgs"
-                     : "=&r"(fs), "=&r"(gs));
-    *fs_base = fs;
-    *gs_base = gs;
-}
-
-static inline void bases_restore(uint64_t fs_base, uint64_t gs_base)
-{
-    __asm__ volatile("wrfsbase %0\n\t"
-                     "swapgs\n\t"
-                     "wrgsbase %1\n\t"
-                     "swapgs"
-                     :
-                     : "r"(fs_base), "r"(gs_base));
-}

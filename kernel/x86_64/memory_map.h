@@ -1,6 +1,7 @@
 /* The machine as the boot loader describes it: RAM, command line, processors, IOAPICs. */
 #pragma once
 
+#include "kernel/x86_64/layout.h"
 #include "lib/base/types.h"
 
 #define RAM_RANGES_MAX 32
@@ -30,5 +31,5 @@ void machine_find_cpus(void);
 
 static inline void *physical_pointer(uint64_t physical)
 {
-    return (void *)(uintptr_t)(physical + 0xffffc00000000000ull);
+    return (void *)(uintptr_t)(physical + DIRECT_MAP);
 }

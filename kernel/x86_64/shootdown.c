@@ -16,7 +16,7 @@ static void flush(const struct shootdown_batch *batch)
 
 void shootdown_local(uint64_t address)
 {
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+    translation_forget(address);
 }
 
 void cpu_serve_requests(void)
