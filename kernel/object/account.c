@@ -233,17 +233,41 @@ status_t payer_charge(struct account *account, enum account_kind kind, uint64_t 
     return status;
 }
 
+void *payer_alloc(struct account *account, size_t size_bytes, struct payer **out)
+{
+    if (payer_charge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes), out) != STATUS_OK) {
+        return NULL;
+    }
+    void *memory = kmem_alloc(size_bytes);
+    if (memory == NULL) {
+        payer_uncharge(*out, ACCOUNT_OBJECTS, kmem_size(size_bytes));
+    }
+    return memory;
+}
+
+void payer_free(struct payer *payer, void *memory, size_t size_bytes)
+{
+    kmem_free(memory, size_bytes);
+    payer_uncharge(payer, ACCOUNT_OBJECTS, kmem_size(size_bytes));
+}
+
 void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
 {
     spin_lock(&payer->lock);
-    account_uncharge(payer->account, kind, bytes);
+    struct payer *heir = payer->heir;
+    if (heir == NULL) {
+        account_uncharge(payer->account, kind, bytes);
+    }
     uint64_t before = __atomic_fetch_sub(&payer->bytes[kind], bytes, __ATOMIC_RELAXED);
     assert(before >= bytes);
     bool last =
-        payer->orphan && payer->bytes[ACCOUNT_FRAMES] == 0 && payer->bytes[ACCOUNT_OBJECTS] == 0;
+        heir != NULL && payer->bytes[ACCOUNT_FRAMES] == 0 && payer->bytes[ACCOUNT_OBJECTS] == 0;
     spin_unlock(&payer->lock);
+    if (heir != NULL) {
+        payer_uncharge(heir, kind, bytes); /* at most ACCOUNT_DEPTH_MAX deep */
+    }
     if (last) {
-        account_free(payer->account, payer, sizeof(*payer));
+        payer_free(heir, payer, sizeof(*payer));
     }
 }
 
@@ -388,7 +412,8 @@ static status_t guarantee_set(struct account *account, uint64_t bytes)
 /* What a new account has beside its object: its payer record, and what it is guaranteed. */
 static status_t account_complete(struct account *account, uint64_t guarantee_bytes)
 {
-    struct payer *payer = account_alloc(account->parent, sizeof(*payer));
+    struct payer *heir;
+    struct payer *payer = payer_alloc(account->parent, sizeof(*payer), &heir);
     if (payer == NULL) {
         return STATUS_NO_MEMORY;
     }
@@ -542,7 +567,7 @@ bool account_end_step(struct object *object)
     return __atomic_load_n(&account->objects_alive, __ATOMIC_ACQUIRE) == 0;
 }
 
-/* What is still shared with others becomes the parent's. */
+/* What is still shared with others becomes the parent's, in both its books. */
 void account_release(struct object *object)
 {
     struct account *account = object_account(object);
@@ -551,6 +576,7 @@ void account_release(struct object *object)
     if (payer == NULL) {
         return; /* it was never complete */
     }
+    struct payer *heir = parent->payer;
     spin_lock(&payer->lock);
     spin_lock(&account->lock);
     spin_lock_nested(&parent->lock);
@@ -559,6 +585,7 @@ void account_release(struct object *object)
         assert(account->bytes[kind] == payer->bytes[kind]);
         shared_bytes += account->bytes[kind];
         parent->bytes[kind] += account->bytes[kind];
+        __atomic_fetch_add(&heir->bytes[kind], account->bytes[kind], __ATOMIC_RELAXED);
         account->bytes[kind] = 0;
     }
     assert(account->used_bytes == shared_bytes);
@@ -568,11 +595,10 @@ void account_release(struct object *object)
     account_cpu_end(account);
     spin_unlock_nested(&parent->lock);
     spin_unlock(&account->lock);
-    payer->account = parent;
-    payer->orphan = true;
+    payer->heir = heir;
     bool unused = shared_bytes == 0;
     spin_unlock(&payer->lock);
     if (unused) {
-        account_free(parent, payer, sizeof(*payer));
+        payer_free(heir, payer, sizeof(*payer));
     }
 }

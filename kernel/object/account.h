@@ -6,7 +6,8 @@
  * parent's books always cover its children's.
  *
  * Frames and nodes can outlive the account that paid for them, shared with a clone in another
- * account. They point to the account's *payer record*, which then points to the parent.
+ * account. They point to the account's *payer record*. When the account dies, what is left of it,
+ * the record too, is charged through the record of its parent, the *heir*, which so lives as long.
  *
  * Locks: a child's before its parent's; a payer record's before any account's.
  */
@@ -22,8 +23,8 @@
 struct payer {
     struct spinlock lock;
     struct account *account;
+    struct payer *heir;            /* its account is gone: free it with the last byte */
     uint64_t bytes[ACCOUNT_KINDS]; /* charged through this record and not yet given back */
-    bool orphan;                   /* its account is gone: free it with the last byte */
 };
 
 struct account {
@@ -76,6 +77,9 @@ void account_uncharge_thread(struct account *account);
 status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,
                       struct payer **out);
 void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes);
+/* Memory of the kernel's that is charged through the payer's record; NULL: no memory. */
+void *payer_alloc(struct account *account, size_t size_bytes, struct payer **out);
+void payer_free(struct payer *payer, void *memory, size_t size_bytes);
 
 /* A charged frame with one reference; NULL: no memory. */
 struct frame *account_frame_take(struct account *account, bool zeroed);

@@ -56,13 +56,8 @@ struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alon
 static struct node *node_new(struct account *account, uint64_t page, uint32_t level)
 {
     struct payer *payer;
-    uint64_t bytes = kmem_size(sizeof(struct node));
-    if (payer_charge(account, ACCOUNT_OBJECTS, bytes, &payer) != STATUS_OK) {
-        return NULL;
-    }
-    struct node *node = kmem_alloc(sizeof(*node));
+    struct node *node = payer_alloc(account, sizeof(*node), &payer);
     if (node == NULL) {
-        payer_uncharge(payer, ACCOUNT_OBJECTS, bytes);
         return NULL;
     }
     memset(node, 0, sizeof(*node));
@@ -75,9 +70,7 @@ static struct node *node_new(struct account *account, uint64_t page, uint32_t le
 
 static void node_free(struct node *node)
 {
-    struct payer *payer = node->payer;
-    kmem_free(node, sizeof(*node));
-    payer_uncharge(payer, ACCOUNT_OBJECTS, kmem_size(sizeof(*node)));
+    payer_free(node->payer, node, sizeof(*node));
 }
 
 /* A copy of a shared node that shares everything below; the caller's reference moves to the copy.
