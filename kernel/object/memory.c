@@ -214,6 +214,12 @@ static status_t pages_check(const struct memory *memory, uint64_t offset, uint64
     return page_range(offset, size_bytes, memory->size_bytes) ? STATUS_OK : STATUS_OUT_OF_RANGE;
 }
 
+/* Who destroys a memory empties its tree under the lock, and then never again. Under the lock. */
+static status_t may_grow(const struct memory *memory)
+{
+    return memory->object.dying ? STATUS_BAD_CAPABILITY : STATUS_OK;
+}
+
 status_t call_memory_populate(struct call *call)
 {
     struct memory *memory = object_memory(call->object);
@@ -225,6 +231,7 @@ status_t call_memory_populate(struct call *call)
     }
     uint32_t budget = PAGES_PER_STEP;
     spin_lock(&memory->lock);
+    status = may_grow(memory);
     for (uint64_t page = first; page < end && status == STATUS_OK; page++) {
         if (tree_find(&memory->tree, page, NULL) != NULL) {
             continue;
@@ -353,6 +360,7 @@ status_t call_memory_move(struct call *call)
     struct frame *moved[PAGES_PER_STEP];
     uint64_t count = 0;
     spin_lock_two(&to->lock, &from->lock);
+    status = may_grow(to);
     while (count < pages && status == STATUS_OK) {
         status = page_move(to, to_page + count, from, from_page + count, &moved[count]);
         count++;
