@@ -1,5 +1,5 @@
 /*
- * The region is cut into chunks of 16 KiB. A chunk is free, a slab of equal small blocks, or part
+ * The region is cut into chunks of a page. A chunk is free, a slab of equal small blocks, or part
  * of a run of chunks that is one large block. Pages are backed when blocks first reach into them,
  * so a run wastes addresses only.
  *
@@ -78,7 +78,7 @@ static void *chunks_take(struct heap_core *heap, uint32_t length, uint32_t kind)
     for (uint32_t i = 1; i < length; i++) {
         heap->chunks[first + i] = CHUNK_BODY;
     }
-    if (first == heap->search_from) {
+    if (length == 1 || first == heap->search_from) {
         heap->search_from = first + length;
     }
     return chunk_address(heap, first);

@@ -17,7 +17,7 @@
 #include "linux/file/walk.h"
 #include "linux/proc/capability.h"
 
-#define LIST_BYTES    8192u
+#define LIST_BYTES    PAGE_SIZE /* the largest block that the heap finds without a search */
 #define CURSOR_PARENT 1
 #define CURSOR_FIRST  2
 
@@ -36,7 +36,7 @@ _Static_assert(offsetof(struct entry_header, name) == 19, "struct linux_dirent64
 #define OLD_HEADER_BYTES offsetof(struct entry_header, type)
 
 struct listing {
-    uint8_t *buffer; /* zeroed: padding leaks nothing */
+    uint8_t *buffer;
     uint32_t capacity_bytes;
     uint32_t used_bytes;
     uint64_t cursor; /* the next entry's */
@@ -62,8 +62,10 @@ static bool listing_add(struct listing *listing, const char *name, uint32_t leng
         .type = (uint8_t)((type & S_IFMT) >> 12),
     };
     uint8_t *record = listing->buffer + listing->used_bytes;
+    uint32_t name_end = name_offset + length_bytes;
     memcpy(record, &header, name_offset);
     memcpy(record + name_offset, name, length_bytes);
+    memset(record + name_end, 0, record_bytes - name_end); /* padding leaks nothing */
     if (listing->old) {
         record[record_bytes - 1] = header.type;
     }
@@ -129,7 +131,7 @@ static long list_directory(struct file *file, uint64_t user_buffer, uint32_t cap
     if (!inode_is(file->path.inode, S_IFDIR) || file->path.inode->operations->list == NULL) {
         return -ENOTDIR;
     }
-    listing.buffer = heap_alloc(MAX(listing.capacity_bytes, 1));
+    listing.buffer = heap_alloc_unfilled(MAX(listing.capacity_bytes, 1));
     if (listing.buffer == NULL) {
         return -ENOMEM;
     }

@@ -17,8 +17,8 @@
 #include "linux/file/walk.h"
 #include "linux/proc/task.h"
 
-#define LINKS_MAX         40
-#define LINK_BUFFER_BYTES (2 * PATH_MAX)
+#define LINKS_MAX      40
+#define LINK_BYTES_MAX (2 * PATH_MAX)
 
 static bool path_same(const struct path *a, const struct path *b)
 {
@@ -238,39 +238,30 @@ long walk_lookup(struct walk *walk, const char *name, uint32_t length_bytes, str
     return result;
 }
 
-/* Put the link's target before the rest. */
+/* Put the link's target before the rest, in a new block. */
 static long link_expand(struct walk *walk, struct inode *link)
 {
     size_t rest_bytes = strlen(walk->rest) + 1;
-    if (walk->buffer == NULL) {
-        char *buffer = heap_alloc(LINK_BUFFER_BYTES);
-        if (buffer == NULL) {
-            return -ENOMEM;
-        }
-        if (rest_bytes > LINK_BUFFER_BYTES) {
-            heap_free(buffer);
-            return -ENAMETOOLONG;
-        }
-        char *rest = buffer + LINK_BUFFER_BYTES - rest_bytes;
-        memcpy(rest, walk->rest, rest_bytes);
-        walk->buffer = buffer;
-        walk->rest = rest;
-    }
-    size_t room = LINK_BUFFER_BYTES - rest_bytes;
-    uint32_t capacity = (uint32_t)MIN(room, PATH_MAX);
-    long length = link->operations->readlink(link, walk->buffer, capacity);
-    if (length < 0) {
-        return length;
-    }
-    if (length == 0) {
-        return -ENOENT;
-    }
-    if (length >= capacity) {
+    /* One byte more than it needs: a target that fills it was cut off. Links of /proc have no size.
+     */
+    bool sized = link->size_bytes != 0 && link->size_bytes < PATH_MAX;
+    uint32_t capacity = sized ? (uint32_t)link->size_bytes + 1 : PATH_MAX;
+    if (rest_bytes + capacity > LINK_BYTES_MAX) {
         return -ENAMETOOLONG;
     }
-    char *target = walk->buffer + (room - (size_t)length);
-    memmove(target, walk->buffer, (size_t)length);
-    walk->rest = target;
+    char *block = heap_alloc_unfilled(rest_bytes + capacity);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    long length = link->operations->readlink(link, block, capacity);
+    if (length <= 0 || length >= capacity) {
+        heap_free(block);
+        return length < 0 ? length : length == 0 ? -ENOENT : -ENAMETOOLONG;
+    }
+    memcpy(block + length, walk->rest, rest_bytes);
+    heap_free(walk->buffer);
+    walk->buffer = block;
+    walk->rest = block;
     return 0;
 }
 

@@ -337,7 +337,7 @@ static long small_enter(struct node *node, uint64_t size_bytes, uint64_t keep_by
     if (content->kind == CONTENT_SMALL && size_bytes <= content->small_bytes) {
         return 0;
     }
-    uint64_t capacity = power_of_two(size_bytes, SMALL_BYTES_FIRST);
+    uint64_t capacity = MIN(power_of_two(size_bytes, SMALL_BYTES_FIRST), CONTENT_SMALL_MAX);
     uint8_t *block = heap_alloc(capacity);
     if (block == NULL) {
         return -ENOMEM;

@@ -171,7 +171,7 @@ long tree_rename(struct inode *from, const char *from_name, uint32_t from_bytes,
 /* --- tree_content.c: under inode.lock unless it says otherwise. */
 
 #define CONTENT_BYTES_MAX (64ull << 30)
-#define CONTENT_SMALL_MAX 2048u
+#define CONTENT_SMALL_MAX 2016u /* the heap's largest block that is less than a page */
 
 /* The last reference to the node is gone. */
 void content_free(struct node *node);

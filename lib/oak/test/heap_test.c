@@ -181,6 +181,27 @@ static void test_exhaustion(void)
     CHECK(chunks_used() == 0);
 }
 
+/* The search begins behind what it passed over, and before what came back since. */
+static void test_search(void)
+{
+    start();
+    void *page[3];
+    for (int i = 0; i < 3; i++) {
+        page[i] = heap_core_allocate(&heap, PAGE_SIZE, false);
+    }
+    heap_core_free(&heap, page[0]);
+    void *run = heap_core_allocate(&heap, 2 * PAGE_SIZE, false);
+    CHECK(page_of(run) == 3);
+    CHECK(heap_core_allocate(&heap, PAGE_SIZE, false) == page[0]);
+    CHECK(page_of(heap_core_allocate(&heap, PAGE_SIZE, false)) == 5);
+    CHECK(heap.search_from == 6);
+    heap_core_free(&heap, page[1]);
+    CHECK(heap_core_allocate(&heap, PAGE_SIZE, false) == page[1]);
+    CHECK(heap.search_from == 2);
+    CHECK(page_of(heap_core_allocate(&heap, PAGE_SIZE, false)) == 6);
+    CHECK(heap.search_from == 7);
+}
+
 static bool free_is_noticed(void *block)
 {
     if (setjmp(on_corrupt) != 0) {
@@ -233,6 +254,7 @@ int main(void)
     test_random(HEAP_PAGES / 8); /* most of the time there is no memory */
     test_random(3);
     test_exhaustion();
+    test_search();
     test_bad_free();
     test_seal();
     return 0;

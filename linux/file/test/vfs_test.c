@@ -49,6 +49,13 @@ void *heap_alloc(size_t size_bytes)
     return out_of_memory ? NULL : calloc(1, size_bytes);
 }
 
+/* Filled with what nobody may see. */
+void *heap_alloc_unfilled(size_t size_bytes)
+{
+    void *block = heap_alloc(size_bytes);
+    return block == NULL ? NULL : memset(block, 0x5a, size_bytes);
+}
+
 void heap_free(void *allocation)
 {
     free(allocation);
