@@ -316,7 +316,7 @@ static void range_clear(struct region_map *map, uint64_t start, uint64_t end)
     struct shootdown_batch batch = {.count = 0};
     uint64_t next;
     for (uint64_t at = start; at < end; at = next) {
-        uint64_t *entry = page_entries(&map->tables, at, &next);
+        uint64_t *entry = page_entries(&map->tables, at, end, 1, &next);
         next = MIN(next, end);
         for (; entry != NULL && at < next; at += PAGE_SIZE, entry++) {
             if (*entry & PTE_PRESENT) {
@@ -391,7 +391,7 @@ void region_write_protect(struct region *region)
     bool pinned_stay = false;
     uint64_t next;
     for (uint64_t at = region->start; at < region->end; at = next) {
-        uint64_t *entry = page_entries(&region->map->tables, at, &next);
+        uint64_t *entry = page_entries(&region->map->tables, at, region->end, 1, &next);
         next = MIN(next, region->end);
         if (entry == NULL) {
             continue;
@@ -591,7 +591,7 @@ static void entries_copy(struct region_map *to, const struct region *region)
 {
     uint64_t next;
     for (uint64_t at = region->start; at < region->end; at = next) {
-        const uint64_t *entry = page_entries(&region->map->tables, at, &next);
+        const uint64_t *entry = page_entries(&region->map->tables, at, region->end, 1, &next);
         next = MIN(next, region->end);
         uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at);
         for (; copy != NULL && at < next; at += PAGE_SIZE) {

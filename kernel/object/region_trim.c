@@ -22,10 +22,13 @@ static bool span_is_used(const struct region_map *map, uint64_t start, uint64_t 
 static void level_trim(const struct region_map *map, uint64_t start, uint64_t end, uint32_t level,
                        struct trim *trim)
 {
-    uint64_t span = 1ull << (PAGE_SHIFT + 9 * level);
-    for (uint64_t at = ALIGN_DOWN(start, span); at < end && trim->count < TABLES_MAX; at += span) {
-        uint64_t *table =
-            span_is_used(map, at, at + span) ? NULL : page_table_detach(&map->tables, at, level);
+    uint64_t next;
+    uint64_t at = ALIGN_DOWN(start, 1ull << (PAGE_SHIFT + 9 * level));
+    for (; at < end && trim->count < TABLES_MAX; at = next) {
+        bool there = page_entries(&map->tables, at, end, level, &next) != NULL;
+        uint64_t *table = there && !span_is_used(map, at, next)
+                              ? page_table_detach(&map->tables, at, level)
+                              : NULL;
         if (table != NULL) {
             trim->detached[trim->count++] = table;
             shootdown_add(&trim->batch, at);

@@ -84,14 +84,21 @@ uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address)
     return table == NULL ? NULL : &table[entry_number(address, 1)];
 }
 
-uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t *next)
+uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t end,
+                       uint32_t level, uint64_t *next)
 {
-    uint32_t level = 1;
-    uint64_t *table = table_find(tables, address, &level);
-    /* All of the table's pages, or all that the missing one below would cover. */
-    uint64_t covered = 1ull << (PAGE_SHIFT + 9 * MAX(level - 1, 1));
+    uint32_t at = level;
+    uint64_t *table = table_find(tables, address, &at);
+    uint32_t number = entry_number(address, at);
+    uint64_t covered = 1ull << (PAGE_SHIFT + 9 * (at == level ? level : at - 1));
     *next = ALIGN_DOWN(address, covered) + covered;
-    return level == 1 ? &table[entry_number(address, 1)] : NULL;
+    if (at == level) {
+        return &table[number];
+    }
+    while (*next < end && ++number < PAGE_TABLE_ENTRIES && !(table[number] & PTE_PRESENT)) {
+        *next += covered;
+    }
+    return NULL;
 }
 
 static bool table_is_empty(const uint64_t *table)
@@ -107,17 +114,15 @@ static bool table_is_empty(const uint64_t *table)
 
 uint64_t *page_table_detach(const struct page_tables *tables, uint64_t address, uint32_t level)
 {
-    uint32_t above = level + 1;
-    uint64_t *table = table_find(tables, address, &above);
-    uint32_t number = entry_number(address, level + 1);
-    if (above != level + 1 || !(table[number] & PTE_PRESENT) ||
-        !table_is_empty(table_at(table[number]))) {
+    uint64_t next;
+    uint64_t *entry = page_entries(tables, address, address, level + 1, &next);
+    if (entry == NULL || !(*entry & PTE_PRESENT) || !table_is_empty(table_at(*entry))) {
         return NULL;
     }
-    uint64_t *detached = table_at(table[number]);
-    table[number] = 0;
-    if (table == tables->top && tables->twin != NULL) {
-        tables->twin[number] = 0;
+    uint64_t *detached = table_at(*entry);
+    *entry = 0;
+    if (level + 1 == tables->levels && tables->twin != NULL) {
+        tables->twin[entry_number(address, tables->levels)] = 0;
     }
     return detached;
 }

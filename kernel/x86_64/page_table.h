@@ -43,10 +43,12 @@ static inline uint64_t page_entries_left(uint64_t address)
 }
 
 /*
- * The entry for that address, and in *next where its table ends: the entries up to there lie behind
- * one another. NULL: there is no such table; *next is where the next one may be.
+ * The entry for that address in its table of that level (1: of pages), and in *next where that
+ * table ends: the entries up to there lie behind one another. NULL: there is no such table; *next
+ * is where the next one may be, or an address from `end` on.
  */
-uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t *next);
+uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t end,
+                       uint32_t level, uint64_t *next);
 
 /*
  * Take the table of that level (1: of pages) which covers the address out of the tree, if there is
