@@ -2,11 +2,11 @@
  * The bring-up harness: an init that runs one command in a container of the bundle's image, as
  * engine and storage at once, without a device. The command line says what:
  *
- *   [runs=N] [exec] [tty] [readonly] [user=USER] [memory=MIB] [stdin=TEXT] [wall=SECONDS] --
+ *   [runs=N] [exec] [tty] [readonly] [open] [user=USER] [memory=MIB] [stdin=TEXT] [wall=SECONDS] --
  * COMMAND
  *
  * COMMAND is run as /bin/sh -c 'COMMAND', or with `exec` as it is, split at spaces. In TEXT stand
- * \s for a space, \n for a newline and \\ for a backslash.
+ * \s for a space, \n for a newline and \\ for a backslash. `open` does not seal the personality.
  *
  * bringup.sh boots it and reads its log lines. Nothing here trusts what comes over
  * the gate or the rings more than the engine does.
@@ -29,6 +29,7 @@ struct plan {
     uint64_t runs;
     uint64_t memory_limit_bytes; /* UINT64_MAX: none */
     uint64_t wall_seconds;       /* what the clock is set to, since 1970; 0: not at all */
+    uint64_t domain_flags;       /* enum domain_flags */
     uint8_t specification[PLAN_SPECIFICATION_MAX];
     uint32_t specification_bytes;
     char input[BOOT_COMMAND_LINE];

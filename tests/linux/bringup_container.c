@@ -39,10 +39,11 @@ static void accounts_make(const struct plan *plan, const struct container *conta
 }
 
 /* A window that repeats the template's, over a copy-on-write clone of its private memory. */
-static void window_clone(const struct template *template, const struct container_handles *handles,
-                         const struct container *container)
+static void window_clone(const struct plan *plan, const struct template *template,
+                         const struct container_handles *handles, const struct container *container)
 {
-    must(kernel_domain_create(container->personality, container->domain, 0), "domain");
+    must(kernel_domain_create(container->personality, container->domain, plan->domain_flags),
+         "domain");
     must(kernel_domain_watch(container->domain, handles->watch_signal, handles->watch_bits),
          "watch the domain");
     must(kernel_memory_clone(container->personality, container->memory, template->program.memory, 0,
@@ -100,7 +101,7 @@ void container_make(const struct plan *plan, const struct template *template,
     struct container container = {0};
     slots_take(&container);
     accounts_make(plan, &container);
-    window_clone(template, handles, &container);
+    window_clone(plan, template, handles, &container);
     must(kernel_gate_create(container.personality, container.gate, handles->endpoint,
                             handles->badge),
          "gate");

@@ -92,6 +92,9 @@ static void option_read(const struct word *word, struct options *options, struct
     } else if (word_value(word, "user=", &value)) {
         options->user = value;
     }
+    if (word_is(word, "open")) {
+        plan->domain_flags = DOMAIN_OPEN;
+    }
     options->exec |= word_is(word, "exec");
     options->terminal |= word_is(word, "tty");
     options->read_only |= word_is(word, "readonly");
@@ -146,6 +149,7 @@ status_t plan_read(const char *command_line, struct plan *out)
 {
     out->runs = 1;
     out->memory_limit_bytes = UINT64_MAX;
+    out->domain_flags = 0;
     out->input_bytes = 0;
     struct options options = {0};
     struct word word;
