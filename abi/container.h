@@ -74,6 +74,12 @@ struct ring_control {
     uint32_t pad_too[13];
 };
 
+#define CHANNEL_MISSING 32
+
 struct channel_control {
     struct ring_control ring[3]; /* by stream: 0 stdin, 1 stdout, 2 stderr */
+    /* How often what does not exist was asked for, by the number it was reported with
+     * (container.idl, missing); it stays at its maximum. Of the container's own process only;
+     * written by the personality. */
+    uint32_t missing[CHANNEL_MISSING];
 };

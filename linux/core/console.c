@@ -145,6 +145,21 @@ struct tty *console_tty(struct console *console)
     return console == NULL ? NULL : console->tty;
 }
 
+void console_count_missing(uint32_t counter)
+{
+    mutex_lock(&consoles.lock);
+    const struct console *console = consoles.first;
+    while (console != NULL && console->process != 0) {
+        console = console->next;
+    }
+    if (console != NULL) {
+        uint32_t *count = &((struct channel_control *)(void *)console->channel)->missing[counter];
+        uint32_t times = __atomic_load_n(count, __ATOMIC_RELAXED);
+        __atomic_store_n(count, times == UINT32_MAX ? times : times + 1, __ATOMIC_RELAXED);
+    }
+    mutex_unlock(&consoles.lock);
+}
+
 static void engine_tell(const struct console *console, bool wake)
 {
     if (wake) {

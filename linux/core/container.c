@@ -3,7 +3,6 @@
 
 #include "abi/container.h"
 #include "abi/container.idl.h"
-#include "lib/base/format.h"
 #include "lib/oak/log.h"
 #include "linux/core/console.h"
 #include "linux/core/errno.h"
@@ -18,12 +17,10 @@
 #include "linux/proc/table.h"
 
 #define HOSTNAME_MAX 64
-#define CALLS        512
 
 static struct {
     struct mutex lock; /* guards the name */
     char hostname[HOSTNAME_MAX + 1];
-    uint32_t missing[CALLS]; /* how often each call that does not exist was made; atomic */
 } container;
 
 const char *container_hostname(void)
@@ -38,37 +35,6 @@ void container_hostname_set(const char *name, uint32_t length_bytes)
     memset(container.hostname, 0, sizeof(container.hostname));
     memcpy(container.hostname, name, length_bytes);
     mutex_unlock(&container.lock);
-}
-
-/*
- * Calls that programs try and do well without. rseq (334): glibc registers it in every thread and
- * uses it, if at all, to ask less often for the CPU.
- */
-static bool is_optional(uint64_t number)
-{
-    return number == 334;
-}
-
-static const char *const call_names[] = {
-#include "linux/call_names.def"
-};
-
-static size_t call_name(uint64_t number, char *name, size_t capacity_bytes)
-{
-    const char *known = number < ARRAY_LENGTH(call_names) ? call_names[number] : NULL;
-    return known != NULL ? format_text(name, capacity_bytes, "%s", known)
-                         : format_text(name, capacity_bytes, "system call %lu", number);
-}
-
-void container_missing_call(uint64_t number)
-{
-    char name[64];
-    if (number < CALLS && !is_optional(number) &&
-        __atomic_fetch_add(&container.missing[number], 1, __ATOMIC_RELAXED) == 0) {
-        size_t length = call_name(number, name, sizeof(name));
-        status_t ignored = container_missing(CONTAINER_SLOT_ENGINE, name, (uint32_t)length);
-        (void)ignored;
-    }
 }
 
 /* True: the engine has more to say. */

@@ -23,9 +23,6 @@ uint64_t cpu_xsave_mask(void);
 uint32_t cpu_xsave_bytes(void);
 uint32_t cpu_count(void);
 
-/* Count a call that does not exist and may be missed, and tell the engine of it the first time. */
-void container_missing_call(uint64_t number);
-
 /* The first thing a task does that the engine started; returns when its program may run. */
 void container_launch(struct task *task);
 

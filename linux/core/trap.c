@@ -5,9 +5,9 @@
 #include "linux/core/trap.h"
 
 #include "lib/oak/log.h"
-#include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
+#include "linux/core/missing.h"
 #include "linux/core/reserve.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/thread.h"
@@ -38,7 +38,9 @@ static long missing_call(uint64_t number)
     if (number < LINUX_CALLS && refusals[number] != 0) {
         return -(long)refusals[number];
     }
-    container_missing_call(number);
+    if (number < LINUX_CALLS) {
+        missing_count(MISSING_CALL, (uint32_t)number);
+    }
     return -ENOSYS;
 }
 

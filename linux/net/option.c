@@ -4,6 +4,7 @@
  */
 #include "lib/base/string.h"
 #include "linux/core/errno.h"
+#include "linux/core/missing.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/file/file.h"
@@ -178,6 +179,9 @@ long linux_setsockopt(uint64_t fd, uint64_t level, uint64_t name, uint64_t user_
     result = copy_from_user(value, user_value, length);
     if (result == 0) {
         result = option_set(file_socket(file), (int)level, (int)name, value, length);
+        if (result == -ENOPROTOOPT) {
+            missing_count(MISSING_SET_OPTION, MISSING_OPTION(level, name));
+        }
     }
     file_put(file);
     return result;
@@ -270,6 +274,9 @@ long linux_getsockopt(uint64_t fd, uint64_t level, uint64_t name, uint64_t user_
     uint32_t length_bytes = MIN((uint32_t)capacity_bytes, OPTION_BYTES_MAX);
     if (result == 0) {
         result = option_get(file_socket(file), (int)level, (int)name, value, &length_bytes);
+        if (result == -ENOPROTOOPT) {
+            missing_count(MISSING_GET_OPTION, MISSING_OPTION(level, name));
+        }
     }
     if (result == 0 && (copy_to_user(user_value, value, length_bytes) != 0 ||
                         put_user_u32(user_length, length_bytes) != 0)) {

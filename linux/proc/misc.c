@@ -8,6 +8,7 @@
 #include "lib/base/string.h"
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
+#include "linux/core/missing.h"
 #include "linux/core/random.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
@@ -277,6 +278,7 @@ long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uin
     case PR_GET_SUBREAPER:
         return put_user_u32(argument, group->is_subreaper);
     default:
+        missing_count(MISSING_PRCTL, (uint32_t)option);
         return -EINVAL;
     }
 }

@@ -182,6 +182,50 @@ status_t container_new(const struct container_specification *specification, stru
     return STATUS_OK;
 }
 
+/* --- Linux calls that are missing --- */
+
+status_t container_call_missing(struct container *container, uint32_t counter, const char *name,
+                                uint32_t length_bytes)
+{
+    if (counter >= CHANNEL_MISSING || length_bytes == 0) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    for (struct missing_call *known = container->missing; known != NULL; known = known->next) {
+        if (known->counter == counter) {
+            return STATUS_OK;
+        }
+    }
+    struct missing_call *missing = heap_allocate_zeroed(sizeof(*missing));
+    if (missing == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    missing->counter = counter;
+    text_keep(missing->name, sizeof(missing->name), name, length_bytes);
+    missing->next = container->missing;
+    container->missing = missing;
+    log_line("container %.12s: %s is missing", container->id, missing->name);
+    return STATUS_OK;
+}
+
+uint32_t container_missing_count(const struct container *container,
+                                 const struct missing_call *missing)
+{
+    const struct channel_control *channel = (const void *)container->process.channel.bytes;
+    return channel != NULL ? __atomic_load_n(&channel->missing[missing->counter], __ATOMIC_RELAXED)
+                           : missing->count;
+}
+
+/* The channel is about to go. */
+static void missing_keep(struct container *container)
+{
+    for (struct missing_call *missing = container->missing; missing != NULL;
+         missing = missing->next) {
+        missing->count = container_missing_count(container, missing);
+    }
+}
+
+/* --- Their end --- */
+
 static void container_stop(struct container *container, uint32_t exit_code, bool oom_killed)
 {
     if (container->state == CONTAINER_STOPPED) {
@@ -195,6 +239,7 @@ static void container_stop(struct container *container, uint32_t exit_code, bool
         process_ended(exec, EXIT_KILLED, false);
         container_exec_check(exec);
     }
+    missing_keep(container);
     process_ended(&container->process, exit_code, oom_killed);
     objects_end(&container->objects);
 }
@@ -322,30 +367,6 @@ bool container_told(struct container *container, struct queued_request *out)
     container->queue_first = (container->queue_first + 1) % CONTAINER_QUEUE;
     container->queue_count--;
     return true;
-}
-
-void container_call_missing(struct container *container, const char *name, uint32_t length_bytes)
-{
-    char text[MISSING_NAME_MAX + 1];
-    uint32_t length = text_keep(text, sizeof(text), name, length_bytes);
-    for (struct missing_call *known = container->missing; known != NULL; known = known->next) {
-        if (strcmp(known->name, text) == 0) {
-            known->count++;
-            return;
-        }
-    }
-    struct missing_call *missing = NULL;
-    if (length > 0 && container->missing_count < CONTAINER_MISSING_MAX) {
-        missing = heap_allocate(sizeof(*missing));
-    }
-    if (missing == NULL) {
-        return;
-    }
-    *missing = (struct missing_call){.next = container->missing, .count = 1};
-    memcpy(missing->name, text, length + 1);
-    container->missing = missing;
-    container->missing_count++;
-    log_line("container %.12s: %s is missing", container->id, missing->name);
 }
 
 /* --- Faults --- */

@@ -25,7 +25,6 @@
 #define CONTAINERS_LABEL_BYTES (32u << 20) /* of all together */
 #define CONTAINER_QUEUE        32          /* requests that the personality did not fetch yet */
 #define CONTAINER_EXECS_MAX    64
-#define CONTAINER_MISSING_MAX  32
 #define MISSING_NAME_MAX       64
 #define SIGNAL_KILL            9
 #define WATCH_BITS             48 /* domains share this many bits of the engine's signal */
@@ -69,7 +68,8 @@ struct blob; /* blobs.h */
 
 struct missing_call {
     struct missing_call *next;
-    uint64_t count;
+    uint32_t counter; /* in the channel of the container's process */
+    uint32_t count;   /* what that said when the channel was given up */
     char name[MISSING_NAME_MAX + 1];
 };
 
@@ -99,8 +99,7 @@ struct container {
     struct queued_request queue[CONTAINER_QUEUE];
     uint32_t queue_first;
     uint32_t queue_count;
-    struct missing_call *missing;
-    uint32_t missing_count;
+    struct missing_call *missing; /* each has a counter of its own */
 };
 
 void containers_init(void);
@@ -151,8 +150,13 @@ MUST_USE status_t container_tell(struct container *container, enum container_req
 /* Take what it was told first; false: there is nothing. */
 bool container_told(struct container *container, struct queued_request *out);
 
-/* A Linux call that does not exist was used. */
-void container_call_missing(struct container *container, const char *name, uint32_t length_bytes);
+/* A Linux call that does not exist was used; that counter says how often. A counter that has a name
+ * keeps it. INVALID_ARGUMENT: there is no such counter, or no name. NO_MEMORY. */
+MUST_USE status_t container_call_missing(struct container *container, uint32_t counter,
+                                         const char *name, uint32_t length_bytes);
+/* How often, as the personality says. */
+uint32_t container_missing_count(const struct container *container,
+                                 const struct missing_call *missing);
 
 /*
  * Its process ended, or it is to end: everything is given back, but log and record stay. One that

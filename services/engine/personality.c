@@ -160,8 +160,8 @@ static status_t on_missing(struct service_call *call,
     if (container == NULL) {
         return STATUS_CLOSED;
     }
-    container_call_missing(container, (const char *)request->name.data, request->name.length_bytes);
-    return STATUS_OK;
+    return container_call_missing(container, request->counter, (const char *)request->name.data,
+                                  request->name.length_bytes);
 }
 
 const struct container_handlers container_handlers = {

@@ -7,7 +7,7 @@
 
 #define STATE_BYTES         704 /* of one container beside its label */
 #define COUNTER_BYTES       128
-#define COUNTERS_MAX        (32 + MAX(CONTAINER_MISSING_MAX, PLATFORM_LOCKS))
+#define COUNTERS_MAX        (32 + MAX(CHANNEL_MISSING, PLATFORM_LOCKS))
 #define AUTHORITY_SLOTS     4096
 #define AUTHORITY_LINE      128
 #define AUTHORITY_LINES_MAX 4096
@@ -146,7 +146,7 @@ static void container_statistics(struct record_writer *records, const struct con
     for (const struct missing_call *call = container->missing; call != NULL; call = call->next) {
         char name[MISSING_NAME_MAX + 16];
         format_text(name, sizeof(name), "missing.%s", call->name);
-        counter_put(records, name, call->count);
+        counter_put(records, name, container_missing_count(container, call));
     }
 }
 

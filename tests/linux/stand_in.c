@@ -120,7 +120,7 @@ static __attribute__((used)) void clone_main(void)
     must(container_launched(CONTAINER_SLOT_ENGINE, 0, STATUS_OK, 1, "", 0), "launched");
     argument_print(mapped, request.size);
     input_echo(mapped);
-    must(container_missing(CONTAINER_SLOT_ENGINE, "nothing", 7), "missing");
+    must(container_missing(CONTAINER_SLOT_ENGINE, 0, "nothing", 7), "missing");
     if (*(const volatile uint8_t *)image != 'i') {
         log_panic("the image is not the bundle's");
     }

@@ -184,7 +184,7 @@ static void client(uint64_t channel)
         kernel_thread_yield();
     }
     client_check(container_ended(gate, 0, 2, 0, 1) == STATUS_NOT_FOUND);
-    client_check(container_missing(gate, "x", 1) == STATUS_NOT_SUPPORTED);
+    client_check(container_missing(gate, 0, "x", 1) == STATUS_NOT_SUPPORTED);
     /* Capabilities that no operation wants must not stay in the server's table. */
     const uint32_t send[] = {SLOT_LOG, SLOT_TIME, SLOT_LOG};
     uint32_t received;

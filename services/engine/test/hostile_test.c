@@ -298,13 +298,20 @@ static void test_calls(void)
     for (uint32_t i = 0; i < 1000; i++) {
         struct service_call call = {.badge = p.badge,
                                     .header = MESSAGE_HEADER(CONTAINER_MISSING, 9, 0)};
-        struct container_missing_request missing = {.name = {64, {0}}};
+        struct container_missing_request missing = {.counter = i, .name = {64, {0}}};
         memset(missing.name.data, (int)(1 + i % 255), 64);
-        missing.name.data[0] = (uint8_t)(1 + i / 255);
+        memcpy(call.request, &missing, sizeof(missing));
+        status_t status = i < CHANNEL_MISSING ? STATUS_OK : STATUS_INVALID_ARGUMENT;
+        CHECK(container_dispatch(&container_handlers, &call) == status);
+        missing.counter = i % CHANNEL_MISSING; /* it has a name: the first stays */
         memcpy(call.request, &missing, sizeof(missing));
         CHECK(container_dispatch(&container_handlers, &call) == STATUS_OK);
     }
-    CHECK(found("one")->missing_count == CONTAINER_MISSING_MAX);
+    uint32_t names = 0;
+    for (const struct missing_call *m = found("one")->missing; m != NULL; m = m->next) {
+        names++;
+    }
+    CHECK(names == CHANNEL_MISSING);
     container_delete(found("one"));
     CHECK(personality_ended(&p, 0) == STATUS_NOT_FOUND);
     proved("a personality that names what is not its own gets an error, and can fill nothing");

@@ -364,19 +364,27 @@ static void test_report(void)
     struct client *client = client_new();
     struct service_call call = {.badge = p.badge,
                                 .header = MESSAGE_HEADER(CONTAINER_MISSING, 9, 0)};
-    struct container_missing_request missing = {.name = {8, "io_uring"}};
+    struct container_missing_request missing = {.counter = 3, .name = {8, "io_uring"}};
     memcpy(call.request, &missing, sizeof(missing));
     CHECK(container_dispatch(&container_handlers, &call) == STATUS_OK);
     struct result *result = asked_about(client, CONTROL_STATISTICS, "one", 0, 0);
     CHECK(result->status == STATUS_OK &&
           memmem(result->bytes, result->length_bytes, "missing.io_uring", 16) != NULL);
+    struct container *container = NULL;
+    CHECK(container_find("one", 3, &container) == STATUS_OK);
+    struct channel_control *channel = (void *)container->process.channel.bytes;
+    CHECK(container_missing_count(container, container->missing) == 0);
+    channel->missing[3] = 5;
+    CHECK(container_missing_count(container, container->missing) == 5);
     CHECK(asked(client, CONTROL_STATISTICS, NULL)->status == STATUS_OK);
     result = asked_about(client, CONTROL_AUTHORITY, "one", 0, 0);
     CHECK(strcmp(result_text(result, RECORD_AUTHORITY), "memory image read execute") == 0);
     CHECK(asked_about(client, CONTROL_PAUSE, "one", 0, 0)->status == STATUS_NOT_SUPPORTED);
     CHECK(asked_about(client, CONTROL_UNPAUSE, "one", 0, 0)->status == STATUS_NOT_SUPPORTED);
-    proved(
-        "STATISTICS names missing calls, AUTHORITY every capability; what cannot be done says so");
+    CHECK(personality_ended(&p, 0) == STATUS_OK && container->process.channel.bytes == NULL);
+    CHECK(container_missing_count(container, container->missing) == 5);
+    proved("STATISTICS names missing calls and how often they were made, AUTHORITY every "
+           "capability; what cannot be done says so");
 }
 
 /* UPDATE of "one" with one number. */
