@@ -48,6 +48,7 @@
 #define EIDRM        43
 #define ENODATA      61
 #define EOVERFLOW    75
+#define ELIBBAD      80
 #define EUCLEAN      117
 #define ENOTSOCK     88
 #define EOPNOTSUPP   95

@@ -33,7 +33,6 @@
 #define STACK_BYTES_MIN  (128ull << 10)
 #define STACK_BYTES_MAX  (1ull << 30) /* there are 4 GiB below its top */
 #define SCRIPT_DEPTH     4
-#define SCRIPT_LINE      256
 
 #define AT_PHDR         3
 #define AT_PHENT        4
@@ -420,6 +419,9 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
         next += bytes + 1;
     }
     struct file *interpreter_file = NULL;
+    if (result == 0 && *interpreter == '\0') {
+        result = -EACCES; /* what Linux finds is the directory */
+    }
     if (result == 0) {
         result = exec_file_open(interpreter, &interpreter_file);
     }
@@ -531,6 +533,9 @@ static long file_execute(struct task *task, struct file *file, const char *path,
     struct program program = {0};
     long result = program_open(file, mm, arguments, path, &program, 0);
     file_put(file);
+    if (program.is_unmappable && task->mm != NULL) {
+        group_doom(task, SIGSEGV); /* Linux finds out when it cannot go back any more */
+    }
     if (result == 0) {
         uint64_t stack_bytes = stack_size();
         result = mm_map(mm, STACK_TOP - stack_bytes, stack_bytes, PROT_READ | PROT_WRITE,

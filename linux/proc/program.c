@@ -63,25 +63,30 @@ struct elf {
     uint64_t end;
 };
 
-static long elf_read(struct file *file, struct elf *elf)
+/* `no_header` for a file that is too short to have one, `bad` for one that has another. As on
+ * Linux, of the identification only the magic bytes count. */
+static long elf_read(struct file *file, struct elf *elf, long no_header, long bad)
 {
     long length = file_read_kernel(file, &elf->header, sizeof(elf->header), 0);
     const struct elf_header *header = &elf->header;
-    static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
-    if (length < 0) {
-        return length;
+    if (length != sizeof(*header)) {
+        return length < 0 ? length : no_header;
     }
-    if (length != sizeof(*header) || memcmp(header->ident, ident, sizeof(ident)) != 0 ||
+    if (memcmp(header->ident, "\177ELF", 4) != 0 ||
         (header->type != ET_EXEC && header->type != ET_DYN) || header->machine != EM_X86_64 ||
         header->program_entry_size != sizeof(struct elf_program_header) ||
         header->program_count == 0 || header->program_count > HEADERS_MAX) {
-        return -ENOEXEC;
+        return bad;
     }
     uint64_t bytes = header->program_count * sizeof(struct elf_program_header);
     length = file_read_kernel(file, elf->program, bytes, header->program_offset);
-    if (length != (long)bytes) {
-        return length < 0 ? length : -ENOEXEC;
-    }
+    return length == (long)bytes ? 0 : bad;
+}
+
+/* What the loadable segments take; false: nowhere can they be. */
+static bool span_find(struct elf *elf)
+{
+    const struct elf_header *header = &elf->header;
     elf->first = UINT64_MAX;
     elf->end = 0;
     for (uint32_t i = 0; i < header->program_count; i++) {
@@ -94,12 +99,12 @@ static long elf_read(struct file *file, struct elf *elf)
             (header->type == ET_EXEC && program->address < MAP_LOWEST) ||
             program->address % PAGE_SIZE != program->offset % PAGE_SIZE ||
             program->offset > 1ull << 50) {
-            return -ENOEXEC;
+            return false;
         }
         elf->first = MIN(elf->first, ALIGN_DOWN(program->address, PAGE_SIZE));
         elf->end = MAX(elf->end, ALIGN_UP(program->address + program->memory_bytes, PAGE_SIZE));
     }
-    return elf->end == 0 ? -ENOEXEC : 0;
+    return elf->end != 0;
 }
 
 static uint32_t protection_of(uint32_t flags)
@@ -149,20 +154,22 @@ static long segment_map(struct file *file, struct mm *mm, const struct elf_progr
     return result < 0 ? result : 0;
 }
 
-/* Where the segments are to be moved they must fit too. */
-static long span_check(const struct elf *elf, uint64_t bias)
+/* At its own addresses, or so that it begins at `base`; *bias is what it was moved by. */
+static long segments_map(struct file *file, struct mm *mm, struct elf *elf, uint64_t base,
+                         struct program *out, uint64_t *bias)
 {
-    bool fits = range_inside(elf->first + bias, elf->end - elf->first, APPLICATION_END - PAGE_SIZE);
-    return fits ? 0 : -ENOMEM;
-}
-
-static long segments_map(struct file *file, struct mm *mm, const struct elf *elf, uint64_t bias,
-                         struct program *out)
-{
+    bool good = span_find(elf);
+    *bias = good && base != 0 ? base - elf->first : 0;
+    /* Where they are moved to they must fit, too. */
+    if (!good ||
+        !range_inside(elf->first + *bias, elf->end - elf->first, APPLICATION_END - PAGE_SIZE)) {
+        out->is_unmappable = true;
+        return -ENOEXEC;
+    }
     for (uint32_t i = 0; i < elf->header.program_count; i++) {
         const struct elf_program_header *program = &elf->program[i];
         if (program->type == PT_LOAD && program->memory_bytes > 0) {
-            long result = segment_map(file, mm, program, bias, out);
+            long result = segment_map(file, mm, program, *bias, out);
             if (result != 0) {
                 return result;
             }
@@ -182,7 +189,10 @@ static long interpreter_path(struct file *file, const struct elf *elf, char *pat
                 return -ENOEXEC;
             }
             long length = file_read_kernel(file, path, program->file_bytes, program->offset);
-            if (length != (long)program->file_bytes || path[length - 1] != '\0') {
+            if (length != (long)program->file_bytes) {
+                return length < 0 ? length : -EIO;
+            }
+            if (path[length - 1] != '\0') {
                 return -ENOEXEC;
             }
         }
@@ -199,19 +209,13 @@ static __attribute__((noinline)) long interpreter_load(const char *path, struct 
     if (result != 0) {
         return result;
     }
-    result = elf_read(file, &elf);
+    result = elf_read(file, &elf, -EIO, -ELIBBAD);
     if (result == 0 && elf.header.type != ET_DYN) {
-        result = -ENOEXEC;
+        result = -ELIBBAD;
     }
     if (result == 0) {
-        uint64_t bias = INTERPRETER_BASE - elf.first;
-        result = span_check(&elf, bias);
-    }
-    if (result == 0) {
-        uint64_t bias = INTERPRETER_BASE - elf.first;
-        result = segments_map(file, mm, &elf, bias, out);
-        out->interpreter_base = bias;
-        out->start = elf.header.entry + bias;
+        result = segments_map(file, mm, &elf, INTERPRETER_BASE, out, &out->interpreter_base);
+        out->start = elf.header.entry + out->interpreter_base;
     }
     file_claim_drop(
         file); /* as on Linux: only the program itself cannot be written while it runs */
@@ -237,17 +241,14 @@ static __attribute__((noinline)) long own_load(struct file *file, struct mm *mm,
                                                struct program *out, char *interpreter)
 {
     struct elf elf;
-    long result = elf_read(file, &elf);
+    uint64_t bias;
+    long result = elf_read(file, &elf, -ENOEXEC, -ENOEXEC);
     if (result == 0) {
         result = interpreter_path(file, &elf, interpreter);
     }
-    if (result != 0) {
-        return result;
-    }
-    uint64_t bias = elf.header.type == ET_DYN ? PROGRAM_BASE - elf.first : 0;
-    result = span_check(&elf, bias);
     if (result == 0) {
-        result = segments_map(file, mm, &elf, bias, out);
+        uint64_t base = elf.header.type == ET_DYN ? PROGRAM_BASE : 0;
+        result = segments_map(file, mm, &elf, base, out, &bias);
     }
     if (result != 0) {
         return result;
@@ -268,34 +269,46 @@ long program_load(struct file *file, struct mm *mm, struct program *out)
     return result != 0 || interpreter[0] == '\0' ? result : interpreter_load(interpreter, mm, out);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* As load_script of Linux: without a newline the interpreter's name must end in the line. */
 bool script_parse(char *line, char **interpreter, char **argument)
 {
+    char *name = line + 2;
+    while (is_blank(*name)) {
+        name++;
+    }
     char *end = strchr(line, '\n');
     if (end == NULL) {
-        return false;
+        const char *after = name;
+        while (*after != '\0' && !is_blank(*after)) {
+            after++;
+        }
+        end = line + strlen(line);
+        if (after == line + SCRIPT_LINE - 1) {
+            return false;
+        }
     }
-    while (end > line && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r')) {
+    bool empty = name == end && *end == '\n';
+    while (end > name && is_blank(end[-1])) {
         end--;
     }
     *end = '\0';
-    char *next = line + 2;
-    while (*next == ' ' || *next == '\t') {
+    char *next = name;
+    while (*next != '\0' && !is_blank(*next)) {
         next++;
     }
-    if (*next == '\0') {
-        return false;
-    }
-    *interpreter = next;
+    *interpreter = name;
     *argument = NULL;
-    while (*next != '\0' && *next != ' ' && *next != '\t') {
-        next++;
-    }
     if (*next != '\0') {
         *next++ = '\0';
-        while (*next == ' ' || *next == '\t') {
+        while (is_blank(*next)) {
             next++;
         }
         *argument = *next != '\0' ? next : NULL;
     }
-    return true;
+    return !empty;
 }

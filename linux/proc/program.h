@@ -30,10 +30,14 @@ struct program {
     struct program_authority authority;
     struct credentials credentials; /* that it runs with */
     bool secure;                    /* it has more authority than its caller */
+    bool is_unmappable;             /* its headers are well, its segments fit nowhere */
 };
 
-/* Map an ELF file, and its interpreter, into an empty mm. -ENOEXEC and the errors of mapping. */
+/* Map an ELF file, and its interpreter, into an empty mm. -ENOEXEC, -EIO and -ELIBBAD (the
+ * interpreter is none), and the errors of mapping. */
 long program_load(struct file *file, struct mm *mm, struct program *out);
 
-/* Split "#!interpreter [argument]"; cuts the line. */
+/* Split "#!interpreter [argument]" of at most SCRIPT_LINE bytes with its NUL; cuts the line. The
+ * interpreter may be empty when no newline follows. */
+#define SCRIPT_LINE 256
 bool script_parse(char *line, char **interpreter, char **argument);
