@@ -46,7 +46,13 @@ long futex_key_find(struct mm *mm, uint64_t address, bool private, struct futex_
     }
     mutex_lock(&mm->lock);
     struct vm_area *area = mm_area_from(mm, address);
-    if (area != NULL && area->start <= address && (area->flags & MAP_SHARED)) {
+    /* What cannot change is not waited for. */
+    bool anonymous = area != NULL && area->file == NULL && area->shared == NULL;
+    if (area == NULL || area->start > address || (anonymous && !(area->protection & PROT_WRITE))) {
+        mutex_unlock(&mm->lock);
+        return -EFAULT;
+    }
+    if (area->flags & MAP_SHARED) {
         uint64_t place = area->offset + (address - area->start);
         if (area->shared != NULL) {
             *key = (struct futex_key){area->shared, place};

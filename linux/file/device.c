@@ -37,18 +37,16 @@ static long write_discard(struct file *file, struct io *io, uint64_t *position)
 static long read_zeros(struct file *file, struct io *io, uint64_t *position)
 {
     (void)file, (void)position;
-    uint64_t moved = 0;
-    while (io->left_bytes > 0) {
-        uint64_t piece = MIN(io->left_bytes, ZERO_PIECE);
-        if (io_put_zeros(io, piece) != 0) {
-            return moved > 0 ? (long)moved : -EFAULT;
-        }
-        moved += piece;
+    uint64_t wanted = io->left_bytes;
+    long result = 0;
+    while (io->left_bytes > 0 && result == 0) {
+        result = io_put_zeros(io, MIN(io->left_bytes, ZERO_PIECE));
         if (task_signal_pending(task_current())) {
             break;
         }
     }
-    return (long)moved;
+    uint64_t moved = wanted - io->left_bytes;
+    return moved > 0 ? (long)moved : result;
 }
 
 static long write_full(struct file *file, struct io *io, uint64_t *position)
@@ -61,18 +59,18 @@ static long read_random(struct file *file, struct io *io, uint64_t *position)
 {
     (void)file, (void)position;
     uint8_t bytes[RANDOM_PIECE];
-    uint64_t moved = 0;
+    uint64_t wanted = io->left_bytes;
     long result = 0;
     while (io->left_bytes > 0 && result == 0) {
         uint64_t piece = MIN(io->left_bytes, sizeof(bytes));
         random_bytes(bytes, piece);
         result = io_put(io, bytes, piece);
-        moved += result == 0 ? piece : 0;
         if (task_signal_pending(task_current())) {
             break;
         }
     }
     memset(bytes, 0, sizeof(bytes));
+    uint64_t moved = wanted - io->left_bytes;
     return moved > 0 ? (long)moved : result;
 }
 

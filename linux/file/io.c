@@ -66,61 +66,83 @@ static void *kernel_pointer(uint64_t address)
     return (void *)(uintptr_t)address;
 }
 
-long io_put(struct io *io, const void *from, uint64_t length_bytes)
+enum io_way {
+    PUT,
+    PUT_ZEROS,
+    TAKE
+};
+
+/* Between a piece of the caller's memory and the personality's own: 0 or -EFAULT. */
+static inline long piece_move(const struct io *io, enum io_way way, uint64_t address,
+                              uint64_t own, uint64_t length_bytes)
 {
-    const uint8_t *source = from;
+    switch (way) {
+    case PUT:
+        return io->kernel ? user_copy(kernel_pointer(address), kernel_pointer(own), length_bytes)
+                          : copy_to_user(address, kernel_pointer(own), length_bytes);
+    case PUT_ZEROS:
+        if (io->kernel) {
+            memset(kernel_pointer(address), 0, length_bytes);
+            return 0;
+        }
+        return clear_user(address, length_bytes);
+    case TAKE:
+        if (io->kernel) {
+            memcpy(kernel_pointer(own), kernel_pointer(address), length_bytes);
+            return 0;
+        }
+        return copy_from_user(kernel_pointer(own), address, length_bytes);
+    }
+    return -EFAULT;
+}
+
+/* The piece cannot be moved as a whole: move the pages before the one that is missing. */
+static void pages_move(struct io *io, enum io_way way, uint64_t address, uint64_t own,
+                       uint64_t length_bytes)
+{
+    uint64_t done = 0;
+    while (done < length_bytes) {
+        uint64_t offset = MAX((address + done) % PAGE_SIZE, (own + done) % PAGE_SIZE);
+        uint64_t part = MIN(PAGE_SIZE - offset, length_bytes - done);
+        if (piece_move(io, way, address + done, own + done, part) != 0) {
+            break;
+        }
+        done += part;
+    }
+    io_advance(io, done);
+}
+
+static inline long io_move(struct io *io, enum io_way way, uint64_t own,
+                           uint64_t length_bytes)
+{
     while (length_bytes > 0) {
         uint64_t address;
         uint64_t piece = io_piece(io, length_bytes, &address);
-        long result = piece == 0   ? -EFAULT
-                      : io->kernel ? user_copy(kernel_pointer(address), source, piece)
-                                   : copy_to_user(address, source, piece);
-        if (result != 0) {
-            return result;
+        if (piece == 0) {
+            return -EFAULT;
+        }
+        if (piece_move(io, way, address, own, piece) != 0) {
+            pages_move(io, way, address, own, piece);
+            return -EFAULT;
         }
         io_advance(io, piece);
-        source += piece;
+        own += piece;
         length_bytes -= piece;
     }
     return 0;
+}
+
+long io_put(struct io *io, const void *from, uint64_t length_bytes)
+{
+    return io_move(io, PUT, (uint64_t)(uintptr_t)from, length_bytes);
 }
 
 long io_put_zeros(struct io *io, uint64_t length_bytes)
 {
-    while (length_bytes > 0) {
-        uint64_t address;
-        uint64_t piece = io_piece(io, length_bytes, &address);
-        if (piece == 0) {
-            return -EFAULT;
-        }
-        if (io->kernel) {
-            memset(kernel_pointer(address), 0, piece);
-        } else if (clear_user(address, piece) != 0) {
-            return -EFAULT;
-        }
-        io_advance(io, piece);
-        length_bytes -= piece;
-    }
-    return 0;
+    return io_move(io, PUT_ZEROS, 0, length_bytes);
 }
 
 long io_take(struct io *io, void *to, uint64_t length_bytes)
 {
-    uint8_t *target = to;
-    while (length_bytes > 0) {
-        uint64_t address;
-        uint64_t piece = io_piece(io, length_bytes, &address);
-        if (piece == 0) {
-            return -EFAULT;
-        }
-        if (io->kernel) {
-            memcpy(target, kernel_pointer(address), piece);
-        } else if (copy_from_user(target, address, piece) != 0) {
-            return -EFAULT;
-        }
-        io_advance(io, piece);
-        target += piece;
-        length_bytes -= piece;
-    }
-    return 0;
+    return io_move(io, TAKE, (uint64_t)(uintptr_t)to, length_bytes);
 }

@@ -33,7 +33,8 @@ void io_init_kernel(struct io *io, void *buffer, uint64_t length_bytes);
  * is cut off, as Linux does. -EFAULT, -EINVAL. */
 long io_init_vectors(struct io *io, struct io_vector *vector, uint64_t user_vector, uint32_t count);
 
-/* To the caller (read): 0 or -EFAULT; at most left_bytes. The source may be the image's pages. */
+/* To the caller (read): 0 or -EFAULT; at most left_bytes. The source may be the image's pages. What
+ * could be moved before memory that is not there has been, and left_bytes says so. */
 long io_put(struct io *io, const void *from, uint64_t length_bytes);
 long io_put_zeros(struct io *io, uint64_t length_bytes);
 /* From the caller (write). */

@@ -121,8 +121,9 @@ extern const uint32_t proc_system_entry_count;
 #define PROC_NET_ENTRIES 8
 extern const struct proc_entry proc_net_entries[PROC_NET_ENTRIES];
 
-/* The process of that number; false: there is none. */
-bool proc_find(int pid, struct proc_target *out);
+/* The process of that number, or the thread, which is found in /proc without being listed there;
+ * false: there is none. */
+bool proc_find(int number, struct proc_target *out);
 /* Parts of a process, with references; NULL: it has none, it is gone or a zombie. */
 struct mm *proc_mm(const struct proc_target *target);
 struct file_table *proc_files(const struct proc_target *target);

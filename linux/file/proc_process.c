@@ -165,12 +165,14 @@ bool proc_alive(const struct proc_target *target)
     return group != NULL;
 }
 
-bool proc_find(int pid, struct proc_target *out)
+bool proc_find(int number, struct proc_target *out)
 {
     mutex_lock(&tasks_lock);
-    const struct thread_group *group = group_find(pid);
+    const struct thread_group *group = group_find(number);
+    const struct task *task = group == NULL ? task_find(number) : NULL;
+    group = task != NULL ? task->group : group;
     if (group != NULL) {
-        *out = (struct proc_target){pid, pid, -1, group->executions, group->start_ns};
+        *out = (struct proc_target){group->pid, number, -1, group->executions, group->start_ns};
     }
     mutex_unlock(&tasks_lock);
     return group != NULL;

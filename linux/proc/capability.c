@@ -203,18 +203,18 @@ struct user_sets { /* of 32 capabilities; later versions have two */
  */
 static long header_read(uint64_t user_header, struct user_header *header)
 {
-    if (copy_from_user(header, user_header, sizeof(*header)) != 0) {
+    if (copy_from_user(&header->version, user_header, sizeof(header->version)) != 0) {
         return -EFAULT;
     }
-    switch (header->version) {
-    case VERSION_1:
-        return 1;
-    case VERSION_2:
-    case VERSION_3:
-        return 2;
-    default:
+    bool two = header->version == VERSION_2 || header->version == VERSION_3;
+    if (!two && header->version != VERSION_1) {
         return put_user_u32(user_header, VERSION_3) != 0 ? -EFAULT : -EINVAL;
     }
+    uint64_t user_pid = user_header + offsetof(struct user_header, pid);
+    if (copy_from_user(&header->pid, user_pid, sizeof(header->pid)) != 0) {
+        return -EFAULT;
+    }
+    return two ? 2 : 1;
 }
 
 long linux_capget(uint64_t user_header, uint64_t user_sets, uint64_t c, uint64_t d, uint64_t e,

@@ -14,6 +14,7 @@
 #include "linux/core/user.h"
 #include "linux/event/process_timers.h"
 #include "linux/event/wait.h"
+#include "linux/file/io.h"
 #include "linux/mm/mm.h"
 
 #define NS_PER_SECOND 1000000000ull
@@ -343,21 +344,21 @@ long linux_getrandom(uint64_t user_buffer, uint64_t length, uint64_t flags, uint
 {
     (void)d, (void)e, (void)f;
     uint8_t piece[256];
-    uint64_t done = 0;
+    struct io io;
     if (flags > 7 || (flags & 6) == 6) {
         return -EINVAL;
     }
     length = MIN(length, 33554431);
-    while (done < length) {
-        uint64_t part = MIN(length - done, sizeof(piece));
+    io_init_user(&io, user_buffer, length);
+    long result = 0;
+    while (io.left_bytes > 0 && result == 0) {
+        uint64_t part = MIN(io.left_bytes, sizeof(piece));
         random_bytes(piece, part);
-        if (copy_to_user(user_buffer + done, piece, part) != 0) {
-            return done > 0 ? (long)done : -EFAULT;
-        }
-        done += part;
-        if (task_signal_pending(task_current()) && done >= sizeof(piece)) {
+        result = io_put(&io, piece, part);
+        if (task_signal_pending(task_current())) {
             break;
         }
     }
-    return (long)done;
+    uint64_t done = length - io.left_bytes;
+    return done > 0 ? (long)done : result;
 }

@@ -492,21 +492,23 @@ static void test_exhaustion(void)
     inode_put(root);
 }
 
-/* Bytes that are not there end a write early; what lies beyond the size stays zero. */
+/* Pages that are not there end a write early; what lies beyond the size stays zero. */
 static void test_bad_addresses(void)
 {
     struct inode *root = empty_tree(0);
     CHECK(make(root, "file", S_IFREG | 0600) == 0);
     struct inode *inode = get(root, "file");
     struct file *file = open_file(inode, O_RDWR);
-    char buffer[10000];
+    static _Alignas(4096) char buffer[3 * 4096];
     memset(buffer, 'b', sizeof(buffer));
-    simulated_user_end = (uint64_t)(uintptr_t)(buffer + 5000);
-    CHECK(write_at(file, 0, buffer, sizeof(buffer)) == -EFAULT && inode->size_bytes == 0);
-    CHECK(write_at(file, 0, buffer + 4000, 2000) == -EFAULT);
+    simulated_user_end = (uint64_t)(uintptr_t)(buffer + 4096);
+    CHECK(write_at(file, 0, buffer + 4096, 2000) == -EFAULT && inode->size_bytes == 0);
+    CHECK(write_at(file, 0, buffer + 4000, 2000) == 96 && inode->size_bytes == 96);
+    CHECK(write_at(file, 0, buffer, sizeof(buffer)) == 4096 && inode->size_bytes == 4096);
     simulated_user_end = UINT64_MAX;
     CHECK(resize(inode, 10000) == 0);
-    check_range(file, 0, 10000, 0);
+    check_range(file, 0, 4096, 'b');
+    check_range(file, 4096, 10000 - 4096, 0);
     close_file(file);
     inode_put(inode);
     inode_put(root);
