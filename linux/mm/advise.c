@@ -10,18 +10,19 @@
 #define MADV_WILLNEED   3
 #define MADV_DONTNEED   4
 #define MADV_FREE       8
+#define MADV_DONTFORK   10
 #define MADV_DOFORK     11
 #define MADV_MERGEABLE  12
 #define MADV_DODUMP     17
+#define MADV_WIPEONFORK 18
 #define MADV_KEEPONFORK 19
 #define MADV_PAGEOUT    21
 
 /* What promises something that we do not keep is refused; hints may be taken without doing. */
 static bool advice_known(uint64_t advice)
 {
-    return advice <= MADV_DONTNEED || advice == MADV_FREE || advice == MADV_DOFORK ||
-           (advice >= MADV_MERGEABLE && advice <= MADV_DODUMP) ||
-           (advice >= MADV_KEEPONFORK && advice <= MADV_PAGEOUT);
+    return advice <= MADV_DONTNEED || advice == MADV_FREE ||
+           (advice >= MADV_DONTFORK && advice <= MADV_PAGEOUT);
 }
 
 static void discard_locked(struct mm *mm, uint64_t from, uint64_t to)
@@ -34,6 +35,35 @@ static void discard_locked(struct mm *mm, uint64_t from, uint64_t to)
             (void)kernel_memory_discard(mm->memory, start, end - start);
         }
     }
+}
+
+static bool is_fork_advice(uint64_t advice)
+{
+    return advice == MADV_DONTFORK || advice == MADV_DOFORK || advice == MADV_WIPEONFORK ||
+           advice == MADV_KEEPONFORK;
+}
+
+/* Only what is the process's alone can be wiped in another. */
+static bool may_be_wiped(const struct vm_area *area)
+{
+    return area->file == NULL && area->special == 0 && !(area->flags & MAP_SHARED);
+}
+
+static long fork_advice_mark(struct mm *mm, uint64_t start, uint64_t end, uint64_t advice)
+{
+    uint32_t flag =
+        advice == MADV_DONTFORK || advice == MADV_DOFORK ? AREA_FORK_OMITS : AREA_FORK_WIPES;
+    bool set = advice == MADV_DONTFORK || advice == MADV_WIPEONFORK;
+    long result = range_cut(mm, start, end);
+    mm->has_fork_advice |= set;
+    for (struct vm_area *area = mm_area_from(mm, start);
+         result == 0 && area != NULL && area->start < end; area = mm_area_next(area)) {
+        if (advice == MADV_WIPEONFORK && !may_be_wiped(area)) {
+            return -EINVAL;
+        }
+        area->flags = set ? area->flags | flag : area->flags & ~flag;
+    }
+    return result;
 }
 
 /* Does all it can, and then tells of holes. */
@@ -54,13 +84,16 @@ long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t 
     if (!user_range(address, length)) {
         return -ENOMEM;
     }
+    long result = 0;
     mutex_lock(&mm->lock);
     if (advice == MADV_DONTNEED || advice == MADV_FREE) {
         discard_locked(mm, address, address + length);
+    } else if (is_fork_advice(advice)) {
+        result = fork_advice_mark(mm, address, address + length, advice);
     }
     bool hole = has_hole(mm, address, address + length);
     mutex_unlock(&mm->lock);
-    return hole ? -ENOMEM : 0;
+    return result != 0 ? result : hole ? -ENOMEM : 0;
 }
 
 #define MS_ASYNC      1u

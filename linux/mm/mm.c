@@ -194,6 +194,23 @@ static bool areas_copy(struct mm *to, const struct mm *from)
     return true;
 }
 
+/* What the child of a fork does not get, or gets as zeros. */
+static bool fork_advice_apply(struct mm *copy)
+{
+    struct vm_area *next;
+    for (struct vm_area *area = mm_area_from(copy, 0); area != NULL; area = next) {
+        uint64_t length = area->end - area->start;
+        next = mm_area_next(area);
+        if (area->flags & AREA_FORK_WIPES) {
+            (void)kernel_memory_discard(copy->memory, area->start, length);
+        }
+        if ((area->flags & AREA_FORK_OMITS) && unmap_locked(copy, area->start, length) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct mm *mm_copy(struct mm *mm)
 {
     struct mm *copy = mm_shell();
@@ -218,7 +235,11 @@ struct mm *mm_copy(struct mm *mm)
     copy->pages_mapped = mm->pages_mapped;
     copy->barriers = __atomic_load_n(&mm->barriers, __ATOMIC_RELAXED);
     copy->undumpable = mm->undumpable;
+    copy->has_fork_advice = mm->has_fork_advice;
     mutex_unlock(&mm->lock);
+    if (good && copy->has_fork_advice) {
+        good = fork_advice_apply(copy);
+    }
     if (!good) {
         areas_free(copy);
         mm_shell_free(copy);

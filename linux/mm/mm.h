@@ -29,6 +29,9 @@ struct thread_frame;
 #define MAP_LOCKED          0x2000
 #define MAP_STACK           0x20000
 #define MAP_FIXED_NOREPLACE 0x100000
+/* Ours, of areas only: what madvise(2) says of fork. */
+#define AREA_FORK_OMITS 0x40000000
+#define AREA_FORK_WIPES 0x80000000u
 
 struct vm_area {
     struct tree_node node;
@@ -36,7 +39,7 @@ struct vm_area {
     uint64_t end;
     uint64_t covered; /* up to there the kernel has a region: less than end where the file ended */
     uint32_t protection;
-    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_LOCKED */
+    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_LOCKED, AREA_FORK_* */
     struct file *file; /* or NULL */
     uint64_t offset;   /* of start in the file */
     uint32_t special;  /* slot of a memory that the personality shows (vDSO, time page); 0: none */
@@ -58,8 +61,9 @@ struct mm {
     uint64_t environment_start, environment_end;
     uint64_t auxv_start, auxv_end; /* what the kernel told the program, on its stack */
     uint64_t pages_mapped;
-    uint32_t barriers; /* what membarrier(2) is registered for; atomic */
-    bool undumpable;   /* PR_SET_DUMPABLE; who may look, task_may_access of capability.h says */
+    uint32_t barriers;    /* what membarrier(2) is registered for; atomic */
+    bool has_fork_advice; /* some area had AREA_FORK_*; under the lock */
+    bool undumpable;      /* PR_SET_DUMPABLE; who may look, task_may_access of capability.h says */
 };
 
 /* A fresh, empty one with one reference; NULL: no memory. */
