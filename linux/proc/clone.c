@@ -9,6 +9,7 @@
 #include "linux/file/descriptor.h"
 #include "linux/file/path.h"
 #include "linux/mm/mm.h"
+#include "linux/proc/capability.h"
 #include "linux/proc/exit.h"
 #include "linux/proc/limit.h"
 #include "linux/proc/pidfd.h"
@@ -90,8 +91,7 @@ static long parts_copy(struct task *child, const struct task *task, uint64_t fla
 
 static void group_inherit(struct thread_group *group, const struct thread_group *from)
 {
-    group->process_group = from->process_group;
-    group->session = from->session;
+    table_place_group(group, from->process_group, from->session);
     group->terminal = from->terminal;
     group->console = from->console;
     console_get(group->console);
@@ -221,6 +221,7 @@ static void group_enter(const struct birth *birth, const struct task *task,
     group_inherit(group, task->group);
     memcpy(group->name, task->name, sizeof(group->name));
     group->parent = parent;
+    group->parent_tid = request->flags & CLONE_PARENT ? task->group->parent_tid : task->tid;
     if (parent != NULL) {
         group->next_sibling = parent->children;
         parent->children = group;
@@ -229,6 +230,16 @@ static void group_enter(const struct birth *birth, const struct task *task,
         process_handle_attach(birth->handle, group);
     }
     table_enter_group(group);
+}
+
+/* Has the user as many tasks as RLIMIT_NPROC lets it have? Under tasks_lock. A limit above all
+ * numbers is none, and costs nothing. */
+static bool is_over_limit(const struct task *task)
+{
+    uint64_t limit = task->group->limits[RLIMIT_NPROC].soft;
+    uint32_t uid = task->credentials->uid;
+    return limit < PID_MAX && uid != 0 && !task_capable(CAP_SYS_RESOURCE) &&
+           !task_capable(CAP_SYS_ADMIN) && table_count_user(uid) >= limit;
 }
 
 /* Into the tree: a thread of our group, or a new group that is our child. */
@@ -241,8 +252,9 @@ static long tree_enter(const struct birth *birth, struct task *task,
     child->personality = task->personality;
     scheduling_inherit(&child->scheduling, &task->scheduling);
     /* Who sweeps with SIGKILL, under the lock, meets every child or its parent before it forks. */
-    long result =
-        task->group->exiting || signal_kill_pending(task) ? -ERESTARTSYS : table_enter(child);
+    long result = task->group->exiting || signal_kill_pending(task) ? -ERESTARTSYS
+                  : is_over_limit(task)                             ? -EAGAIN
+                                                                    : table_enter(child);
     if (result != 0) {
         mutex_unlock(&tasks_lock);
         return result;

@@ -128,6 +128,26 @@ void group_tell_end(struct thread_group *group)
     }
 }
 
+static void death_tell(struct thread_group *child, const struct thread_group *parent, uint32_t uid)
+{
+    if (child->parent_death_signal != 0) {
+        const struct signal_info info = {
+            .number = child->parent_death_signal, .pid = parent->pid, .uid = uid};
+        signal_send_group(child, &info);
+    }
+}
+
+/* The children that a thread made go to another one of its group. */
+static void children_hand_on(struct thread_group *group, const struct task *task)
+{
+    for (struct thread_group *child = group->children; child != NULL; child = child->next_sibling) {
+        if (child->parent_tid == task->tid) {
+            child->parent_tid = group->tasks->tid;
+            death_tell(child, group, task->credentials->uid);
+        }
+    }
+}
+
 /* Children of a dead process go to who adopts them; without one they are nobody's. */
 static void children_give_away(struct thread_group *group)
 {
@@ -137,12 +157,9 @@ static void children_give_away(struct thread_group *group)
         group->children = child->next_sibling;
         child->parent = heir;
         child->next_sibling = NULL;
-        if (child->parent_death_signal != 0) {
-            const struct signal_info info = {
-                .number = child->parent_death_signal, .pid = group->pid, .uid = group->last_uid};
-            signal_send_group(child, &info);
-        }
+        death_tell(child, group, group->last_uid);
         if (heir != NULL) {
+            child->parent_tid = heir->tasks != NULL ? heir->tasks->tid : 0;
             child->next_sibling = heir->children;
             heir->children = child;
             child->exit_signal = SIGCHLD;
@@ -244,6 +261,7 @@ void task_exit(struct task *task, int status)
         console_get(console);
         group_end(group);
     } else {
+        children_hand_on(group, task);
         signal_retarget(group);
         wait_queue_wake(&group->child_wait, WAIT_CHANGE);
     }

@@ -371,7 +371,7 @@ long linux_setpgid(uint64_t pid, uint64_t process_group, uint64_t c, uint64_t d,
     }
     long result = process_group_check(task_current()->group, group, wanted);
     if (result == 0) {
-        group->process_group = wanted;
+        table_place_group(group, wanted, group->session);
     }
     mutex_unlock(&tasks_lock);
     return result;
@@ -393,8 +393,7 @@ long linux_setsid(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, ui
     mutex_lock(&tasks_lock);
     task_for_each_group(leader_search_visit, &search);
     if (!search.found) {
-        group->session = group->pid;
-        group->process_group = group->pid;
+        table_place_group(group, group->pid, group->pid);
         group->terminal = NULL; /* the session that it leaves keeps its reference */
     }
     mutex_unlock(&tasks_lock);

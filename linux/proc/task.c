@@ -18,10 +18,12 @@
 
 struct mutex tasks_lock;
 
-/* By number; a group stays as a zombie when its task of that number is gone. */
+/* By number; a group stays as a zombie when its task of that number is gone. `uses` counts the
+ * groups whose process group or session has the number: it names nobody else meanwhile. */
 static struct {
     struct task *task;
     struct thread_group *group;
+    uint32_t uses;
 } table[PID_MAX] LARGE_TABLE;
 static int last_tid;
 static uint32_t tasks_alive;
@@ -63,7 +65,8 @@ int table_enter(struct task *task)
 {
     for (int tries = 0; tries < PID_MAX; tries++) {
         last_tid = last_tid + 1 >= PID_MAX ? (tries > 0 ? 300 : 1) : last_tid + 1;
-        if (table[last_tid].task == NULL && table[last_tid].group == NULL) {
+        if (table[last_tid].task == NULL && table[last_tid].group == NULL &&
+            table[last_tid].uses == 0) {
             table[last_tid].task = task;
             task->tid = last_tid;
             highest = MAX(highest, last_tid);
@@ -80,9 +83,19 @@ void table_leave(struct task *task)
     tasks_alive--;
 }
 
+void children_take(struct thread_group *group, int from_tid, int to_tid)
+{
+    for (struct thread_group *child = group->children; child != NULL; child = child->next_sibling) {
+        if (child->parent_tid == from_tid) {
+            child->parent_tid = to_tid;
+        }
+    }
+}
+
 void table_take_tid(struct task *task, int tid)
 {
     table[tid].task = task;
+    children_take(task->group, task->tid, tid);
     task->tid = tid;
     tasks_alive++;
 }
@@ -95,6 +108,27 @@ void table_enter_group(struct thread_group *group)
 void table_leave_group(struct thread_group *group)
 {
     table[group->pid].group = NULL;
+    table_place_group(group, 0, 0);
+}
+
+void table_place_group(struct thread_group *group, int process_group, int session)
+{
+    table[process_group].uses++;
+    table[session].uses++;
+    table[group->process_group].uses--;
+    table[group->session].uses--;
+    group->process_group = process_group;
+    group->session = session;
+}
+
+uint32_t table_count_user(uint32_t uid)
+{
+    uint32_t count = 0;
+    for (int tid = 1; tid <= table_highest(); tid++) {
+        const struct task *task = table[tid].task;
+        count += task != NULL && task->credentials != NULL && task->credentials->uid == uid;
+    }
+    return count;
 }
 
 /* --- credentials ----------------------------------------------------------------------------- */
@@ -211,9 +245,8 @@ static long first_enter(struct task *task, struct thread_group *group)
     long result = table_enter(task);
     if (result == 0) {
         group->pid = task->tid;
-        group->process_group = task->tid;
-        group->session = task->tid;
         table_enter_group(group);
+        table_place_group(group, task->tid, task->tid);
     }
     mutex_unlock(&tasks_lock);
     return result;

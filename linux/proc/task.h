@@ -143,7 +143,8 @@ struct thread_group {
     bool out_of_memory;
     bool is_subreaper;            /* orphans below it become its children */
     int oom_adjust;               /* /proc/PID/oom_score_adj; as data */
-    int parent_death_signal;      /* what it gets when its parent ends; 0: nothing */
+    int parent_tid;               /* the thread of the parent that made it, or was given it */
+    int parent_death_signal;      /* what it gets when that thread ends; 0: nothing */
     struct signal_queue pending;  /* for any task of the group */
     struct wait_queue child_wait; /* something about a child changed */
     struct wait_queue stop_wait;  /* stopped tasks sleep here */

@@ -110,25 +110,37 @@ static void signals_many(uint64_t limit)
     sigprocmask(SIG_UNBLOCK, &all, NULL);
 }
 
-/* Numbers of processes come round. */
+/* Numbers of processes come round, but for one that still names a session without its leader. */
 static void numbers_again(uint64_t count)
 {
+    pid_t leader = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (leader == 0) {
+        setsid();
+        if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0) {
+            pause();
+        }
+        _exit(0);
+    }
+    waitpid(leader, NULL, 0);
     for (uint64_t i = 0; i < count; i++) {
         pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
         if (pid == 0) {
             _exit(3);
         }
         int status;
-        if (pid <= 1 || waitpid(pid, &status, 0) != pid || status != 3 << 8) {
+        if (pid <= 1 || pid == leader || waitpid(pid, &status, 0) != pid || status != 3 << 8) {
             _exit(99);
         }
+    }
+    if (kill(-leader, SIGKILL) != 0) {
+        _exit(98);
     }
 }
 
 int main(void)
 {
     attack("signals_many", signals_many, 20000, 5000);
-    attack_that_ends("numbers_again", numbers_again, 34000, 60000);
+    attack_that_ends("numbers_again", numbers_again, 34000, 180000);
     attack_that_ends("threads_many", threads_many, 3000, 60000);
     attack("threads_many", threads_many, 4000, 100);
     attack("processes_many", processes_many, 400, 30000);
