@@ -1,6 +1,7 @@
 /* Tables of System V objects: numbers, keys and permissions. */
 #include "linux/ipc/ipc.h"
 
+#include "lib/oak/clock.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/file/path.h"
@@ -41,6 +42,52 @@ long ipc_find_index(const struct ipc_table *table, int32_t index, struct ipc_obj
     }
     *out = table->place[index];
     return 0;
+}
+
+long ipc_begin(struct ipc_table *table, int32_t id, uint32_t wanted, struct ipc_object **out)
+{
+    mutex_lock(&table->lock);
+    long result = ipc_find(table, id, out);
+    if (result == 0) {
+        result = ipc_permission(*out, wanted);
+    }
+    if (result != 0) {
+        mutex_unlock(&table->lock);
+    }
+    return result;
+}
+
+long ipc_begin_control(struct ipc_table *table, int32_t id, struct ipc_object **out)
+{
+    mutex_lock(&table->lock);
+    long result = ipc_find(table, id, out);
+    if (result == 0) {
+        result = ipc_control_permission(*out);
+    }
+    if (result != 0) {
+        mutex_unlock(&table->lock);
+    }
+    return result;
+}
+
+long ipc_begin_look(struct ipc_table *table, int32_t number, enum ipc_look look,
+                    struct ipc_object **out)
+{
+    mutex_lock(&table->lock);
+    long result =
+        look == IPC_LOOK_NUMBER ? ipc_find(table, number, out) : ipc_find_index(table, number, out);
+    if (result == 0 && look != IPC_LOOK_INDEX_ANY) {
+        result = ipc_permission(*out, IPC_READ);
+    }
+    if (result != 0) {
+        mutex_unlock(&table->lock);
+    }
+    return result;
+}
+
+int64_t ipc_now_s(void)
+{
+    return (int64_t)(clock_wall_ns() / 1000000000ull);
 }
 
 long ipc_enter(struct ipc_table *table, struct ipc_object *object, int32_t key, uint32_t mode)

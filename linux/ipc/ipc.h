@@ -63,6 +63,24 @@ struct ipc_user_permission {
 };
 _Static_assert(sizeof(struct ipc_user_permission) == 48, "struct ipc64_perm");
 
+/*
+ * Lock the table and find an object; the table stays locked if that succeeds, and only then: the
+ * caller unlocks it.
+ */
+
+/* By number, for so much use (0: any). The errors of ipc_find and ipc_permission. */
+long ipc_begin(struct ipc_table *table, int32_t id, uint32_t wanted, struct ipc_object **out);
+/* By number, to change or remove it. The errors of ipc_find and ipc_control_permission. */
+long ipc_begin_control(struct ipc_table *table, int32_t id, struct ipc_object **out);
+/* To tell of it: as IPC_STAT, SHM_STAT and SHM_STAT_ANY ask, and their like. */
+enum ipc_look {
+    IPC_LOOK_NUMBER,
+    IPC_LOOK_INDEX,
+    IPC_LOOK_INDEX_ANY, /* whoever asks */
+};
+long ipc_begin_look(struct ipc_table *table, int32_t number, enum ipc_look look,
+                    struct ipc_object **out);
+
 /* Under the lock, all of these. */
 
 /* The object of that key; NULL: none. */
@@ -89,6 +107,9 @@ void ipc_permission_set(struct ipc_object *object, const struct ipc_user_permiss
 uint32_t ipc_octal(uint32_t mode);
 /* The highest index in use, as the INFO commands return it. */
 long ipc_highest(const struct ipc_table *table);
+
+/* The time, as the objects show it. */
+int64_t ipc_now_s(void);
 
 /* sem.c: a process is about to end: what it asked to be undone is undone. */
 void semaphores_undo(struct thread_group *group);

@@ -5,7 +5,6 @@
  * copied from its sender before it is queued, and to its receiver after it was taken out: never
  * under the lock. Who waits holds a reference to the queue and tries again whenever it changed.
  */
-#include "lib/base/string.h"
 #include "lib/oak/clock.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
@@ -79,11 +78,6 @@ static void queue_free(struct ipc_object *object)
 
 static struct ipc_table queues = {.free = queue_free};
 
-static int64_t now_s(void)
-{
-    return (int64_t)(clock_wall_ns() / NS_PER_S);
-}
-
 /* Under the lock. */
 static void queue_changed(struct queue *queue)
 {
@@ -102,7 +96,7 @@ static long queue_make(int32_t key, uint32_t flags)
     }
     queue->last = &queue->first;
     queue->limit_bytes = QUEUE_MAX;
-    queue->change_s = now_s();
+    queue->change_s = ipc_now_s();
     wait_queue_init(&queue->wait);
     long result = ipc_enter(&queues, &queue->object, key, flags);
     if (result < 0) {
@@ -191,7 +185,7 @@ static long send_attempt(struct transfer *transfer)
     queue->count++;
     total_bytes += cost_of(message);
     total_messages++;
-    queue->sent_s = now_s();
+    queue->sent_s = ipc_now_s();
     queue->sender_pid = task_current()->group->pid;
     transfer->message = NULL;
     queue_changed(queue);
@@ -219,16 +213,12 @@ long linux_msgsnd(uint64_t id, uint64_t user_message, uint64_t length_bytes, uin
     long result = copy_from_user(message->bytes, user_message + sizeof(type), length_bytes);
     if (result == 0) {
         struct ipc_object *object;
-        mutex_lock(&queues.lock);
-        result = ipc_find(&queues, (int32_t)id, &object);
-        if (result == 0) {
-            result = ipc_permission(object, IPC_WRITE);
-        }
+        result = ipc_begin(&queues, (int32_t)id, IPC_WRITE, &object);
         if (result == 0) {
             transfer.queue = queue_of(object);
             result = transfer_run(&transfer, send_attempt);
+            mutex_unlock(&queues.lock);
         }
-        mutex_unlock(&queues.lock);
     }
     heap_free(transfer.message);
     return result;
@@ -284,7 +274,7 @@ static long receive_attempt(struct transfer *transfer)
     queue->count--;
     total_bytes -= cost_of(message);
     total_messages--;
-    queue->received_s = now_s();
+    queue->received_s = ipc_now_s();
     queue->receiver_pid = task_current()->group->pid;
     transfer->message = message;
     queue_changed(queue);
@@ -304,15 +294,12 @@ long linux_msgrcv(uint64_t id, uint64_t user_message, uint64_t capacity_bytes, u
     struct transfer transfer = {
         .capacity_bytes = capacity_bytes, .type = (int64_t)type, .flags = (uint32_t)flags};
     struct ipc_object *object;
-    mutex_lock(&queues.lock);
-    long result = ipc_find(&queues, (int32_t)id, &object);
-    if (result == 0) {
-        result = ipc_permission(object, IPC_READ);
+    long result = ipc_begin(&queues, (int32_t)id, IPC_READ, &object);
+    if (result != 0) {
+        return result;
     }
-    if (result == 0) {
-        transfer.queue = queue_of(object);
-        result = transfer_run(&transfer, receive_attempt);
-    }
+    transfer.queue = queue_of(object);
+    result = transfer_run(&transfer, receive_attempt);
     mutex_unlock(&queues.lock);
     if (result != 0) {
         return result;
@@ -356,44 +343,36 @@ static void queue_fill(const struct queue *queue, struct user_queue *out)
     ipc_permission_fill(&queue->object, &out->permission);
 }
 
-static long queue_stat(int32_t number, bool by_index, bool any, uint64_t user_out)
+static long queue_stat(int32_t number, enum ipc_look look, uint64_t user_out)
 {
     struct user_queue out;
     struct ipc_object *object;
-    mutex_lock(&queues.lock);
-    long result =
-        by_index ? ipc_find_index(&queues, number, &object) : ipc_find(&queues, number, &object);
-    if (result == 0 && !any) {
-        result = ipc_permission(object, IPC_READ);
+    long result = ipc_begin_look(&queues, number, look, &object);
+    if (result != 0) {
+        return result;
     }
-    int32_t id = 0;
-    if (result == 0) {
-        queue_fill(queue_of(object), &out);
-        id = object->id;
-    }
+    queue_fill(queue_of(object), &out);
+    int32_t id = object->id;
     mutex_unlock(&queues.lock);
-    if (result == 0 && copy_to_user(user_out, &out, sizeof(out)) != 0) {
-        result = -EFAULT;
+    if (copy_to_user(user_out, &out, sizeof(out)) != 0) {
+        return -EFAULT;
     }
-    return result == 0 && by_index ? id : result;
+    return look == IPC_LOOK_NUMBER ? 0 : id;
 }
 
 static long queue_remove(int32_t id)
 {
     struct ipc_object *object;
-    mutex_lock(&queues.lock);
-    long result = ipc_find(&queues, id, &object);
-    if (result == 0) {
-        result = ipc_control_permission(object);
+    long result = ipc_begin_control(&queues, id, &object);
+    if (result != 0) {
+        return result;
     }
-    if (result == 0) {
-        object->references++;
-        ipc_remove(&queues, object);
-        queue_changed(queue_of(object));
-        ipc_put(&queues, object);
-    }
+    object->references++;
+    ipc_remove(&queues, object);
+    queue_changed(queue_of(object));
+    ipc_put(&queues, object);
     mutex_unlock(&queues.lock);
-    return result;
+    return 0;
 }
 
 static long queue_set(int32_t id, uint64_t user_in)
@@ -403,19 +382,17 @@ static long queue_set(int32_t id, uint64_t user_in)
     if (copy_from_user(&in, user_in, sizeof(in)) != 0) {
         return -EFAULT;
     }
-    mutex_lock(&queues.lock);
-    long result = ipc_find(&queues, id, &object);
-    if (result == 0) {
-        result = ipc_control_permission(object);
+    long result = ipc_begin_control(&queues, id, &object);
+    if (result != 0) {
+        return result;
     }
-    if (result == 0 && in.limit_bytes > QUEUE_MAX && !task_capable(CAP_SYS_RESOURCE)) {
+    if (in.limit_bytes > QUEUE_MAX && !task_capable(CAP_SYS_RESOURCE)) {
         result = -EPERM;
-    }
-    if (result == 0) {
+    } else {
         struct queue *queue = queue_of(object);
         ipc_permission_set(object, &in.permission);
         queue->limit_bytes = in.limit_bytes;
-        queue->change_s = now_s();
+        queue->change_s = ipc_now_s();
         queue_changed(queue);
     }
     mutex_unlock(&queues.lock);
@@ -458,11 +435,11 @@ long linux_msgctl(uint64_t id, uint64_t command, uint64_t user_buffer, uint64_t 
     case IPC_SET:
         return queue_set((int32_t)id, user_buffer);
     case IPC_STAT:
-        return queue_stat((int32_t)id, false, false, user_buffer);
+        return queue_stat((int32_t)id, IPC_LOOK_NUMBER, user_buffer);
     case MSG_STAT:
-        return queue_stat((int32_t)id, true, false, user_buffer);
+        return queue_stat((int32_t)id, IPC_LOOK_INDEX, user_buffer);
     case MSG_STAT_ANY:
-        return queue_stat((int32_t)id, true, true, user_buffer);
+        return queue_stat((int32_t)id, IPC_LOOK_INDEX_ANY, user_buffer);
     case IPC_INFO:
     case MSG_INFO:
         return info_put((uint32_t)command, user_buffer);

@@ -69,11 +69,6 @@ static struct segment *segment_of(struct ipc_object *object)
     return CONTAINER_OF(object, struct segment, object);
 }
 
-static int64_t now_s(void)
-{
-    return (int64_t)(clock_wall_ns() / NS_PER_S);
-}
-
 /* --- files ------------------------------------------------------------------------------------ */
 
 /* The last mapping or the table's share of one of the two files is gone. */
@@ -152,7 +147,7 @@ static long segment_make(int32_t key, uint64_t size_bytes, uint32_t flags)
     }
     segment->size_bytes = size_bytes;
     segment->creator_pid = task_current()->group->pid;
-    segment->change_s = now_s();
+    segment->change_s = ipc_now_s();
     segment->object.key = key;
     segment->object.mode = flags & 0777;
     segment->object.references = 1; /* ours, until the table has it */
@@ -206,19 +201,15 @@ static long attach_file(int32_t id, uint32_t flags, struct file **out, uint64_t 
     bool reads = flags & SHM_RDONLY;
     uint32_t wanted = IPC_READ | (reads ? 0 : IPC_WRITE) | (flags & SHM_EXEC ? 1u : 0);
     struct ipc_object *object;
-    mutex_lock(&segments.lock);
-    long result = ipc_find(&segments, id, &object);
-    if (result == 0) {
-        result = ipc_permission(object, wanted);
+    long result = ipc_begin(&segments, id, wanted, &object);
+    if (result != 0) {
+        return result;
     }
-    if (result == 0) {
-        struct segment *segment = segment_of(object);
-        *out = file_try_get(segment->file[reads ? READS : STORES]);
-        *size_bytes = segment->size_bytes;
-        result = *out == NULL ? -EIDRM : 0;
-    }
+    struct segment *segment = segment_of(object);
+    *out = file_try_get(segment->file[reads ? READS : STORES]);
+    *size_bytes = segment->size_bytes;
     mutex_unlock(&segments.lock);
-    return result;
+    return *out == NULL ? -EIDRM : 0;
 }
 
 static void attached(struct segment *segment, bool detached)
@@ -226,9 +217,9 @@ static void attached(struct segment *segment, bool detached)
     mutex_lock(&segments.lock);
     segment->last_pid = task_current()->group->pid;
     if (detached) {
-        segment->detach_s = now_s();
+        segment->detach_s = ipc_now_s();
     } else {
-        segment->attach_s = now_s();
+        segment->attach_s = ipc_now_s();
     }
     mutex_unlock(&segments.lock);
 }
@@ -370,45 +361,38 @@ static uint64_t attached_count(struct segment *segment)
     return count;
 }
 
-static long segment_stat(int32_t number, bool by_index, bool any, uint64_t user_out)
+static long segment_stat(int32_t number, enum ipc_look look, uint64_t user_out)
 {
     struct user_segment out;
     struct ipc_object *object;
-    mutex_lock(&segments.lock);
-    long result = by_index ? ipc_find_index(&segments, number, &object)
-                           : ipc_find(&segments, number, &object);
-    if (result == 0 && !any) {
-        result = ipc_permission(object, IPC_READ);
-    }
-    int32_t id = 0;
-    if (result == 0) {
-        segment_fill(segment_of(object), &out);
-        id = object->id;
-        object->references++;
-    }
-    mutex_unlock(&segments.lock);
+    long result = ipc_begin_look(&segments, number, look, &object);
     if (result != 0) {
         return result;
     }
+    segment_fill(segment_of(object), &out);
+    int32_t id = object->id;
+    object->references++;
+    mutex_unlock(&segments.lock);
     out.attached = attached_count(segment_of(object));
     mutex_lock(&segments.lock);
     ipc_put(&segments, object);
     mutex_unlock(&segments.lock);
-    result = copy_to_user(user_out, &out, sizeof(out));
-    return result != 0 ? result : by_index ? id : 0;
+    if (copy_to_user(user_out, &out, sizeof(out)) != 0) {
+        return -EFAULT;
+    }
+    return look == IPC_LOOK_NUMBER ? 0 : id;
 }
 
 static long segment_remove(int32_t id)
 {
     struct ipc_object *object;
     struct file *put[FILES] = {NULL, NULL};
-    mutex_lock(&segments.lock);
-    long result = ipc_find(&segments, id, &object);
-    if (result == 0) {
-        result = ipc_control_permission(object);
+    long result = ipc_begin_control(&segments, id, &object);
+    if (result != 0) {
+        return result;
     }
-    if (result == 0 && !segment_of(object)->destroyed) {
-        struct segment *segment = segment_of(object);
+    struct segment *segment = segment_of(object);
+    if (!segment->destroyed) {
         segment->destroyed = true;
         object->key = IPC_PRIVATE;
         memcpy(put, segment->file, sizeof(put));
@@ -419,7 +403,7 @@ static long segment_remove(int32_t id)
             file_put(put[i]); /* the table's share; the last one calls segment_release */
         }
     }
-    return result;
+    return 0;
 }
 
 static long segment_set(int32_t id, uint64_t user_in)
@@ -429,16 +413,12 @@ static long segment_set(int32_t id, uint64_t user_in)
     if (copy_from_user(&in, user_in, sizeof(in)) != 0) {
         return -EFAULT;
     }
-    mutex_lock(&segments.lock);
-    long result = ipc_find(&segments, id, &object);
-    if (result == 0) {
-        result = ipc_control_permission(object);
-    }
+    long result = ipc_begin_control(&segments, id, &object);
     if (result == 0) {
         ipc_permission_set(object, &in.permission);
-        segment_of(object)->change_s = now_s();
+        segment_of(object)->change_s = ipc_now_s();
+        mutex_unlock(&segments.lock);
     }
-    mutex_unlock(&segments.lock);
     return result;
 }
 
@@ -446,15 +426,11 @@ static long segment_set(int32_t id, uint64_t user_in)
 static long segment_lock(int32_t id, bool lock)
 {
     struct ipc_object *object;
-    mutex_lock(&segments.lock);
-    long result = ipc_find(&segments, id, &object);
-    if (result == 0) {
-        result = ipc_control_permission(object);
-    }
+    long result = ipc_begin_control(&segments, id, &object);
     if (result == 0) {
         object->mode = (object->mode & ~SHM_LOCKED) | (lock ? SHM_LOCKED : 0);
+        mutex_unlock(&segments.lock);
     }
-    mutex_unlock(&segments.lock);
     return result;
 }
 
@@ -500,11 +476,11 @@ long linux_shmctl(uint64_t id, uint64_t command, uint64_t user_buffer, uint64_t 
     case IPC_SET:
         return segment_set((int32_t)id, user_buffer);
     case IPC_STAT:
-        return segment_stat((int32_t)id, false, false, user_buffer);
+        return segment_stat((int32_t)id, IPC_LOOK_NUMBER, user_buffer);
     case SHM_STAT:
-        return segment_stat((int32_t)id, true, false, user_buffer);
+        return segment_stat((int32_t)id, IPC_LOOK_INDEX, user_buffer);
     case SHM_STAT_ANY:
-        return segment_stat((int32_t)id, true, true, user_buffer);
+        return segment_stat((int32_t)id, IPC_LOOK_INDEX_ANY, user_buffer);
     case SHM_LOCK:
     case SHM_UNLOCK:
         return segment_lock((int32_t)id, command == SHM_LOCK);
