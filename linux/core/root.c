@@ -56,13 +56,17 @@ long root_prepare(void)
     if (result != 0) {
         return result;
     }
-    mount_init(&prepared[DEV], "/dev", dev, "tmpfs", "tmpfs", TMPFS_MAGIC, false);
-    mount_init(&prepared[PTS], "/dev/pts", pts_root(), "devpts", "devpts", DEVPTS_MAGIC, false);
-    mount_init(&prepared[SHM], "/dev/shm", shm, "tmpfs", "shm", TMPFS_MAGIC, false);
-    mount_init(&prepared[PROC], "/proc", proc_root(), "proc", "proc", PROC_MAGIC, false);
-    mount_init(&prepared[SYS], "/sys", sys_root_inode(), "sysfs", "sysfs", SYSFS_MAGIC, true);
+    /* As docker mounts them. */
+    const uint32_t plain = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC;
+    mount_init(&prepared[DEV], "/dev", dev, "tmpfs", "tmpfs", TMPFS_MAGIC, MOUNT_NOSUID);
+    mount_init(&prepared[PTS], "/dev/pts", pts_root(), "devpts", "devpts", DEVPTS_MAGIC,
+               MOUNT_NOSUID | MOUNT_NOEXEC);
+    mount_init(&prepared[SHM], "/dev/shm", shm, "tmpfs", "shm", TMPFS_MAGIC, plain);
+    mount_init(&prepared[PROC], "/proc", proc_root(), "proc", "proc", PROC_MAGIC, plain);
+    mount_init(&prepared[SYS], "/sys", sys_root_inode(), "sysfs", "sysfs", SYSFS_MAGIC,
+               MOUNT_READ_ONLY | plain);
     mount_init(&prepared[CGROUP], "/sys/fs/cgroup", cgroup_root_inode(), "cgroup2", "cgroup",
-               CGROUP2_MAGIC, true);
+               CGROUP2_MAGIC, MOUNT_READ_ONLY | plain);
     mount_prepare_place(&prepared[CGROUP], cgroup_place_inode());
     result = place_find(PTS, dev, "pts");
     return result == 0 ? place_find(SHM, dev, "shm") : result;
@@ -73,7 +77,8 @@ long root_mount(bool read_only)
     struct inode *root;
     long result = tree_fs_over_image(false, &root);
     return result != 0 ? result
-                       : mount_root(root, "overlay", "overlay", OVERLAYFS_MAGIC, read_only);
+                       : mount_root(root, "overlay", "overlay", OVERLAYFS_MAGIC,
+                                    read_only ? MOUNT_READ_ONLY : 0);
 }
 
 /* The entry of that name in the directory, made if it is missing. Puts the directory. */
@@ -235,7 +240,23 @@ static uint32_t octal_parse(const char *text)
     return value;
 }
 
-/* "path[:options]" with the options size=, mode= and ro. */
+/* Does a word stand among the options? */
+static bool option_is(const char *options, const char *word)
+{
+    const char *after = option_find(options, word);
+    return after != NULL && (*after == ',' || *after == '\0');
+}
+
+/* docker's: nosuid, nodev and noexec unless told otherwise. */
+static uint32_t tmpfs_flags(const char *options)
+{
+    return (option_is(options, "ro") ? MOUNT_READ_ONLY : 0) |
+           (option_is(options, "suid") ? 0 : MOUNT_NOSUID) |
+           (option_is(options, "dev") ? 0 : MOUNT_NODEV) |
+           (option_is(options, "exec") ? 0 : MOUNT_NOEXEC);
+}
+
+/* "path[:options]" with the options size=, mode=, ro, suid, dev and exec. */
 static long tmpfs_mount(const struct record *record)
 {
     char *text = record_text(record);
@@ -248,7 +269,6 @@ static long tmpfs_mount(const struct record *record)
     }
     const char *size = option_find(options, "size=");
     const char *mode = option_find(options, "mode=");
-    const char *read_only = option_find(options, "ro");
     struct inode *root;
     long result = text[0] == '/' ? directory_make(text) : -EINVAL;
     if (result == 0) {
@@ -256,8 +276,7 @@ static long tmpfs_mount(const struct record *record)
                                size == NULL ? 0 : size_parse(size), &root);
     }
     if (result == 0) {
-        result = mount_at(text, root, "tmpfs", "tmpfs", TMPFS_MAGIC,
-                          read_only != NULL && (*read_only == ',' || *read_only == '\0'));
+        result = mount_at(text, root, "tmpfs", "tmpfs", TMPFS_MAGIC, tmpfs_flags(options));
     }
     heap_free(text);
     return result;

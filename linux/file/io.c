@@ -73,8 +73,8 @@ enum io_way {
 };
 
 /* Between a piece of the caller's memory and the personality's own: 0 or -EFAULT. */
-static inline long piece_move(const struct io *io, enum io_way way, uint64_t address,
-                              uint64_t own, uint64_t length_bytes)
+static inline long piece_move(const struct io *io, enum io_way way, uint64_t address, uint64_t own,
+                              uint64_t length_bytes)
 {
     switch (way) {
     case PUT:
@@ -112,8 +112,7 @@ static void pages_move(struct io *io, enum io_way way, uint64_t address, uint64_
     io_advance(io, done);
 }
 
-static inline long io_move(struct io *io, enum io_way way, uint64_t own,
-                           uint64_t length_bytes)
+static inline long io_move(struct io *io, enum io_way way, uint64_t own, uint64_t length_bytes)
 {
     while (length_bytes > 0) {
         uint64_t address;

@@ -54,18 +54,18 @@ void mount_cross(struct path *path)
 }
 
 void mount_init(struct mount *mount, const char *where, struct inode *root, const char *type,
-                const char *source, uint32_t magic, bool read_only)
+                const char *source, uint32_t magic, uint32_t flags)
 {
     *mount = (struct mount){.root = root,
                             .type = type,
                             .source = source,
                             .where = where,
                             .magic = magic,
-                            .read_only = read_only};
+                            .flags = flags};
 }
 
 struct mount *mount_new(const char *where, struct inode *root, const char *type, const char *source,
-                        uint32_t magic, bool read_only)
+                        uint32_t magic, uint32_t flags)
 {
     size_t length = strlen(where);
     struct mount *mount = heap_alloc(sizeof(*mount) + length + 1);
@@ -75,7 +75,7 @@ struct mount *mount_new(const char *where, struct inode *root, const char *type,
     }
     char *own_where = (char *)(mount + 1);
     memcpy(own_where, where, length);
-    mount_init(mount, own_where, root, type, source, magic, read_only);
+    mount_init(mount, own_where, root, type, source, magic, flags);
     return mount;
 }
 
@@ -105,10 +105,10 @@ void mount_put_on(struct mount *mount, const struct path *place)
 }
 
 long mount_root(struct inode *root, const char *type, const char *source, uint32_t magic,
-                bool read_only)
+                uint32_t flags)
 {
     const struct path nowhere = {.inode = NULL};
-    struct mount *mount = mount_new("/", root, type, source, magic, read_only);
+    struct mount *mount = mount_new("/", root, type, source, magic, flags);
     if (mount == NULL) {
         return -ENOMEM;
     }
@@ -117,7 +117,7 @@ long mount_root(struct inode *root, const char *type, const char *source, uint32
 }
 
 long mount_at(const char *where, struct inode *root, const char *type, const char *source,
-              uint32_t magic, bool read_only)
+              uint32_t magic, uint32_t flags)
 {
     struct path place;
     long result = path_find(AT_FDCWD, where, WALK_DIRECTORY, &place);
@@ -125,7 +125,7 @@ long mount_at(const char *where, struct inode *root, const char *type, const cha
         inode_put(root);
         return result;
     }
-    struct mount *mount = mount_new(where, root, type, source, magic, read_only);
+    struct mount *mount = mount_new(where, root, type, source, magic, flags);
     if (mount == NULL) {
         path_put(&place);
         return -ENOMEM;

@@ -255,6 +255,15 @@ static long open_allowed(const struct opened *opened, uint32_t flags)
         if ((wanted & 2) && path_read_only(&opened->path)) {
             return -EROFS;
         }
+        if ((flags & OPEN_EXECUTE) && path_has(&opened->path, MOUNT_NOEXEC)) {
+            return -EACCES;
+        }
+        break;
+    case S_IFCHR:
+    case S_IFBLK:
+        if (path_has(&opened->path, MOUNT_NODEV)) {
+            return -EACCES;
+        }
         break;
     default:
         break;

@@ -9,6 +9,14 @@
 struct file;
 struct task;
 
+/* Of a mount, and as statfs tells them. */
+enum mount_flag {
+    MOUNT_READ_ONLY = 1,
+    MOUNT_NOSUID = 2, /* exec gains nothing from its files: no set-id bits, no capabilities */
+    MOUNT_NODEV = 4,  /* its device nodes cannot be opened */
+    MOUNT_NOEXEC = 8, /* its files are not executed, and not mapped to be */
+};
+
 struct mount {
     struct mount *next;   /* all mounts, oldest first; never removed while the container lives */
     struct mount *parent; /* NULL: the root */
@@ -19,13 +27,18 @@ struct mount {
     const char *where; /* path in the container, for /proc/mounts */
     uint64_t device;   /* st_dev */
     uint32_t magic;    /* f_type of statfs */
-    bool read_only;
+    uint32_t flags;    /* enum mount_flag */
 };
 
 struct path {
     struct mount *mount; /* NULL: an inode of no file system, as a pipe's */
     struct inode *inode;
 };
+
+static inline bool path_has(const struct path *path, enum mount_flag flag)
+{
+    return path->mount != NULL && (path->mount->flags & flag);
+}
 
 static inline void path_get(const struct path *path)
 {
@@ -58,20 +71,20 @@ void fs_context_put(struct fs_context *context);
 
 /* The first mount; then more of them on existing directories. Take over the reference to root. */
 long mount_root(struct inode *root, const char *type, const char *source, uint32_t magic,
-                bool read_only);
+                uint32_t flags);
 long mount_at(const char *where, struct inode *root, const char *type, const char *source,
-              uint32_t magic, bool read_only);
+              uint32_t magic, uint32_t flags);
 /* The same in two steps: a mount that stands nowhere yet (NULL: no memory; takes over the root also
  * then), and putting it on a directory, whose reference is taken over. */
 /* In memory of the caller's, as `where` must be too. Takes over the reference to the root. */
 void mount_init(struct mount *mount, const char *where, struct inode *root, const char *type,
-                const char *source, uint32_t magic, bool read_only);
+                const char *source, uint32_t magic, uint32_t flags);
 
 /* Say ahead of mount_put_on on which directory it will stand: that need not be written to then. */
 void mount_prepare_place(struct mount *mount, struct inode *place);
 
 struct mount *mount_new(const char *where, struct inode *root, const char *type, const char *source,
-                        uint32_t magic, bool read_only);
+                        uint32_t magic, uint32_t flags);
 void mount_put_on(struct mount *mount, const struct path *place);
 struct mount *mount_first(void);
 struct inode *mount_root_inode(void);

@@ -264,6 +264,14 @@ static void put_escaped(struct proc_text *text, const char *name)
     }
 }
 
+static void put_mount_flags(struct proc_text *text, const struct mount *mount)
+{
+    proc_put(text, "%s%s%s%s,relatime", mount->flags & MOUNT_READ_ONLY ? "ro" : "rw",
+             mount->flags & MOUNT_NOSUID ? ",nosuid" : "",
+             mount->flags & MOUNT_NODEV ? ",nodev" : "",
+             mount->flags & MOUNT_NOEXEC ? ",noexec" : "");
+}
+
 long proc_make_mounts(const struct proc_target *target, struct proc_text *text)
 {
     (void)target;
@@ -272,7 +280,9 @@ long proc_make_mounts(const struct proc_target *target, struct proc_text *text)
         put_escaped(text, mount->source);
         proc_put(text, " ");
         put_escaped(text, mount->where);
-        proc_put(text, " %s %s,relatime 0 0\n", mount->type, mount->read_only ? "ro" : "rw");
+        proc_put(text, " %s ", mount->type);
+        put_mount_flags(text, mount);
+        proc_put(text, " 0 0\n");
     }
     return 0;
 }
@@ -282,14 +292,15 @@ long proc_make_mountinfo(const struct proc_target *target, struct proc_text *tex
     (void)target;
     for (const struct mount *mount = mount_first(); mount != NULL;
          mount = __atomic_load_n(&mount->next, __ATOMIC_ACQUIRE)) {
-        const char *mode = mount->read_only ? "ro" : "rw";
         uint64_t above = mount->parent == NULL ? 0 : mount->parent->device & 0xff;
         proc_put(text, "%lu %lu %lu:%lu / ", mount->device & 0xff, above, mount->device >> 8,
                  mount->device & 0xff);
         put_escaped(text, mount->where);
-        proc_put(text, " %s,relatime - %s ", mode, mount->type);
+        proc_put(text, " ");
+        put_mount_flags(text, mount);
+        proc_put(text, " - %s ", mount->type);
         put_escaped(text, mount->source);
-        proc_put(text, " %s\n", mode);
+        proc_put(text, mount->flags & MOUNT_READ_ONLY ? " ro\n" : " rw\n");
     }
     return 0;
 }

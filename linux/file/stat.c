@@ -13,7 +13,6 @@
 #define DEVICE_NO_FS       DEVICE(0, 15) /* st_dev of what lies in no file system */
 #define ANONYMOUS_FS_MAGIC 0x09041934u
 #define PIPE_FS_MAGIC      0x50495045u
-#define ST_RDONLY          1
 #define ST_RELATIME        4096
 #define ST_VALID           32
 
@@ -299,7 +298,7 @@ static long statfs_put(const struct path *path, uint64_t user_out)
     } else {
         out.type = mount->magic;
         out.id = mount->device;
-        out.flags |= mount->read_only ? ST_RDONLY : 0;
+        out.flags |= mount->flags;
     }
     if (tree_fs_is(path->inode)) {
         statfs_tree(path->inode, &out);
@@ -349,6 +348,9 @@ static long access_path(int directory_fd, uint64_t user_path, uint32_t wanted, u
     result = real ? inode_permission_real(inode, wanted) : inode_permission(inode, wanted);
     if (result == 0 && (wanted & 2) && stored && path_read_only(&path)) {
         result = -EROFS;
+    }
+    if (result == 0 && (wanted & 1) && inode_is(inode, S_IFREG) && path_has(&path, MOUNT_NOEXEC)) {
+        result = -EACCES;
     }
     path_put(&path);
     return result;

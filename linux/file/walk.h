@@ -70,7 +70,7 @@ uint32_t mode_masked(uint32_t mode);
 
 static inline bool path_read_only(const struct path *path)
 {
-    return path->mount != NULL && path->mount->read_only;
+    return path_has(path, MOUNT_READ_ONLY);
 }
 
 /* inode.c: held while an inode's mode, owner or file capabilities are looked at and then changed:

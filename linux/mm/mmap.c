@@ -179,9 +179,14 @@ static long shared_make(struct vm_area *area, uint64_t length)
     return 0;
 }
 
-/* Stores reach a file only through a mapping of one that is open for writing. */
+/* Stores reach a file only through a mapping of one that is open for writing; what is not to be
+ * executed is not mapped to be. */
 static long protection_check(const struct vm_area *area, uint32_t protection)
 {
+    if ((protection & PROT_EXEC) && area->file != NULL &&
+        path_has(&area->file->path, MOUNT_NOEXEC)) {
+        return -EPERM;
+    }
     if (!(protection & PROT_WRITE) || !(area->flags & MAP_SHARED) || area->file == NULL) {
         return 0;
     }

@@ -9,6 +9,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/file/inode.h"
+#include "linux/file/path.h"
 #include "linux/mm/mm.h"
 
 /* Those that fsuid stands for. */
@@ -91,8 +92,13 @@ static void file_capabilities_read(struct inode *program, struct program_authori
     out->inheritable = (word[2] | (uint64_t)word[4] << 32) & CAPABILITIES_ALL;
 }
 
-void program_authority_read(struct inode *program, struct program_authority *out)
+void program_authority_read(const struct path *path, struct program_authority *out)
 {
+    struct inode *program = path->inode;
+    if (path_has(path, MOUNT_NOSUID)) {
+        *out = (struct program_authority){.mode = 0};
+        return;
+    }
     mutex_lock(&program->lock);
     *out =
         (struct program_authority){.mode = program->mode, .uid = program->uid, .gid = program->gid};

@@ -9,6 +9,7 @@
 #include "linux/proc/task.h"
 
 struct inode;
+struct path;
 
 enum capability {
     CAP_CHOWN = 0,
@@ -85,7 +86,7 @@ struct program_authority {
     uint64_t permitted;
     uint64_t inheritable;
 };
-void program_authority_read(struct inode *program, struct program_authority *out);
+void program_authority_read(const struct path *path, struct program_authority *out);
 
 /*
  * The credentials of that program for the current task, out of its own: set-id bits and file

@@ -387,7 +387,7 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
         length = file_path_text(file, program->path, sizeof(program->path) - 1);
         program->path[MAX(length, 0)] = '\0';
         program->credentials = *task_current()->credentials;
-        program_authority_read(file->path.inode, &program->authority);
+        program_authority_read(&file->path, &program->authority);
         long allowed = capabilities_execute(&program->credentials, &program->authority, false,
                                             &program->secure);
         return allowed != 0 ? allowed : program_load(file, mm, program);

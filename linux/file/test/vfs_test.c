@@ -549,8 +549,8 @@ static void test_mounts(void)
     struct linux_stat stat;
     CHECK(sys_mkdir("/mnt", 0755) == 0 && sys_mkdir("/mnt/inner", 0755) == 0);
     struct inode *second = test_root(0755);
-    CHECK(mount_at("/mnt/inner", second, "tmpfs", "tmpfs", 1, false) == 0);
-    CHECK(mount_at("/none", test_root(0755), "tmpfs", "tmpfs", 1, false) == -ENOENT);
+    CHECK(mount_at("/mnt/inner", second, "tmpfs", "tmpfs", 1, 0) == 0);
+    CHECK(mount_at("/none", test_root(0755), "tmpfs", "tmpfs", 1, 0) == -ENOENT);
     CHECK(sys_stat("/mnt/inner", &stat) == 0 && stat.number == second->number);
     CHECK(stat.device == mount_first()->next->device);
     make_file("/mnt/inner/file", 0644);
@@ -559,7 +559,7 @@ static void test_mounts(void)
     CHECK(sys_rmdir("/mnt/inner") == -EBUSY && sys_rename("/mnt/inner", "/x") == -EBUSY);
     CHECK(sys_rename("/mnt/inner/file", "/x") == -EXDEV);
     CHECK(sys_link("/mnt/inner/file", "/x") == -EXDEV);
-    mount_first()->next->read_only = true;
+    mount_first()->next->flags = MOUNT_READ_ONLY;
     CHECK(sys_open("file", O_RDWR, 0) == -EROFS && sys_open("new", O_CREAT, 0600) == -EROFS);
     CHECK(sys_unlink("file") == -EROFS && sys_mkdir("d", 0700) == -EROFS);
     CHECK(sys_mkdir("file", 0700) == -EEXIST && sys_chmod("file", 0) == -EROFS);
@@ -567,7 +567,10 @@ static void test_mounts(void)
     CHECK(linux_truncate(user("file"), 0, 0, 0, 0, 0) == -EROFS);
     long fd = sys_open("file", O_CREAT | O_RDONLY, 0600);
     CHECK(fd == 0 && sys_close(fd) == 0);
-    mount_first()->next->read_only = false;
+    mount_first()->next->flags = MOUNT_NOEXEC;
+    CHECK(sys_chmod("file", 0755) == 0 && linux_access(user("file"), 1, 0, 0, 0, 0) == -EACCES);
+    mount_first()->next->flags = 0;
+    CHECK(linux_access(user("file"), 1, 0, 0, 0, 0) == 0);
     CHECK(linux_chroot(user("/mnt"), 0, 0, 0, 0, 0) == 0);
     CHECK(cwd_is("/inner") && sys_chdir("..") == 0 && cwd_is("/"));
     CHECK(sys_chdir("..") == 0 && sys_stat("inner/file", &stat) == 0);
@@ -813,7 +816,7 @@ int main(void)
     group.limits[RLIMIT_NOFILE].soft = 1024;
     group.pid = 1;
     root = test_root(0755);
-    CHECK(mount_root(root, "overlay", "oak", 1, false) == 0);
+    CHECK(mount_root(root, "overlay", "oak", 1, 0) == 0);
     task.files = file_table_new();
     task.fs = fs_context_new();
     test_thread.task = &task;
