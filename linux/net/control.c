@@ -189,9 +189,9 @@ struct control_buffer {
 };
 
 /* The header of what was written behind it; the buffer advances past both. */
-static long header_write(struct control_buffer *buffer, int type, uint64_t data_bytes)
+static long header_write(struct control_buffer *buffer, int level, int type, uint64_t data_bytes)
 {
-    const struct control_header header = {HEADER_BYTES + data_bytes, SOL_SOCKET, type};
+    const struct control_header header = {HEADER_BYTES + data_bytes, level, type};
     if (copy_to_user(buffer->user, &header, sizeof(header)) != 0) {
         return -EFAULT;
     }
@@ -202,22 +202,23 @@ static long header_write(struct control_buffer *buffer, int type, uint64_t data_
     return 0;
 }
 
-static long credentials_write(struct control_buffer *buffer, struct socket_message *message)
+/* As much of it as there is room for. */
+static long data_write(struct control_buffer *buffer, struct socket_message *message, int level,
+                       int type, const void *data, uint64_t data_bytes)
 {
-    const struct socket_credentials *credentials = &message->credentials;
     if (buffer->left_bytes < HEADER_BYTES) {
         message->result_flags |= MSG_CTRUNC;
         return 0;
     }
     uint64_t room = buffer->left_bytes - HEADER_BYTES;
-    if (room < sizeof(*credentials)) {
+    if (room < data_bytes) {
         message->result_flags |= MSG_CTRUNC;
     }
-    uint64_t length_bytes = MIN(room, sizeof(*credentials));
-    if (copy_to_user(buffer->user + HEADER_BYTES, credentials, length_bytes) != 0) {
+    uint64_t length_bytes = MIN(room, data_bytes);
+    if (copy_to_user(buffer->user + HEADER_BYTES, data, length_bytes) != 0) {
         return -EFAULT;
     }
-    return header_write(buffer, SCM_CREDENTIALS, length_bytes);
+    return header_write(buffer, level, type, length_bytes);
 }
 
 static long rights_write(struct control_buffer *buffer, struct socket_message *message)
@@ -245,7 +246,7 @@ static long rights_write(struct control_buffer *buffer, struct socket_message *m
         message->result_flags |= MSG_CTRUNC;
     }
     if (written > 0 && result == 0) {
-        result = header_write(buffer, SCM_RIGHTS, written * sizeof(int));
+        result = header_write(buffer, SOL_SOCKET, SCM_RIGHTS, written * sizeof(int));
     }
     return result;
 }
@@ -257,7 +258,13 @@ long control_write(const struct socket *socket, struct socket_message *message,
     long result = 0;
     if (message->has_credentials &&
         __atomic_load_n(&socket->options, __ATOMIC_RELAXED) & SOCKET_PASS_CREDENTIALS) {
-        result = credentials_write(&buffer, message);
+        result = data_write(&buffer, message, SOL_SOCKET, SCM_CREDENTIALS, &message->credentials,
+                            sizeof(message->credentials));
+    }
+    const struct socket_note *note = &message->note;
+    if (note->length_bytes != 0 && result == 0) {
+        result =
+            data_write(&buffer, message, note->level, note->type, note->bytes, note->length_bytes);
     }
     if (message->rights != NULL && result == 0) {
         result = rights_write(&buffer, message);

@@ -1,6 +1,6 @@
 /*
  * Ancillary data of messages (cmsg(3)): open files and credentials that go with the bytes of a Unix
- * socket.
+ * socket, and what another family notes of a packet.
  */
 #pragma once
 

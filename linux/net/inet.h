@@ -43,11 +43,17 @@ struct inet_name {
 #define INET_PIECES      (TCP_WND / INET_PIECE_BYTES + 1)
 #define INET_RING_BYTES  (INET_PIECES * INET_PIECE_BYTES)
 
+#define IPPROTO_IP        0
+#define IPPROTO_IPV6      41
+#define IP_NOTE_PKTINFO   8
+#define IPV6_NOTE_PKTINFO 50
+
 /* A datagram that has arrived. */
 struct inet_datagram {
     struct inet_datagram *next;
     struct pbuf *packet;
     struct inet_name from;
+    ip_addr_t to;
 };
 
 enum inet_state {
@@ -90,6 +96,8 @@ struct inet_socket {
     bool is_limited; /* it may send so many bytes, until its other end is accepted */
     uint32_t limit_bytes;
     bool no_delay;
+    bool notes_ip4; /* IP_PKTINFO, IPV6_RECVPKTINFO: a receive tells where a datagram was sent to */
+    bool notes_ip6;
     uint32_t keep_idle_s;
     uint32_t keep_interval_s;
     uint32_t keep_count;
@@ -137,6 +145,8 @@ long inet_name_read(const struct inet_socket *self, const struct socket_address 
                     struct inet_name *out);
 void inet_name_write(const struct inet_socket *self, const struct inet_name *name,
                      struct socket_address *out);
+/* Where a datagram was sent to, if the socket has asked for that (IP_PKTINFO, IPV6_RECVPKTINFO). */
+void inet_note_write(const struct inet_socket *self, const ip_addr_t *to, struct socket_note *out);
 /* The wildcard of this socket's family; dual for one of IPv6 that takes IPv4 as well. */
 void inet_name_any(const struct inet_socket *self, struct inet_name *out);
 /* To the wildcard means to ourselves. */

@@ -8,6 +8,7 @@
 #include "lib/base/string.h"
 #include "linux/core/errno.h"
 #include "linux/net/inet.h"
+#include "linux/net/interface.h"
 
 struct address_ip4 { /* struct sockaddr_in */
     uint16_t family;
@@ -80,6 +81,18 @@ long inet_name_read(const struct inet_socket *self, const struct socket_address 
     return 0;
 }
 
+/* An IPv4 address as the mapped one. */
+static void address_as_ip6(const ip_addr_t *address, uint32_t out[4])
+{
+    if (IP_IS_V4(address)) {
+        out[0] = out[1] = 0;
+        out[2] = MAPPED_PREFIX;
+        out[3] = ip_addr_get_ip4_u32(address);
+    } else {
+        memcpy(out, ip_2_ip6(address)->addr, 4 * sizeof(out[0]));
+    }
+}
+
 void inet_name_write(const struct inet_socket *self, const struct inet_name *name,
                      struct socket_address *out)
 {
@@ -93,14 +106,36 @@ void inet_name_write(const struct inet_socket *self, const struct inet_name *nam
         return;
     }
     struct address_ip6 ip6 = {.family = AF_INET6, .port = port};
-    if (IP_IS_V4(address)) {
-        ip6.address[2] = MAPPED_PREFIX;
-        ip6.address[3] = ip_addr_get_ip4_u32(address);
-    } else {
-        memcpy(ip6.address, ip_2_ip6(address)->addr, sizeof(ip6.address));
-    }
+    address_as_ip6(address, ip6.address);
     memcpy(out->bytes, &ip6, sizeof(ip6));
     out->length_bytes = sizeof(ip6);
+}
+
+struct information_ip4 { /* struct in_pktinfo */
+    uint32_t interface;
+    uint32_t own_address;
+    uint32_t address;
+};
+
+struct information_ip6 { /* struct in6_pktinfo */
+    uint32_t address[4];
+    uint32_t interface;
+};
+_Static_assert(sizeof(struct information_ip6) <= SOCKET_NOTE_BYTES, "fits into a note");
+
+void inet_note_write(const struct inet_socket *self, const ip_addr_t *to, struct socket_note *out)
+{
+    if (self->notes_ip6 && self->socket.domain == AF_INET6) {
+        struct information_ip6 ip6 = {.interface = INTERFACE_LO};
+        address_as_ip6(to, ip6.address);
+        *out = (struct socket_note){IPPROTO_IPV6, IPV6_NOTE_PKTINFO, sizeof(ip6), {0}};
+        memcpy(out->bytes, &ip6, sizeof(ip6));
+    } else if (self->notes_ip4 && IP_IS_V4(to)) {
+        uint32_t address = ip_addr_get_ip4_u32(to);
+        const struct information_ip4 ip4 = {INTERFACE_LO, address, address};
+        *out = (struct socket_note){IPPROTO_IP, IP_NOTE_PKTINFO, sizeof(ip4), {0}};
+        memcpy(out->bytes, &ip4, sizeof(ip4));
+    }
 }
 
 void inet_name_any(const struct inet_socket *self, struct inet_name *out)

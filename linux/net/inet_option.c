@@ -8,11 +8,9 @@
 #include "linux/core/errno.h"
 #include "linux/net/inet.h"
 
-#define SOL_SOCKET   1
-#define IPPROTO_IP   0
-#define IPPROTO_TCP  6
-#define IPPROTO_UDP  17
-#define IPPROTO_IPV6 41
+#define SOL_SOCKET  1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 
 #define TCP_OPTION_NODELAY      1
 #define TCP_OPTION_MAXSEG       2
@@ -118,12 +116,14 @@ static long tcp_set(struct inet_socket *self, int name, int number)
     }
 }
 
-static long ip_set(int name)
+static long ip_set(struct inet_socket *self, int name, int number)
 {
     switch (name) {
+    case IP_OPTION_PKTINFO:
+        self->notes_ip4 = number != 0;
+        return 0;
     case IP_OPTION_TOS:
     case IP_OPTION_TTL:
-    case IP_OPTION_PKTINFO:
     case IP_OPTION_MTU_DISCOVER:
     case IP_OPTION_RECVERR:
     case IP_OPTION_FREEBIND:
@@ -144,11 +144,13 @@ static long ipv6_set(struct inet_socket *self, int name, int number)
         self->only_v6 = number != 0;
         inet_name_any(self, &self->local);
         return 0;
+    case IPV6_OPTION_RECVPKTINFO:
+        self->notes_ip6 = number != 0;
+        return 0;
     case IPV6_OPTION_UNICAST_HOPS:
     case IPV6_OPTION_MULTICAST_HOPS:
     case IPV6_OPTION_MTU_DISCOVER:
     case IPV6_OPTION_RECVERR:
-    case IPV6_OPTION_RECVPKTINFO:
     case IPV6_OPTION_TCLASS:
         return 0;
     default:
@@ -177,7 +179,7 @@ long inet_option_set(struct socket *socket, int level, int name, const void *val
         result = tcp_set(self, name, number);
         inet_tcp_options_apply(self);
     } else if (level == IPPROTO_IP) {
-        result = ip_set(name);
+        result = ip_set(self, name, number);
     } else if (level == IPPROTO_IPV6 && socket->domain == AF_INET6) {
         result = ipv6_set(self, name, number);
     }
@@ -224,7 +226,7 @@ static long tcp_get(const struct inet_socket *self, int name, int *number)
     }
 }
 
-static long ip_get(int name, int *number)
+static long ip_get(const struct inet_socket *self, int name, int *number)
 {
     switch (name) {
     case IP_OPTION_TTL:
@@ -236,8 +238,10 @@ static long ip_get(int name, int *number)
     case IP_OPTION_MTU:
         *number = 65535;
         return 0;
-    case IP_OPTION_TOS:
     case IP_OPTION_PKTINFO:
+        *number = self->notes_ip4;
+        return 0;
+    case IP_OPTION_TOS:
     case IP_OPTION_RECVERR:
     case IP_OPTION_FREEBIND:
     case IP_OPTION_BIND_NO_PORT:
@@ -261,8 +265,10 @@ static long ipv6_get(const struct inet_socket *self, int name, int *number)
     case IPV6_OPTION_MTU_DISCOVER:
         *number = 1;
         return 0;
-    case IPV6_OPTION_RECVERR:
     case IPV6_OPTION_RECVPKTINFO:
+        *number = self->notes_ip6;
+        return 0;
+    case IPV6_OPTION_RECVERR:
     case IPV6_OPTION_TCLASS:
         *number = 0;
         return 0;
@@ -298,7 +304,7 @@ long inet_option_get(struct socket *socket, int level, int name, void *value,
     if (level == IPPROTO_TCP && inet_is_stream(self)) {
         result = tcp_get(self, name, &number);
     } else if (level == IPPROTO_IP) {
-        result = ip_get(name, &number);
+        result = ip_get(self, name, &number);
     } else if (level == IPPROTO_IPV6 && socket->domain == AF_INET6) {
         result = ipv6_get(self, name, &number);
     }

@@ -29,6 +29,7 @@ static void on_datagram(void *context, struct udp_pcb *pcb, struct pbuf *packet,
     }
     datagram->packet = packet;
     datagram->from = (struct inet_name){*address, port};
+    datagram->to = *ip_current_dest_addr();
     if (self->last != NULL) {
         self->last->next = datagram;
     } else {
@@ -269,6 +270,7 @@ long inet_udp_receive(struct inet_socket *self, struct socket_message *message)
     if (message->address != NULL) {
         inet_name_write(self, &datagram->from, message->address);
     }
+    inet_note_write(self, &datagram->to, &message->note);
     result = packet_put(datagram->packet, message->io, length_bytes);
     if (!(message->flags & MSG_PEEK)) {
         datagram_done(self);

@@ -25,7 +25,7 @@
 const struct interface interfaces[] = {
     {
         .name = "lo",
-        .index = 1,
+        .index = INTERFACE_LO,
         .flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING,
         .mtu_bytes = 65536,
         .hardware = ARPHRD_LOOPBACK,

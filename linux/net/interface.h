@@ -19,6 +19,8 @@ struct interface_address {
     uint8_t bytes[16];
 };
 
+#define INTERFACE_LO 1 /* its index */
+
 struct interface {
     char name[INTERFACE_NAME_BYTES];
     int index;

@@ -81,6 +81,15 @@ struct socket_credentials { /* struct ucred */
 };
 
 /* What is sent or received in one step. */
+/* A control message of the family's that a receive found; 0 bytes: none. */
+#define SOCKET_NOTE_BYTES 20
+struct socket_note {
+    int level;
+    int type;
+    uint32_t length_bytes;
+    uint8_t bytes[SOCKET_NOTE_BYTES];
+};
+
 struct socket_message {
     struct io *io;
     uint32_t flags;        /* MSG_* of the call, MSG_DONTWAIT for O_NONBLOCK too */
@@ -91,6 +100,7 @@ struct socket_message {
     struct rights *rights; /* send: whoever takes them sets NULL; receive: the caller's */
     struct socket_credentials credentials;
     bool has_credentials;
+    struct socket_note note;
 };
 
 struct socket;

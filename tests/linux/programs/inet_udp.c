@@ -168,6 +168,95 @@ static void ip6_check(void)
     close(other);
 }
 
+/* --- where a datagram was sent to --- */
+
+static void note_say(const char *what, int receiver)
+{
+    char text[16], control[64], address[64];
+    struct iovec part = {text, sizeof(text)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    must(recvmsg(receiver, &message, 0) > 0, "recvmsg");
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header == NULL) {
+        say("%s: nothing noted", what);
+        return;
+    }
+    struct in_pktinfo ip4;
+    struct in6_pktinfo ip6;
+    if (header->cmsg_level == IPPROTO_IP) {
+        memcpy(&ip4, CMSG_DATA(header), sizeof(ip4));
+        inet_ntop(AF_INET, &ip4.ipi_addr, address, sizeof(address));
+        say("%s: type %d, interface %d, to %s, the same %d", what, header->cmsg_type,
+            ip4.ipi_ifindex, address, ip4.ipi_spec_dst.s_addr == ip4.ipi_addr.s_addr);
+    } else {
+        memcpy(&ip6, CMSG_DATA(header), sizeof(ip6));
+        inet_ntop(AF_INET6, &ip6.ipi6_addr, address, sizeof(address));
+        say("%s: type %d, interface %d, to %s", what, header->cmsg_type, (int)ip6.ipi6_ifindex,
+            address);
+    }
+    say("%s: flags %#x, control %d", what, message.msg_flags, (int)message.msg_controllen);
+}
+
+static void option_say(int socket, const char *what, int level, int option)
+{
+    int value = -1;
+    socklen_t length = sizeof(value);
+    say_result(what, getsockopt(socket, level, option, &value, &length) == 0 ? value : -1);
+}
+
+static void note_check(void)
+{
+    int on = 1;
+    int receiver = socket(AF_INET, SOCK_DGRAM, 0);
+    int sender = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    must(bind(receiver, (struct sockaddr *)&any, sizeof(any)) == 0, "bind");
+    int port = ntohs(name_of(receiver).sin_port);
+    option_say(receiver, "IP_PKTINFO at first", IPPROTO_IP, IP_PKTINFO);
+    must(send4(sender, "one", ip4("127.0.0.1", port)) == 3, "send");
+    note_say("without IP_PKTINFO", receiver);
+    say_result("IP_PKTINFO", setsockopt(receiver, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)));
+    option_say(receiver, "IP_PKTINFO then", IPPROTO_IP, IP_PKTINFO);
+    must(send4(sender, "two", ip4("127.0.0.1", port)) == 3 &&
+             send4(sender, "three", ip4("127.1.2.3", port)) == 5,
+         "send");
+    note_say("with IP_PKTINFO", receiver);
+    note_say("another address", receiver);
+    char text[16];
+    struct iovec part = {text, sizeof(text)};
+    char control[sizeof(struct cmsghdr) + 4];
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    must(send4(sender, "four", ip4("127.0.0.1", port)) == 4 && recvmsg(receiver, &message, 0) == 4,
+         "recvmsg");
+    say("too little room: flags %#x, control %d", message.msg_flags, (int)message.msg_controllen);
+    close(receiver);
+
+    receiver = socket(AF_INET6, SOCK_DGRAM, 0);
+    struct sockaddr_in6 name = {.sin6_family = AF_INET6};
+    must(bind(receiver, (struct sockaddr *)&name, sizeof(name)) == 0, "bind");
+    socklen_t length = sizeof(name);
+    must(getsockname(receiver, (struct sockaddr *)&name, &length) == 0, "getsockname");
+    name.sin6_addr = in6addr_loopback;
+    int sender6 = socket(AF_INET6, SOCK_DGRAM, 0);
+    say_result("IPV6_RECVPKTINFO",
+               setsockopt(receiver, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)));
+    option_say(receiver, "IPV6_RECVPKTINFO then", IPPROTO_IPV6, IPV6_RECVPKTINFO);
+    must(sendto(sender6, "six", 3, 0, (struct sockaddr *)&name, sizeof(name)) == 3 &&
+             send4(sender, "four", ip4("127.0.0.1", ntohs(name.sin6_port))) == 4,
+         "send");
+    note_say("IPv6", receiver);
+    note_say("IPv4", receiver);
+    close(receiver);
+    close(sender);
+    close(sender6);
+}
+
 static void interface_check(void)
 {
     int any = socket(AF_INET, SOCK_DGRAM, 0);
@@ -235,6 +324,7 @@ int main(void)
     datagram_check();
     connect_check();
     ip6_check();
+    note_check();
     interface_check();
     list_check();
     return 0;
