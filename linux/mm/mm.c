@@ -8,11 +8,13 @@
 #include "linux/file/file.h"
 #include "linux/mm/area.h"
 
+#include "lib/oak/clock.h"
 #include "lib/oak/kernel.h"
 
 #define MEMORY_BYTES (1ull << 47)
 
-#define RESIDENT_SAMPLES 16 /* of a large area so many pages are looked at */
+#define RESIDENT_SAMPLES 16       /* of a large area so many pages are looked at */
+#define RESIDENT_LOOK_NS 10000000 /* who asks for CPU times again and again pays no more */
 /* Below the stack's own place, with room for it to be large. */
 #define MAP_TOP 0x00007fff00000000ull
 
@@ -110,6 +112,29 @@ uint64_t mm_area_resident(const struct mm *mm, const struct vm_area *area)
                results.value[0] != 0;
     }
     return samples == 0 ? 0 : present * pages / samples;
+}
+
+uint64_t mm_resident(const struct mm *mm)
+{
+    uint64_t pages = 0;
+    for (const struct vm_area *area = mm_area_from(mm, 0); area != NULL;
+         area = mm_area_next(area)) {
+        pages += mm_area_resident(mm, area);
+    }
+    return pages;
+}
+
+uint64_t mm_resident_peak(struct mm *mm)
+{
+    mutex_lock(&mm->lock);
+    uint64_t now_ns = clock_now_ns();
+    if (mm->resident_peak == 0 || now_ns - mm->resident_looked_ns > RESIDENT_LOOK_NS) {
+        mm->resident_peak = MAX(mm->resident_peak, mm_resident(mm));
+        mm->resident_looked_ns = now_ns;
+    }
+    uint64_t pages = mm->resident_peak;
+    mutex_unlock(&mm->lock);
+    return pages;
 }
 
 static void shared_put(struct shared_pages *shared)

@@ -61,6 +61,8 @@ struct mm {
     uint64_t environment_start, environment_end;
     uint64_t auxv_start, auxv_end; /* what the kernel told the program, on its stack */
     uint64_t pages_mapped;
+    uint64_t resident_peak; /* pages, and when they were counted last; under the lock */
+    uint64_t resident_looked_ns;
     uint32_t barriers;    /* what membarrier(2) is registered for; atomic */
     bool has_fork_advice; /* some area had AREA_FORK_*; under the lock */
     bool undumpable;      /* PR_SET_DUMPABLE; who may look, task_may_access of capability.h says */
@@ -109,6 +111,10 @@ uint64_t mm_file_attached(const struct file *file);
 /* How many pages of the area are the process's own; an estimate when it has many. Under the lock.
  */
 uint64_t mm_area_resident(const struct mm *mm, const struct vm_area *area);
+/* Of all areas. Under the lock. */
+uint64_t mm_resident(const struct mm *mm);
+/* The most that was seen, now or when somebody asked before; looked at once in a while. */
+uint64_t mm_resident_peak(struct mm *mm);
 
 /*
  * To and from an address space that the caller has a reference to, as a debugger may: what is

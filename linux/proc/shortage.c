@@ -30,13 +30,10 @@ bool container_was_short(void)
 
 static uint64_t mm_resident_pages(struct mm *mm)
 {
-    uint64_t pages = 0;
     if (!mutex_try_lock(&mm->lock)) {
         return 0;
     }
-    for (struct vm_area *area = mm_area_from(mm, 0); area != NULL; area = mm_area_next(area)) {
-        pages += mm_area_resident(mm, area);
-    }
+    uint64_t pages = mm_resident(mm);
     mutex_unlock(&mm->lock);
     return pages;
 }

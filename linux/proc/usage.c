@@ -6,6 +6,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/event/time.h"
+#include "linux/mm/mm.h"
 #include "linux/proc/task.h"
 
 #define NS_PER_TICK 10000000ull /* CLK_TCK is 100 */
@@ -19,17 +20,19 @@ struct user_rusage {
     int64_t user_microseconds;
     int64_t system_seconds;
     int64_t system_microseconds;
-    int64_t others[14];
+    int64_t resident_max_kib;
+    int64_t others[13];
 };
 _Static_assert(sizeof(struct user_rusage) == 144, "struct rusage of the system calls");
 
-long usage_to_user(uint64_t user_usage, const struct cpu_time *time)
+long usage_to_user(uint64_t user_usage, const struct cpu_time *time, uint64_t resident_pages)
 {
     const struct user_rusage usage = {
         .user_seconds = (int64_t)(time->user_ns / NS_PER_SECOND),
         .user_microseconds = (int64_t)(time->user_ns % NS_PER_SECOND / 1000),
         .system_seconds = (int64_t)(time->system_ns / NS_PER_SECOND),
         .system_microseconds = (int64_t)(time->system_ns % NS_PER_SECOND / 1000),
+        .resident_max_kib = (int64_t)(resident_pages * (PAGE_SIZE / 1024)),
     };
     return copy_to_user(user_usage, &usage, sizeof(usage));
 }
@@ -48,6 +51,7 @@ long linux_getrusage(uint64_t who, uint64_t user_usage, uint64_t c, uint64_t d, 
     (void)c, (void)d, (void)e, (void)f;
     const struct task *task = task_current();
     struct cpu_time time;
+    uint64_t resident_pages = (int)who == RUSAGE_CHILDREN ? 0 : mm_resident_peak(task->mm);
     switch ((int)who) {
     case RUSAGE_SELF:
         time = process_cpu_time(task->group);
@@ -61,7 +65,7 @@ long linux_getrusage(uint64_t who, uint64_t user_usage, uint64_t c, uint64_t d, 
     default:
         return -EINVAL;
     }
-    return usage_to_user(user_usage, &time);
+    return usage_to_user(user_usage, &time, resident_pages);
 }
 
 long linux_times(uint64_t user_times, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)

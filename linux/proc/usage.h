@@ -3,5 +3,5 @@
 
 #include "linux/event/cpu_clock.h"
 
-/* struct rusage: CPU times; what nobody counts is zero. -EFAULT. */
-long usage_to_user(uint64_t user_usage, const struct cpu_time *time);
+/* struct rusage: CPU times and resident pages; what nobody counts is zero. -EFAULT. */
+long usage_to_user(uint64_t user_usage, const struct cpu_time *time, uint64_t resident_pages);

@@ -179,7 +179,7 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
     if (user_status != 0 && put_user_u32(user_status, (uint32_t)request.status) != 0) {
         return -EFAULT;
     }
-    if (user_usage != 0 && usage_to_user(user_usage, &request.used) != 0) {
+    if (user_usage != 0 && usage_to_user(user_usage, &request.used, 0) != 0) {
         return -EFAULT;
     }
     return request.result_pid;
@@ -247,5 +247,5 @@ long linux_waitid(uint64_t kind, uint64_t id, uint64_t user_info, uint64_t optio
     if (user_info != 0 && signal_info_to_user(user_info, &info) != 0) {
         return -EFAULT;
     }
-    return user_usage != 0 ? usage_to_user(user_usage, &request.used) : 0;
+    return user_usage != 0 ? usage_to_user(user_usage, &request.used, 0) : 0;
 }

@@ -170,6 +170,18 @@ static void usage_check(void)
                                  usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >= 20000
                              ? "some"
                              : "none");
+    size_t bytes = 64 << 20;
+    char *much = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(much != MAP_FAILED, "mmap");
+    memset(much, 1, bytes);
+    sleep_ms(20);
+    must(getrusage(RUSAGE_SELF, &usage) == 0, "getrusage");
+    say("ru_maxrss: %s",
+        usage.ru_maxrss >= 64 << 10 && usage.ru_maxrss < 128 << 10 ? "as much" : "else");
+    munmap(much, bytes);
+    sleep_ms(20);
+    must(getrusage(RUSAGE_SELF, &usage) == 0, "getrusage");
+    say("ru_maxrss afterwards: %s", usage.ru_maxrss >= 64 << 10 ? "as much" : "less");
     struct tms ticks;
     say("times: %s", times(&ticks) != (clock_t)-1 ? "done" : error_name(errno));
     struct rlimit limit = {1, 2};
