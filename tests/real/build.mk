@@ -1,7 +1,7 @@
 # The whole system as it is shipped: the oak command, its daemon, QEMU, and the real kernel.
 
 SHELL_TESTS += $(addprefix tests/real/,run.sh life.sh terminal.sh images.sh death.sh soak.sh copy.sh parallel.sh \
-                 limits.sh trace.sh missing.sh mounts.sh)
+                 limits.sh trace.sh missing.sh mounts.sh hogs.sh)
 
 # Programs that are copied into containers: what asks for calls that do not exist (missing.sh), what
 # says who it is (mounts.sh).
