@@ -27,6 +27,7 @@ struct signal_handlers *signal_handlers_copy(const struct signal_handlers *handl
     struct signal_handlers *copy = signal_handlers_new();
     if (copy != NULL) {
         memcpy(copy->action, handlers->action, sizeof(copy->action));
+        copy->set = handlers->set;
     }
     return copy;
 }
@@ -45,8 +46,8 @@ void signal_handlers_put(struct signal_handlers *handlers)
 
 void signal_handlers_reset(struct signal_handlers *handlers)
 {
-    for (int i = 0; i < SIGNALS; i++) {
-        struct signal_action *action = &handlers->action[i];
+    for (uint64_t left = handlers->set; left != 0; left &= left - 1) {
+        struct signal_action *action = &handlers->action[__builtin_ctzll(left)];
         if (action->handler != SIG_IGN) {
             *action = (struct signal_action){.handler = SIG_DFL};
         }

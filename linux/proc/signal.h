@@ -97,6 +97,7 @@ struct signal_action {
 
 struct signal_handlers {
     uint32_t references; /* atomic */
+    uint64_t set; /* a bit for each whose action was ever set: the others have their default */
     struct signal_action action[SIGNALS];
 };
 

@@ -25,6 +25,7 @@ long linux_rt_sigaction(uint64_t number, uint64_t user_new, uint64_t user_old, u
     if (user_new != 0) {
         action.mask &= ~SIGNALS_UNBLOCKABLE;
         task->handlers->action[number - 1] = action;
+        task->handlers->set |= signal_bit((int)number);
         signal_drop_ignored(task, (int)number);
     }
     mutex_unlock(&tasks_lock);

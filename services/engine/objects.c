@@ -292,13 +292,21 @@ uint64_t objects_tsc(void)
 
 /* --- Channels --------------------------------------------------------------------------------- */
 
+/* Through our mapping, which then has the pages, too. */
+static status_t channel_populate(const struct channel_memory *channel, uint64_t offset,
+                                 uint64_t size_bytes)
+{
+    return kernel_region_populate(SLOT_DOMAIN, (uint64_t)(uintptr_t)channel->bytes + offset,
+                                  size_bytes);
+}
+
 static status_t channel_fill(struct channel_memory *channel, const void *specification,
                              uint32_t specification_bytes)
 {
     uint64_t place = CHANNEL_SPECIFICATION_AT(specification_bytes);
     status_t status = channel_ready(channel, 0, sizeof(struct channel_control));
     if (status == STATUS_OK && place == CHANNEL_SPECIFICATION) {
-        status = kernel_memory_populate(channel->memory, place, channel->mapped_bytes - place);
+        status = channel_populate(channel, place, channel->mapped_bytes - place);
     }
     if (status == STATUS_OK) {
         memcpy(channel->bytes + place, specification, specification_bytes);
@@ -357,7 +365,7 @@ status_t channel_ready(struct channel_memory *channel, uint64_t offset, uint64_t
         if ((channel->ready_pages >> page & 1) != 0) {
             continue;
         }
-        status_t status = kernel_memory_populate(channel->memory, page << PAGE_SHIFT, PAGE_SIZE);
+        status_t status = channel_populate(channel, page << PAGE_SHIFT, PAGE_SIZE);
         if (status != STATUS_OK) {
             return status;
         }
