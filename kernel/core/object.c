@@ -177,7 +177,8 @@ static void dying_begin(struct object *object)
 {
     spin_lock(&table_lock);
     if (!object->dying) {
-        __atomic_store_n(&object->dying, 1, __ATOMIC_RELEASE);
+        /* Before what else is looked at: who counts himself in first looks at this afterwards. */
+        __atomic_store_n(&object->dying, 1, __ATOMIC_SEQ_CST);
         alive--;
     }
     spin_unlock(&table_lock);

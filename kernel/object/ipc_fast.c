@@ -88,7 +88,10 @@ static void take_over(struct thread *thread, const struct cpu *cpu)
 {
     list_remove(&thread->wait_node);
     thread->registers.rax = STATUS_OK;
-    thread->cpu = cpu->number;
+    if (thread->cpu != cpu->number) {
+        thread->cpu = cpu->number;
+        thread_moved(thread);
+    }
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
 }
 

@@ -586,17 +586,28 @@ static void mappings_end(struct memory *memory)
 {
     spin_lock(&memory->pass_lock);
     const struct pass pass = {epoch_next(memory), 0, UINT64_MAX};
-    for (uint32_t i = 0; i < PAGES_PER_STEP; i++) {
+    uint64_t cleared_bytes = 0;
+    for (uint32_t i = 0; i < PAGES_PER_STEP && cleared_bytes < CLEAR_PER_STEP; i++) {
         struct region_link *link = link_take(memory, &pass);
         if (link == NULL) {
             break;
         }
         struct region_map *map = link->region->map;
+        cleared_bytes += link->region->end - link->region->start;
         region_clear_pages(link->region, role_of(link), 0, UINT64_MAX >> PAGE_SHIFT);
         region_remove(link->region);
         spin_unlock(&map->lock);
     }
     spin_unlock(&memory->pass_lock);
+}
+
+/* Under the lock: whoever made a region of it before it was dying has linked it. */
+static bool is_mapped(struct memory *memory)
+{
+    spin_lock(&memory->regions_lock);
+    bool mapped = !list_empty(&memory->regions);
+    spin_unlock(&memory->regions_lock);
+    return mapped;
 }
 
 bool memory_end_step(struct object *object)
@@ -608,11 +619,11 @@ bool memory_end_step(struct object *object)
     if (pinned) {
         return false; /* a thread's frame: it goes with the thread */
     }
-    if (!list_empty(&memory->regions)) {
+    if (is_mapped(memory)) {
         mappings_end(memory);
-    }
-    if (!list_empty(&memory->regions)) {
-        return false;
+        if (is_mapped(memory)) {
+            return false;
+        }
     }
     /* Looked at under the lock: an account's destroyer may do this at the same time. */
     uint32_t budget = FREES_PER_STEP;

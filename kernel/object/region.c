@@ -13,8 +13,6 @@
 #define REGIONS_PER_STEP 32
 /* Of larger regions a copy's pages are faulted in. */
 #define COPY_BYTES_MAX (512ull << PAGE_SHIFT)
-/* Addresses whose translations one step clears at most. */
-#define CLEAR_PER_STEP (32ull << 20)
 
 static int region_compare(const struct tree_node *a, const struct tree_node *b)
 {
@@ -643,6 +641,9 @@ status_t call_regions_copy(struct call *call)
     }
     if (status != STATUS_OK) {
         return status;
+    }
+    if (memory_from != NULL && memory_to == NULL) {
+        return STATUS_BAD_CAPABILITY;
     }
     struct region_map *to = region_map_of(call->object);
     struct region_map *from = region_map_of(call->other);

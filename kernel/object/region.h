@@ -16,6 +16,9 @@
 #include "kernel/x86_64/page_table.h"
 #include "lib/base/tree.h"
 
+/* Addresses whose translations one step clears at most. */
+#define CLEAR_PER_STEP (32ull << 20)
+
 struct region;
 struct region_map;
 

@@ -226,8 +226,9 @@ static bool fork_advice_apply(struct mm *copy)
     for (struct vm_area *area = mm_area_from(copy, 0); area != NULL; area = next) {
         uint64_t length = area->end - area->start;
         next = mm_area_next(area);
-        if (area->flags & AREA_FORK_WIPES) {
-            (void)kernel_memory_discard(copy->memory, area->start, length);
+        if (area->flags & AREA_FORK_WIPES &&
+            kernel_memory_discard(copy->memory, area->start, length) != STATUS_OK) {
+            return false; /* no memory for a node of the copy's own */
         }
         if ((area->flags & AREA_FORK_OMITS) && unmap_locked(copy, area->start, length) != 0) {
             return false;

@@ -108,6 +108,9 @@ static struct application_registers *registers_copy(struct task *child, const st
     *registers = *task->registers;
     child->frame->application = task->frame->application;
     child->frame->application.rax = 0;
+    if (task->trace != NULL && task->trace->flag_set) {
+        child->frame->application.rflags &= ~RFLAGS_TRAP; /* its tracer has just ended */
+    }
     if (stack != 0) {
         child->frame->application.rsp = stack;
     }

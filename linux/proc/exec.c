@@ -300,8 +300,8 @@ static void program_renew(struct task *task, struct mm *mm, struct credentials *
     mutex_lock(&tasks_lock);
     authority_limit(task, program, credentials);
     bool gains = (credentials->permitted & ~old->permitted) != 0;
-    mm->undumpable =
-        gains || credentials->euid != credentials->uid || credentials->egid != credentials->gid;
+    mm->undumpable = gains || credentials->euid != credentials->uid ||
+                     credentials->egid != credentials->gid || program->unreadable;
     task->mm = mm;
     task->credentials = credentials;
     task->group->executions++;
@@ -383,6 +383,7 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
     if (length < 0) {
         return length;
     }
+    program->unreadable |= inode_permission(file->path.inode, 4) != 0;
     if (length < 2 || line[0] != '#' || line[1] != '!') {
         length = file_path_text(file, program->path, sizeof(program->path) - 1);
         program->path[MAX(length, 0)] = '\0';

@@ -214,6 +214,7 @@ static __attribute__((noinline)) long interpreter_load(const char *path, struct 
         result = -ELIBBAD;
     }
     if (result == 0) {
+        out->unreadable |= inode_permission(file->path.inode, 4) != 0;
         result = segments_map(file, mm, &elf, INTERPRETER_BASE, out, &out->interpreter_base);
         out->start = elf.header.entry + out->interpreter_base;
     }

@@ -30,6 +30,7 @@ struct program {
     struct program_authority authority;
     struct credentials credentials; /* that it runs with */
     bool secure;                    /* it has more authority than its caller */
+    bool unreadable;                /* a file of it may be executed but not be read by its caller */
     bool is_unmappable;             /* its headers are well, its segments fit nowhere */
 };
 

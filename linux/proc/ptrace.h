@@ -72,6 +72,8 @@ enum trace_event {
 #define TRACE_MESSAGE_ENTRY 1
 #define TRACE_MESSAGE_EXIT  2
 
+#define RFLAGS_TRAP 0x100ull /* TF: a single step */
+
 struct trace {
     struct trace *next;           /* in the tracer's list */
     struct thread_group *tracer;  /* NULL: nobody */

@@ -5,8 +5,6 @@
 #include "linux/proc/ptrace.h"
 #include "linux/proc/task.h"
 
-#define RFLAGS_TRAP 0x100ull /* TF */
-
 /* --- registers ------------------------------------------------------------------------------- */
 
 /*
@@ -314,6 +312,7 @@ void trace_group_continues(struct thread_group *group)
         if (trace_active(task) != NULL) {
             __atomic_store_n(&trace->trap_pending, trace->seized, __ATOMIC_RELEASE);
             task_poke(task, trace->seized ? WORK_SIGNAL : 0);
+            wait_queue_wake(&trace->tracer->child_wait, WAIT_CHANGE); /* who attaches looks again */
         }
     }
 }

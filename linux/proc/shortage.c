@@ -67,7 +67,8 @@ static void choice_visit(struct thread_group *group, void *context)
 {
     struct choice *choice = context;
     struct mm *mm = group_mm(group);
-    if (mm == NULL || group->exiting) {
+    /* Who is about to end may still be held by a tracer. */
+    if (mm == NULL || group->out_of_memory) {
         return;
     }
     uint64_t pages = mm_resident_pages(mm);
@@ -79,12 +80,12 @@ static void choice_visit(struct thread_group *group, void *context)
 
 static void end_visit(struct thread_group *group, void *context)
 {
-    if (group_mm(group) != context || group->exiting) {
+    if (group_mm(group) != context || group->out_of_memory) {
         return;
     }
     group->out_of_memory = true;
+    group->exit_status = group->exiting ? group->exit_status : SIGKILL;
     group->exiting = true;
-    group->exit_status = SIGKILL;
     for (struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
         task_poke(task, WORK_EXIT);
     }

@@ -163,6 +163,9 @@ void credentials_set(struct task *task, struct credentials *changed)
         task->mm->undumpable =
             true; /* what the old user left there is not for the new one's eyes */
     }
+    if (others) {
+        task->group->parent_death_signal = 0;
+    }
     mutex_unlock(&tasks_lock);
     credentials_put(old);
 }

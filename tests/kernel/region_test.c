@@ -316,6 +316,8 @@ static void test_regions_copy(void)
               "the regions of a space are repeated in another");
     ok_status(kernel_regions_copy(SLOT_DOMAIN, from.space, clone, from.memory),
               STATUS_INVALID_ARGUMENT, "but not in a window");
+    ok_status(kernel_regions_copy(to, from.space, SLOT_NONE, from.memory), STATUS_BAD_CAPABILITY,
+              "nor onto nothing");
     slot_release(reader);
     slot_release(writer);
     destroy(second);
