@@ -24,7 +24,8 @@ $(B)/user/linux/vdso/object.S.o: CFLAGS_user += -DVDSO_OBJECT='"$(VDSO)"'
 
 include linux/net/lwip/build.mk
 
-$(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS) lib/oak/program.ld
+$(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS) lib/oak/program.ld \
+    linux/start_order.ld
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	    -Wl,-z,noexecstack -Wl,--gc-sections -L linux -T lib/oak/program.ld -o $@ \

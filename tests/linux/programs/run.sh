@@ -44,7 +44,9 @@ linux_run() {
     folder=$(mktemp -d -p "$scratch")
     chmod 755 "$scratch" "$folder"
     cp -a $programs/data "$folder/data"
-    $programs/each.sh "$PWD/$programs" "$folder" "$folder/data" "$@"
+    # Processes of their own only: a signal, or a tracer, that goes astray meets none of the machine's.
+    unshare --pid --fork --kill-child --mount-proc \
+        $programs/each.sh "$PWD/$programs" "$folder" "$folder/data" "$@"
 }
 number=0 failed=0
 report() { # report NAME WHAT EXPECTED GOT: two files
