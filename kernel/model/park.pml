@@ -1,6 +1,6 @@
 /*
  * Parking: thread_park, thread_unpark, thread_interrupt and thread_halt of object/thread.c, wait_cancel
- * of core/wait.c, the timers of core/scheduler.c. One thread, which waits first for a flag, as for a
+ * of core/wait.c, core/timers.c. One thread, which waits first for a flag, as for a
  * lock, then for an interruption, each time with or without a deadline; another raises the flag and
  * unparks it, a third interrupts it, the timer may end each wait, and a fourth may destroy it.
  *
