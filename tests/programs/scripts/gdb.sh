@@ -9,7 +9,9 @@ echo "code $?"
 sed -E 's/^[0-9]+ +//; s/[0-9]+ vars/N vars/; s/0x[0-9a-f]+/ADDRESS/g; s/ <unfinished.*//; s/\) += .*//; s/\)$//; s/clone\(.*|v?fork\(.*/child/' trace | grep -E '^(execve|pipe|dup2|exit_group|child)' | sort | uniq -c
 grep -c '+++ exited with 0 +++' trace
 echo "== strace attaches"
-sh -c 'while :; do sleep 0.1; done' & loop=$!
+# In a process that forks: strace, interrupted, waits for a parent that waits for its vforked child, which
+# waits for strace.
+sh -c 'while :; do (sleep 0.1); done' & loop=$!
 timeout -s INT 3 strace -f -e trace=wait4 -p $loop -o attached >/dev/null 2>&1; grep -cE '^[0-9]+ +wait4' attached | sed 's/^[1-9][0-9]*$/some/'; kill -0 $loop && echo "it goes on"; kill $loop; wait $loop 2>/dev/null; echo "code $?"
 cat >small.c <<'END'
 #include <stdio.h>
