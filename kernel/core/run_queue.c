@@ -224,14 +224,53 @@ static void trees_add(struct run_queue *queue, struct thread *thread)
     }
 }
 
+static struct thread *only_remove(struct run_queue *queue)
+{
+    struct thread *thread = queue->only;
+    queue->only = NULL;
+    queue->ready_count = 0;
+    __atomic_store_n(&queue->first_key[thread->band], 0, __ATOMIC_RELAXED);
+    return thread;
+}
+
+static void only_into_trees(struct run_queue *queue)
+{
+    if (queue->only != NULL) {
+        trees_add(queue, only_remove(queue));
+    }
+}
+
 void run_queue_add(struct run_queue *queue, struct thread *thread)
 {
     spin_lock(&queue->lock);
     thread->state = THREAD_READY;
     thread->cpu = queue->cpu;
     thread->queued_tsc = tsc_read();
-    trees_add(queue, thread);
+    if (queue->ready_count == 0 && list_empty(&queue->throttled)) {
+        uint64_t key = account_virtual_time(thread->object.payer, thread->band) | 1;
+        queue->only = thread;
+        queue->ready_count = 1;
+        __atomic_store_n(&queue->first_key[thread->band], key, __ATOMIC_RELAXED);
+    } else {
+        only_into_trees(queue);
+        trees_add(queue, thread);
+    }
     spin_unlock(&queue->lock);
+}
+
+struct thread *run_queue_take_only(struct run_queue *queue)
+{
+    if (queue->only == NULL) {
+        return NULL;
+    }
+    spin_lock(&queue->lock);
+    struct thread *thread = queue->only;
+    if (thread != NULL) {
+        (void)only_remove(queue);
+        thread->state = THREAD_RUNNING;
+    }
+    spin_unlock(&queue->lock);
+    return thread;
 }
 
 /*
@@ -290,6 +329,7 @@ uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band)
 {
     if (__atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) != 0) {
         spin_lock(&queue->lock);
+        only_into_trees(queue);
         (void)first_thread(queue, band, 0);
         spin_unlock(&queue->lock);
     }
@@ -299,6 +339,7 @@ uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band)
 struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t cpu, uint64_t limit)
 {
     spin_lock(&queue->lock);
+    only_into_trees(queue);
     struct thread *thread = first_thread(queue, band, limit);
     if (thread != NULL) {
         group_leave(queue, thread);
@@ -315,6 +356,7 @@ struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t c
 bool run_queue_remove(struct run_queue *queue, struct thread *thread)
 {
     spin_lock(&queue->lock);
+    only_into_trees(queue);
     bool queued = thread->state == THREAD_READY && !list_empty(&thread->wait_node) &&
                   queue->cpu == thread->cpu;
     if (queued) {

@@ -6,6 +6,9 @@
  * which. An account whose quota is used up leaves the tree with its node and stands in the list of
  * throttled ones, unless a thread in personality mode waits that may go on.
  *
+ * A thread that comes into an empty queue, which is the usual case, stays outside the trees until
+ * another one comes, or somebody compares it with others: it is the queue's *only* one.
+ *
  * A thread that is in the queue has the state READY, and the queue's lock guards its wait_node.
  */
 #pragma once
@@ -33,6 +36,7 @@ struct run_group {
 struct run_queue {
     struct spinlock lock;
     uint32_t cpu;
+    struct thread *only;       /* NULL, or all that is ready */
     uint32_t ready_count;      /* threads that may run; others read it */
     uint64_t first_key[BANDS]; /* of the tree's first, with bit 0 set; 0: empty; others read it */
     struct tree accounts[BANDS];
@@ -50,6 +54,12 @@ void run_queue_add(struct run_queue *queue, struct thread *thread);
  * goes before a thread of another CPU with the key `limit` (0: any does).
  */
 struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t cpu, uint64_t limit);
+
+/*
+ * Take the only thread, if there is no other, RUNNING from now on on the queue's CPU. It does not
+ * look at quotas.
+ */
+struct thread *run_queue_take_only(struct run_queue *queue);
 
 /* first_key of the band, made right. */
 uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band);

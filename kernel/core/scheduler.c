@@ -209,10 +209,28 @@ static uint32_t busy_cpu(const struct thread *thread)
     return thread->cpu;
 }
 
-static void place(struct thread *thread)
+/*
+ * The usual case: it waits for the current thread on the CPU where it ran last, and is not due
+ * before that. False when it is not so.
+ */
+static bool place_here(struct thread *thread)
+{
+    struct cpu *self = cpu_current();
+    const struct thread *current = self->current;
+    if (thread->cpu != self->number || current == NULL || current->band < thread->band ||
+        somebody_idle() || (cpu_count > 1 && busy_cpu(thread) != self->number)) {
+        return false;
+    }
+    trace(TRACE_WAKE, 0, object_number(&thread->object), self->number);
+    run_queue_add(&scheduler_of(self)->queue, thread);
+    idle_wake(self->number);
+    return true;
+}
+
+__attribute__((noinline)) static void place(struct thread *thread)
 {
     uint32_t target;
-    bool sleeps = idle_claim(thread->cpu, &target);
+    bool sleeps = somebody_idle() && idle_claim(thread->cpu, &target);
     if (!sleeps) {
         target = busy_cpu(thread);
     }
@@ -242,7 +260,9 @@ static void place(struct thread *thread)
 void scheduler_ready(struct thread *thread)
 {
     billing_activate(thread->billing);
-    place(thread);
+    if (!place_here(thread)) {
+        place(thread);
+    }
 }
 
 void scheduler_handoff(struct thread *thread)
@@ -321,6 +341,13 @@ static struct thread *take_furthest_behind(struct cpu *cpu, uint32_t band)
         next = take(own, band, cpu);
     }
     return next;
+}
+
+/* Who waits here alone, unless quotas or other CPUs must be looked at. */
+static struct thread *take_only(const struct cpu *cpu)
+{
+    bool look = scheduler_turn_bounds != 0 || look_is_due(cpu);
+    return look ? NULL : run_queue_take_only(&scheduler_of(cpu)->queue);
 }
 
 static struct thread *take_first(struct cpu *cpu)
@@ -411,7 +438,8 @@ static struct thread *choose(struct cpu *cpu)
     if (scheduler_turn_bounds != 0) {
         scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
     }
-    struct thread *next = take_first(cpu);
+    struct thread *next = take_only(cpu);
+    next = next != NULL ? next : take_first(cpu);
     return next != NULL ? next : steal(cpu);
 }
 
@@ -471,17 +499,15 @@ static void tick(struct cpu *cpu)
         return;
     }
     scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
-    scheduler->look = elsewhere_waits(cpu);
-    if (scheduler->look || scheduler_turn_bounds != 0) {
-        scheduler->reschedule = true; /* a quota may be new */
-    }
-    if (scheduler->look) {
-        return;
-    }
     if (scheduler->queue.ready_count == 0) {
         bill_alone(cpu->current);
     } else {
         scheduler_bill(cpu->current);
+    }
+    /* After that: a queue that is looked at more often knows of all that was billed before. */
+    scheduler->look = elsewhere_waits(cpu);
+    if (scheduler->look || scheduler_turn_bounds != 0) {
+        scheduler->reschedule = true; /* a quota may be new */
     }
 }
 
@@ -659,6 +685,23 @@ void scheduler_return(struct thread *thread)
 }
 
 /* --- short ways ------------------------------------------------------------------------------ */
+
+void scheduler_next(struct cpu *cpu)
+{
+    const struct scheduler *scheduler = scheduler_of(cpu);
+    bool more = cpu->deferred != 0 || scheduler->reschedule || scheduler->handoff != NULL;
+    struct thread *next = more ? NULL : take_only(cpu);
+    if (next == NULL) {
+        scheduler_leave();
+    }
+    billing_switch(cpu, next->billing);
+    context_load(cpu, next, root_of(next));
+    if (next->attention != 0) {
+        scheduler_leave();
+    }
+    cpu->kernel_entries++;
+    kernel_leave(next);
+}
 
 bool scheduler_may_switch(const struct cpu *cpu, uint32_t band)
 {

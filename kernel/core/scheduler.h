@@ -77,6 +77,12 @@ __attribute__((noinline, noreturn)) void scheduler_leave(void);
 /* The same, short when the thread that came in simply goes on. */
 __attribute__((noreturn)) void scheduler_return(struct thread *thread);
 
+/*
+ * The current thread waits, and was detached: the one that was woken here last takes over in what
+ * is left of the turn, unless more is due than that.
+ */
+__attribute__((noreturn)) void scheduler_next(struct cpu *cpu);
+
 /* The timer interrupt of this CPU, and a kick from another. */
 void scheduler_timer(void);
 void scheduler_kicked(void);

@@ -23,7 +23,7 @@ static struct object *find(struct thread *thread, enum object_type type, uint32_
 __attribute__((noreturn)) static void done(struct thread *thread, status_t status)
 {
     if (status == CALL_BLOCKED) {
-        scheduler_leave();
+        scheduler_next(cpu_current());
     }
     thread->registers.rax = status;
     scheduler_return(thread);

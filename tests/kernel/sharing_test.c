@@ -176,20 +176,53 @@ static void test_time_trap(void)
     destroy(account);
 }
 
+/* Threads of one account, one more than CPUs: none of them may have a CPU for itself. */
+#define ROUNDS 10
+
 static void test_preemption_trap(void)
 {
-    struct hogs hogs;
-    uint32_t account = account_below(SLOT_ACCOUNT, 1024);
-    hogs_start(&hogs, account, cpus() + 1);
-    must(kernel_thread_interrupt(hogs.worker[0].slot, INTERRUPT_ON_PREEMPTION, 1), "preemption");
-    uint64_t until_ns = clock_now_ns() + 5 * SECOND_NS;
-    while (__atomic_load_n(&hogs.reasons[0], __ATOMIC_RELAXED) == 0 && clock_now_ns() < until_ns) {
-        pause_ns(MILLISECOND_NS);
+    bool trapped = true;
+    bool others = false;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        struct hogs hogs;
+        uint32_t account = account_below(SLOT_ACCOUNT, 1024);
+        hogs_start(&hogs, account, cpus() + 1);
+        must(kernel_thread_interrupt(hogs.worker[0].slot, INTERRUPT_ON_PREEMPTION, 1),
+             "preemption");
+        uint64_t until_ns = clock_now_ns() + 5 * SECOND_NS;
+        while (__atomic_load_n(&hogs.reasons[0], __ATOMIC_RELAXED) == 0 &&
+               clock_now_ns() < until_ns) {
+            pause_ns(MILLISECOND_NS);
+        }
+        trapped = trapped && hogs.reasons[0] == INTERRUPTED_PREEMPTION;
+        others = others || hogs.reasons[1] != 0;
+        hogs_end(&hogs);
+        destroy(account);
     }
-    ok(hogs.reasons[0] == INTERRUPTED_PREEMPTION, "a thread is trapped when it lost its CPU");
-    ok(hogs.reasons[1] == 0, "if it asked for that");
-    hogs_end(&hogs);
-    destroy(account);
+    ok(trapped, "a thread is trapped when it lost its CPU");
+    ok(!others, "if it asked for that");
+}
+
+/* Behind a heavy account's only thread, on the other CPUs, or beside one that runs there alone. */
+static void test_all_start(void)
+{
+    bool all = true;
+    for (uint32_t round = 0; round < 3 * ROUNDS; round++) {
+        struct hogs one;
+        struct hogs many;
+        hogs_start(&one, account_below(SLOT_ACCOUNT, 4096), 1);
+        hogs_start(&many, account_below(SLOT_ACCOUNT, 1024), 2 * cpus());
+        uint64_t until_ns = clock_now_ns() + 5 * SECOND_NS;
+        while (hogs_working(&many) < many.count && clock_now_ns() < until_ns) {
+            pause_ns(MILLISECOND_NS);
+        }
+        all = all && hogs_working(&many) == many.count;
+        hogs_end(&one);
+        hogs_end(&many);
+        destroy(one.account);
+        destroy(many.account);
+    }
+    ok(all, "a thread starts, however heavy who is before it");
 }
 
 void test_sharing(void)
@@ -198,6 +231,7 @@ void test_sharing(void)
     test_weights();
     test_threads_do_not_matter();
     test_one_against_many();
+    test_all_start();
     test_levels();
     test_time_in_modes();
     test_time_trap();
