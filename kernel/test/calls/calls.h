@@ -21,7 +21,8 @@ void world_stir(const uint8_t record[RECORD_BYTES]);
 void world_awake(void);
 void world_asleep(void);
 /* One of the things that the thread's container has, for init to destroy. */
-#define WORLD_VICTIMS 13
+#define WORLD_VICTIMS       13
+#define WORLD_VICTIM_MEMORY 9 /* the private memory of its spaces */
 uint32_t world_victim(const struct thread *thread, uint32_t number);
 void world_destroy(uint32_t victim);
 /* Init destroys the containers; then all is as it was before they were made. */
@@ -53,6 +54,9 @@ void audit(bool deep);
  * init destroys one thing of the program's container; `number` says which call, thing, arguments.
  */
 void sweep(uint32_t number, uint32_t stride);
+/* The same with call, thing, and what the arguments are made from told apart: for what was found,
+ * which must stay the same when calls get other numbers. */
+void sweep_call(uint32_t call, uint32_t victim, uint32_t seed, uint32_t stride);
 #define SWEEPS (KERNEL_CALLS * WORLD_VICTIMS) /* then with other arguments */
 
 /* One input, from the world as it was made to the world's end. */

@@ -17,10 +17,16 @@
 #define RANDOM_BYTES (200 * RECORD_BYTES)
 #define FILE_BYTES   65536
 
-/* Sweeps that found something. */
-static const uint32_t found[] = {
-    490,         /* memory_populate of a memory that is destroyed: its frames stayed for ever */
-    2479, 57510, /* memory_move into one */
+/* Sweeps that found something: calls on a memory that is destroyed, whose frames stayed for ever.
+ */
+static const struct {
+    uint32_t call;
+    uint32_t victim;
+    uint32_t seed;
+} found[] = {
+    {CALL_memory_populate, WORLD_VICTIM_MEMORY, 490},
+    {CALL_memory_populate, WORLD_VICTIM_MEMORY, 2479},
+    {CALL_memory_move, WORLD_VICTIM_MEMORY, 57510},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length_bytes);
@@ -113,7 +119,7 @@ int main(int count, char **arguments)
         play_numbers(0, RANDOM_COUNT);
         play_sweeps(0, SWEEPS, SWEEP_STRIDE);
         for (size_t i = 0; i < ARRAY_LENGTH(found); i++) {
-            play_sweeps(found[i], 1, 1);
+            sweep_call(found[i].call, found[i].victim, found[i].seed, 1);
         }
     } else if (count == 3 && is_number(arguments[1])) {
         play_numbers(number_of(arguments[1]), number_of(arguments[2]));

@@ -54,14 +54,13 @@ static void record_find(uint8_t record[RECORD_BYTES], uint32_t call, uint64_t se
     }
 }
 
-void sweep(uint32_t number, uint32_t stride)
+void sweep_call(uint32_t call, uint32_t victim_number, uint32_t seed, uint32_t stride)
 {
-    uint32_t call = number % KERNEL_CALLS;
     uint8_t record[RECORD_BYTES];
-    record_find(record, call, number);
-    for (uint32_t place = 1 + number % stride; place < PLACES_MAX; place += stride) {
+    record_find(record, call, seed);
+    for (uint32_t place = 1 + seed % stride; place < PLACES_MAX; place += stride) {
         uint32_t victim;
-        uint32_t cpu = call_begin(record, place, number / KERNEL_CALLS % WORLD_VICTIMS, &victim);
+        uint32_t cpu = call_begin(record, place, victim_number, &victim);
         bool inside = machine_state(cpu) == MACHINE_INSIDE;
         world_destroy(victim);
         machine_settle();
@@ -73,4 +72,9 @@ void sweep(uint32_t number, uint32_t stride)
             return;
         }
     }
+}
+
+void sweep(uint32_t number, uint32_t stride)
+{
+    sweep_call(number % KERNEL_CALLS, number / KERNEL_CALLS % WORLD_VICTIMS, number, stride);
 }

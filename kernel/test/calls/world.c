@@ -47,6 +47,8 @@ enum {
     OWN_IMAGE,
 };
 
+_Static_assert(OWN_MEMORY - OWN_DOMAIN == WORLD_VICTIM_MEMORY, "world_victim");
+
 static struct {
     uint32_t wake_vector;
     struct thread *init;
