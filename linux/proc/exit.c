@@ -356,7 +356,12 @@ long group_become_single(struct task *task)
     }
     waiter_remove(&waiter);
     mutex_lock(&tasks_lock);
-    group->exiting = false;
+    group->exiting = group->out_of_memory; /* it was chosen meanwhile: then it ends instead */
+    if (group->exiting) {
+        group->exit_status = SIGKILL;
+        mutex_unlock(&tasks_lock);
+        return -ERESTARTSYS;
+    }
     table_leave(task);
     table_take_tid(task, group->pid);
     group->leader = task;

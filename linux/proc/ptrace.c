@@ -209,9 +209,10 @@ bool trace_limits_authority(const struct task *task)
     return trace != NULL && trace->powerless;
 }
 
-/* Out of the tracer's list. */
+/* Out of the tracer's list. It may be waiting for that very process, in vain from now on. */
 static void trace_unlink(struct trace *trace)
 {
+    wait_queue_wake(&trace->tracer->child_wait, WAIT_CHANGE);
     struct trace **link = &trace->tracer->tracees;
     while (*link != trace) {
         link = &(*link)->next;
@@ -256,7 +257,6 @@ void trace_detach(struct trace *trace, int deliver)
         trace_bury(trace);
         return;
     }
-    wait_queue_wake(&trace->tracer->child_wait, WAIT_CHANGE);
     trace_unlink(trace);
     trace->trap_pending = false;
     trace->deliver = deliver;
