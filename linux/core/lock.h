@@ -9,9 +9,9 @@
  *   process table (container.tasks_lock)
  *   mm->lock
  *   descriptor table
- *   directory inode, then file inode (by address within one kind)
  *   open file position
  *   authority that files give (file/walk.h: authority_lock)
+ *   directory inode, then file inode (by address within one kind)
  *   overlay and tmpfs nodes, pipe, socket (net/unix.h, net/inet.h), tty, channel
  *   signals (group->signals_lock)
  *   watches of files (event/inotify.c)

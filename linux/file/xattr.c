@@ -112,25 +112,30 @@ static long set(const struct path *path, struct xattr_request *request)
     if (strcmp(request->name, CAPABILITY) == 0 && !is_capability(request)) {
         return -EINVAL;
     }
+    mutex_lock(&authority_lock);
     long result = xattr_permission(path, request->name, true);
-    if (result != 0) {
-        return result;
+    if (result == 0) {
+        result = operations->xattr_set == NULL
+                     ? -EOPNOTSUPP
+                     : operations->xattr_set(path->inode, request->name, request->value,
+                                             (uint32_t)request->value_bytes, request->flags);
     }
-    return operations->xattr_set == NULL
-               ? -EOPNOTSUPP
-               : operations->xattr_set(path->inode, request->name, request->value,
-                                       (uint32_t)request->value_bytes, request->flags);
+    mutex_unlock(&authority_lock);
+    return result;
 }
 
 static long drop(const struct path *path, struct xattr_request *request)
 {
     const struct inode_operations *operations = path->inode->operations;
+    mutex_lock(&authority_lock);
     long result = xattr_permission(path, request->name, true);
-    if (result != 0) {
-        return result;
+    if (result == 0) {
+        result = operations->xattr_remove == NULL
+                     ? -EOPNOTSUPP
+                     : operations->xattr_remove(path->inode, request->name);
     }
-    return operations->xattr_remove == NULL ? -EOPNOTSUPP
-                                            : operations->xattr_remove(path->inode, request->name);
+    mutex_unlock(&authority_lock);
+    return result;
 }
 
 static long list(const struct path *path, struct xattr_request *request)

@@ -10,6 +10,7 @@
 #include "linux/core/user.h"
 #include "linux/file/inode.h"
 #include "linux/file/path.h"
+#include "linux/file/walk.h"
 #include "linux/mm/mm.h"
 
 /* Those that fsuid stands for. */
@@ -99,11 +100,11 @@ void program_authority_read(const struct path *path, struct program_authority *o
         *out = (struct program_authority){.mode = 0};
         return;
     }
-    mutex_lock(&program->lock);
+    mutex_lock(&authority_lock);
     *out =
         (struct program_authority){.mode = program->mode, .uid = program->uid, .gid = program->gid};
-    mutex_unlock(&program->lock);
     file_capabilities_read(program, out);
+    mutex_unlock(&authority_lock);
 }
 
 static void set_ids_apply(struct credentials *changed, const struct program_authority *program)
