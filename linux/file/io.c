@@ -5,9 +5,6 @@
 #include "linux/core/errno.h"
 #include "linux/core/user.h"
 
-/* The copy of entry.S under the fix-up table: a page of the image may be absent for good. */
-long user_copy(void *to, const void *from, uint64_t length_bytes);
-
 void io_init_user(struct io *io, uint64_t address, uint64_t length_bytes)
 {
     *io = (struct io){.single = {address, length_bytes}, .count = 1, .left_bytes = length_bytes};

@@ -6,11 +6,12 @@
 
 #include "linux/file/inode.h"
 
+struct task;
+struct thread_group;
 struct file_table;
 struct io;
 struct fs_context;
 struct mm;
-struct thread_group;
 
 /* Which process, thread and descriptor a file tells of; 0 and -1: none. Numbers are used again: the
  * process is the one that began then. What lies in its memory is told of one program only, the one
@@ -127,17 +128,28 @@ bool proc_find(int number, struct proc_target *out);
 /* Parts of a process, with references; NULL: it has none, it is gone or a zombie. */
 struct mm *proc_mm(const struct proc_target *target);
 struct file_table *proc_files(const struct proc_target *target);
-struct fs_context *proc_fs(const struct proc_target *target);
 /* Whether the process or thread still exists. */
 bool proc_alive(const struct proc_target *target);
 /* The owner of its files, for a file that is found now: target->executions is set. False: gone. */
 bool proc_owner(struct proc_target *target, uint32_t *uid, uint32_t *gid);
 /* What a process has open and mapped is its owner's to know: 0, -EACCES, -ENOENT. */
 long proc_may_look(const struct proc_target *target);
-/* The same, and the mm, with a reference: looked at and taken at once, for the process may become
- * another user's. *out is NULL: it has none, or runs another program than when the file was found.
+/* The same, -ESRCH for one that is gone, and the mm, with a reference: looked at and taken at once,
+ * for the process may become another user's. *out is NULL: it has none, or runs another program
+ * than when the file was found.
  */
 long proc_mm_look(const struct proc_target *target, struct mm **out);
+/* The same under tasks_lock; *out is what proc_task finds. Take it before the lock is let go. */
+long proc_look_locked(const struct proc_target *target, struct task **out);
+/* The thread, or for a process its leader or whichever task is left. Under tasks_lock. */
+struct task *proc_task(const struct proc_target *target, struct thread_group **group);
+
+/* proc_links.c */
+long proc_exe_read(const struct proc_target *target, char *out, uint32_t capacity_bytes);
+long proc_cwd_read(const struct proc_target *target, char *out, uint32_t capacity_bytes);
+long proc_cwd_follow(const struct proc_target *target, struct path *out);
+long proc_root_read(const struct proc_target *target, char *out, uint32_t capacity_bytes);
+long proc_root_follow(const struct proc_target *target, struct path *out);
 
 long proc_make_maps(const struct proc_target *target, struct proc_text *text);
 long proc_make_smaps(const struct proc_target *target, struct proc_text *text);

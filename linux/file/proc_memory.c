@@ -117,7 +117,7 @@ static long smaps(const struct proc_target *target, struct proc_text *text, bool
     struct mm *mm;
     long result = proc_mm_look(target, &mm);
     if (mm == NULL) {
-        return result == -ENOENT ? -ESRCH : result;
+        return result;
     }
     mutex_lock(&mm->lock);
     for (struct vm_area *area = mm_area_from(mm, 0); area != NULL && !text->failed;
@@ -166,7 +166,7 @@ long proc_make_maps(const struct proc_target *target, struct proc_text *text)
     struct mm *mm;
     long result = proc_mm_look(target, &mm);
     if (mm == NULL) {
-        return result == -ENOENT ? -ESRCH : result;
+        return result;
     }
     mutex_lock(&mm->lock);
     for (struct vm_area *area = mm_area_from(mm, 0); area != NULL && !text->failed;
@@ -206,28 +206,28 @@ long proc_make_command_line(const struct proc_target *target, struct proc_text *
     return mm != NULL || proc_alive(target) ? 0 : -ESRCH;
 }
 
-/* The auxiliary vector, as it lies on the process's stack. */
-long proc_make_auxv(const struct proc_target *target, struct proc_text *text)
+static long make_strings(const struct proc_target *target, struct proc_text *text, bool auxv)
 {
     struct mm *mm;
     long result = proc_mm_look(target, &mm);
     if (mm != NULL) {
-        put_strings(text, mm, mm->auxv_start, mm->auxv_end);
+        put_strings(text, mm, auxv ? mm->auxv_start : mm->environment_start,
+                    auxv ? mm->auxv_end : mm->environment_end);
         mm_put(mm);
     }
-    return result == -ENOENT ? -ESRCH : result;
+    return result;
+}
+
+/* The auxiliary vector, as it lies on the process's stack. */
+long proc_make_auxv(const struct proc_target *target, struct proc_text *text)
+{
+    return make_strings(target, text, true);
 }
 
 /* The file's mode was looked at when it was opened: the process may have changed users since. */
 long proc_make_environment(const struct proc_target *target, struct proc_text *text)
 {
-    struct mm *mm;
-    long result = proc_mm_look(target, &mm);
-    if (mm != NULL) {
-        put_strings(text, mm, mm->environment_start, mm->environment_end);
-        mm_put(mm);
-    }
-    return result == -ENOENT ? -ESRCH : result;
+    return make_strings(target, text, false);
 }
 
 /* --- memory itself --------------------------------------------------------------------------- */
@@ -253,7 +253,7 @@ long proc_memory_move(const struct proc_target *target, struct io *io, uint64_t 
     struct mm *mm;
     long result = proc_mm_look(target, &mm);
     if (mm == NULL) {
-        return result == -ENOENT ? 0 : result;
+        return result == -ESRCH ? 0 : result;
     }
     uint8_t *buffer = heap_alloc(PAGE_SIZE);
     uint64_t moved = 0;

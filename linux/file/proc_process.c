@@ -47,30 +47,10 @@ struct snapshot {
     uint64_t ignored;
     uint64_t caught;
     char name[NAME_BYTES];
-    char exe[EXE_BYTES];
     struct credentials credentials;
     struct scheduling scheduling;
     struct resource_limit limits[RLIMITS];
 };
-
-/* The thread, or for a process its leader or whichever task is left. Under tasks_lock. */
-static struct task *task_of(const struct proc_target *target, struct thread_group **group)
-{
-    *group = group_find(target->pid);
-    if (*group == NULL || (*group)->start_ns != target->start_ns) {
-        *group = NULL;
-        return NULL;
-    }
-    if (target->tid == target->pid) {
-        return (*group)->leader != NULL ? (*group)->leader : (*group)->tasks;
-    }
-    struct task *task = task_find(target->tid);
-    if (task == NULL || task->group != *group) {
-        *group = NULL;
-        return NULL;
-    }
-    return task;
-}
 
 static uint32_t queue_length(const struct signal_queue *queue)
 {
@@ -125,7 +105,6 @@ static void group_snapshot(const struct thread_group *group, struct snapshot *ou
     out->shared_pending = group->pending.set;
     out->queued += queue_length(&group->pending);
     memcpy(out->name, group->name, sizeof(out->name));
-    memcpy(out->exe, group->exe, sizeof(out->exe));
     memcpy(out->limits, group->limits, sizeof(out->limits));
 }
 
@@ -134,7 +113,7 @@ static bool snapshot_take(const struct proc_target *target, struct snapshot *out
     struct thread_group *group;
     memset(out, 0, sizeof(*out));
     mutex_lock(&tasks_lock);
-    struct task *task = task_of(target, &group);
+    struct task *task = proc_task(target, &group);
     if (group != NULL) {
         group_snapshot(group, out);
         out->tid = target->tid;
@@ -156,75 +135,11 @@ static bool snapshot_take(const struct proc_target *target, struct snapshot *out
     return group != NULL;
 }
 
-bool proc_alive(const struct proc_target *target)
+static struct fs_context *proc_fs(const struct proc_target *target)
 {
     struct thread_group *group;
     mutex_lock(&tasks_lock);
-    (void)task_of(target, &group);
-    mutex_unlock(&tasks_lock);
-    return group != NULL;
-}
-
-bool proc_find(int number, struct proc_target *out)
-{
-    mutex_lock(&tasks_lock);
-    const struct thread_group *group = group_find(number);
-    const struct task *task = group == NULL ? task_find(number) : NULL;
-    group = task != NULL ? task->group : group;
-    if (group != NULL) {
-        *out = (struct proc_target){group->pid, number, -1, group->executions, group->start_ns};
-    }
-    mutex_unlock(&tasks_lock);
-    return group != NULL;
-}
-
-bool proc_owner(struct proc_target *target, uint32_t *uid, uint32_t *gid)
-{
-    struct thread_group *group;
-    *uid = 0;
-    *gid = 0;
-    mutex_lock(&tasks_lock);
-    struct task *task = task_of(target, &group);
-    if (task != NULL && task->credentials != NULL) {
-        *uid = task->credentials->euid;
-        *gid = task->credentials->egid;
-    }
-    target->executions = group == NULL ? 0 : group->executions;
-    mutex_unlock(&tasks_lock);
-    return group != NULL;
-}
-
-struct mm *proc_mm(const struct proc_target *target)
-{
-    struct thread_group *group;
-    mutex_lock(&tasks_lock);
-    struct task *task = task_of(target, &group);
-    struct mm *mm = task == NULL ? NULL : task->mm;
-    if (mm != NULL) {
-        mm_get(mm);
-    }
-    mutex_unlock(&tasks_lock);
-    return mm;
-}
-
-struct file_table *proc_files(const struct proc_target *target)
-{
-    struct thread_group *group;
-    mutex_lock(&tasks_lock);
-    struct task *task = task_of(target, &group);
-    struct file_table *files = task == NULL ? NULL : task->files;
-    if (files != NULL) {
-        file_table_get(files);
-    }
-    mutex_unlock(&tasks_lock);
-    return files;
-}
-
-struct fs_context *proc_fs(const struct proc_target *target)
-{
-    struct thread_group *group;
-    mutex_lock(&tasks_lock);
-    struct task *task = task_of(target, &group);
+    struct task *task = proc_task(target, &group);
     struct fs_context *fs = task == NULL ? NULL : task->fs;
     if (fs != NULL) {
         fs_context_get(fs);
@@ -420,7 +335,7 @@ static long write_comm(const struct proc_target *target, const char *bytes, uint
     char name[NAME_BYTES] = {0};
     memcpy(name, bytes, MIN((size_t)length_bytes, sizeof(name) - 1));
     mutex_lock(&tasks_lock);
-    struct task *task = task_of(target, &group);
+    struct task *task = proc_task(target, &group);
     long result = task == NULL ? -ESRCH : group != task_current()->group ? -EINVAL : 0;
     if (result == 0) {
         task_name_set(task, name);
@@ -437,7 +352,7 @@ static long make_oom_adjust(const struct proc_target *target, struct proc_text *
 {
     struct thread_group *group;
     mutex_lock(&tasks_lock);
-    (void)task_of(target, &group);
+    (void)proc_task(target, &group);
     int adjust = group == NULL ? 0 : group->oom_adjust;
     mutex_unlock(&tasks_lock);
     proc_put(text, "%d\n", adjust);
@@ -470,7 +385,7 @@ static long write_oom_adjust(const struct proc_target *target, const char *bytes
         return -EINVAL;
     }
     mutex_lock(&tasks_lock);
-    (void)task_of(target, &group);
+    (void)proc_task(target, &group);
     long result = group == NULL                                                   ? -ESRCH
                   : adjust < group->oom_adjust && !task_capable(CAP_SYS_RESOURCE) ? -EACCES
                                                                                   : 0;
@@ -514,192 +429,6 @@ static long make_limits(const struct proc_target *target, struct proc_text *text
         limit_value(hard, sizeof(hard), now.limits[i].hard);
         proc_put(text, "%-25s %-20s %-20s %-10s\n", names[i][0], soft, hard, names[i][1]);
     }
-    return 0;
-}
-
-/* --- links ----------------------------------------------------------------------------------- */
-
-/* Under tasks_lock; what was allowed is taken before it is let go. *out is NULL: a zombie. */
-static long look_locked(const struct proc_target *target, struct task **out)
-{
-    struct thread_group *group;
-    *out = task_of(target, &group);
-    /* A zombie shows nothing, and that to root. */
-    bool allowed = *out != NULL ? task_may_access(*out, ACCESS_BY_FILE)
-                                : task_current()->credentials->fsuid == 0;
-    return group == NULL ? -ENOENT : allowed ? 0 : -EACCES;
-}
-
-long proc_may_look(const struct proc_target *target)
-{
-    struct task *task;
-    mutex_lock(&tasks_lock);
-    long result = look_locked(target, &task);
-    mutex_unlock(&tasks_lock);
-    return result;
-}
-
-long proc_mm_look(const struct proc_target *target, struct mm **out)
-{
-    struct task *task;
-    *out = NULL;
-    mutex_lock(&tasks_lock);
-    long result = look_locked(target, &task);
-    if (result == 0 && task != NULL && task->mm != NULL &&
-        task->group->executions == target->executions) {
-        *out = task->mm;
-        mm_get(*out);
-    }
-    mutex_unlock(&tasks_lock);
-    return result;
-}
-
-static long text_out(const char *from, char *out, uint32_t capacity_bytes)
-{
-    uint32_t length = (uint32_t)MIN(strlen(from), (size_t)capacity_bytes);
-    memcpy(out, from, length);
-    return length;
-}
-
-static long exe_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
-{
-    struct snapshot now;
-    long result = proc_may_look(target);
-    if (result == 0 && (!snapshot_take(target, &now) || now.exe[0] == '\0')) {
-        result = -ENOENT;
-    }
-    return result == 0 ? text_out(now.exe, out, capacity_bytes) : result;
-}
-
-enum place {
-    PLACE_ROOT,
-    PLACE_CURRENT,
-};
-
-static long place_follow(const struct proc_target *target, struct path *out, enum place place)
-{
-    struct task *task;
-    mutex_lock(&tasks_lock);
-    long result = look_locked(target, &task);
-    struct fs_context *fs = result == 0 && task != NULL ? task->fs : NULL;
-    if (fs != NULL) {
-        mutex_lock(&fs->lock);
-        *out = place == PLACE_ROOT ? fs->root : fs->current;
-        path_get(out);
-        mutex_unlock(&fs->lock);
-    }
-    mutex_unlock(&tasks_lock);
-    return result == 0 && fs == NULL ? -ENOENT : result;
-}
-
-static long place_read(const struct proc_target *target, char *out, uint32_t capacity_bytes,
-                       enum place place)
-{
-    struct path path;
-    long result = place_follow(target, &path, place);
-    if (result != 0) {
-        return result;
-    }
-    result = path_text(&path, out, capacity_bytes);
-    path_put(&path);
-    return result;
-}
-
-static long cwd_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
-{
-    return place_read(target, out, capacity_bytes, PLACE_CURRENT);
-}
-
-static long cwd_follow(const struct proc_target *target, struct path *out)
-{
-    return place_follow(target, out, PLACE_CURRENT);
-}
-
-static long root_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
-{
-    return place_read(target, out, capacity_bytes, PLACE_ROOT);
-}
-
-static long root_follow(const struct proc_target *target, struct path *out)
-{
-    return place_follow(target, out, PLACE_ROOT);
-}
-
-static long descriptor_file(const struct proc_target *target, struct file **out)
-{
-    struct task *task;
-    *out = NULL;
-    mutex_lock(&tasks_lock);
-    long result = look_locked(target, &task);
-    if (result == 0 && task != NULL && task->files != NULL) {
-        *out = file_table_file(task->files, target->fd);
-    }
-    mutex_unlock(&tasks_lock);
-    return result == 0 && *out == NULL ? -ENOENT : result;
-}
-
-static long descriptor_read(const struct proc_target *target, char *out, uint32_t capacity_bytes)
-{
-    struct file *file;
-    long result = descriptor_file(target, &file);
-    if (result != 0) {
-        return result;
-    }
-    result = file_path_text(file, out, capacity_bytes);
-    file_put(file);
-    return result;
-}
-
-static long descriptor_follow(const struct proc_target *target, struct path *out)
-{
-    struct file *file;
-    long result = descriptor_file(target, &file);
-    if (result != 0) {
-        return result;
-    }
-    result = file->path.inode == NULL ? -ENXIO : 0;
-    if (result == 0) {
-        *out = file->path;
-        path_get(out);
-    }
-    file_put(file);
-    return result;
-}
-
-/* An octal number, with its zero. */
-static void put_octal(struct proc_text *text, const char *name, uint32_t value)
-{
-    char digits[12];
-    uint32_t used = sizeof(digits);
-    do {
-        digits[--used] = (char)('0' + value % 8);
-        value /= 8;
-    } while (value != 0);
-    digits[--used] = '0';
-    proc_put(text, "%s:\t", name);
-    proc_put_bytes(text, digits + used, (uint32_t)sizeof(digits) - used);
-    proc_put(text, "\n");
-}
-
-static long make_descriptor_info(const struct proc_target *target, struct proc_text *text)
-{
-    struct file *file;
-    long result = descriptor_file(target, &file);
-    if (result != 0) {
-        return result;
-    }
-    struct file_table *files = proc_files(target);
-    bool marked = files != NULL && file_table_marked(files, target->fd) == 1;
-    if (files != NULL) {
-        file_table_put(files);
-    }
-    uint32_t flags = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
-    const struct mount *mount = file->path.mount;
-    proc_put(text, "pos:\t%lu\n", __atomic_load_n(&file->position, __ATOMIC_RELAXED));
-    put_octal(text, "flags", flags | O_LARGEFILE | (marked ? O_CLOEXEC : 0));
-    proc_put(text, "mnt_id:\t%lu\nino:\t%lu\n", mount == NULL ? 0ul : mount->device & 0xff,
-             file->path.inode == NULL ? 0ul : file->path.inode->number);
-    file_put(file);
     return 0;
 }
 
@@ -758,9 +487,15 @@ static const struct proc_entry namespace_links[] = {
         {.name = "mounts", .mode = S_IFREG | 0444, .make = proc_make_mounts},                      \
         {.name = "mountinfo", .mode = S_IFREG | 0444, .make = proc_make_mountinfo},                \
         {.name = "limits", .mode = S_IFREG | 0444, .make = make_limits},                           \
-        {.name = "exe", .mode = S_IFLNK | 0777, .readlink = exe_read},                             \
-        {.name = "cwd", .mode = S_IFLNK | 0777, .readlink = cwd_read, .follow = cwd_follow},       \
-        {.name = "root", .mode = S_IFLNK | 0777, .readlink = root_read, .follow = root_follow},    \
+        {.name = "exe", .mode = S_IFLNK | 0777, .readlink = proc_exe_read},                        \
+        {.name = "cwd",                                                                            \
+         .mode = S_IFLNK | 0777,                                                                   \
+         .readlink = proc_cwd_read,                                                                \
+         .follow = proc_cwd_follow},                                                               \
+        {.name = "root",                                                                           \
+         .mode = S_IFLNK | 0777,                                                                   \
+         .readlink = proc_root_read,                                                               \
+         .follow = proc_root_follow},                                                              \
         {.name = "fdinfo", .mode = S_IFDIR | 0555, .kind = PROC_FILES_INFO},                       \
     {                                                                                              \
         .name = "fd", .mode = S_IFDIR | 0500, .kind = PROC_FILES                                   \
@@ -783,15 +518,4 @@ const struct proc_entry proc_thread_entry = {
     .mode = S_IFDIR | 0555,
     .children = thread_files,
     .child_count = ARRAY_LENGTH(thread_files),
-};
-
-const struct proc_entry proc_descriptor_info_entry = {
-    .mode = S_IFREG | 0400,
-    .make = make_descriptor_info,
-};
-
-const struct proc_entry proc_descriptor_entry = {
-    .mode = S_IFLNK | 0700,
-    .readlink = descriptor_read,
-    .follow = descriptor_follow,
 };
