@@ -6,8 +6,6 @@
 #include "linux/core/user.h"
 #include "linux/core/window.h"
 
-long user_copy(void *to, const void *from, uint64_t length_bytes);
-
 #define READ_AHEAD_BYTES 65536
 
 static struct {

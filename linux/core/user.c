@@ -2,7 +2,6 @@
 
 #include "linux/core/errno.h"
 
-long user_copy(void *to, const void *from, uint64_t length_bytes);
 long user_clear(void *to, uint64_t length_bytes);
 long user_copy_string(char *to, const char *from, uint64_t capacity_bytes);
 long user_compare_exchange(uint32_t *at, uint32_t *expected, uint32_t value);

@@ -6,6 +6,10 @@
 
 #include "lib/base/types.h"
 
+/* The copy of core/entry.S under the fix-up table, of any two places: 0 or -EFAULT. A page of the
+ * image, too, may be absent for good. */
+long user_copy(void *to, const void *from, uint64_t length_bytes);
+
 long copy_to_user(uint64_t to, const void *from, uint64_t length_bytes);
 long copy_from_user(void *to, uint64_t from, uint64_t length_bytes);
 long clear_user(uint64_t to, uint64_t length_bytes);

@@ -5,7 +5,6 @@
  * copied from its sender before it is queued, and to its receiver after it was taken out: never
  * under the lock. Who waits holds a reference to the queue and tries again whenever it changed.
  */
-#include "lib/oak/clock.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
@@ -28,7 +27,6 @@
 #define TOTAL_MAX   (16u << 20)
 /* What a message costs beside its bytes: an empty one is not free. */
 #define OVERHEAD_BYTES 64u
-#define NS_PER_S       1000000000ull
 
 struct message {
     struct message *next;

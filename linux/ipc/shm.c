@@ -11,7 +11,6 @@
  */
 #include "lib/base/format.h"
 #include "lib/base/string.h"
-#include "lib/oak/clock.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
@@ -40,7 +39,6 @@
 #define SHM_LOCKED 02000u
 
 #define SEGMENT_BYTES_MAX (64ull << 30) /* of a file of memory */
-#define NS_PER_S          1000000000ull
 
 enum {
     STORES,

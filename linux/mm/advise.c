@@ -12,8 +12,6 @@
 #define MADV_FREE       8
 #define MADV_DONTFORK   10
 #define MADV_DOFORK     11
-#define MADV_MERGEABLE  12
-#define MADV_DODUMP     17
 #define MADV_WIPEONFORK 18
 #define MADV_KEEPONFORK 19
 #define MADV_PAGEOUT    21

@@ -15,8 +15,6 @@
 #include "linux/file/file.h"
 #include "linux/mm/area.h"
 
-long user_copy(void *to, const void *from, uint64_t length_bytes);
-
 #define TRIES 8 /* pages of files that go away again before we come to them */
 
 /* The process's own copy of the page, under its own mapping: 0, or what populate says. */

@@ -12,8 +12,6 @@
 #define MREMAP_MAYMOVE 1u
 #define MREMAP_FIXED   2u
 
-long user_copy(void *to, const void *from, uint64_t length_bytes);
-
 struct remap {
     struct mm *mm;
     uint64_t from;

@@ -80,7 +80,6 @@ struct socket_credentials { /* struct ucred */
     uint32_t gid;
 };
 
-/* What is sent or received in one step. */
 /* A control message of the family's that a receive found; 0 bytes: none. */
 #define SOCKET_NOTE_BYTES 20
 struct socket_note {
@@ -90,6 +89,7 @@ struct socket_note {
     uint8_t bytes[SOCKET_NOTE_BYTES];
 };
 
+/* What is sent or received in one step. */
 struct socket_message {
     struct io *io;
     uint32_t flags;        /* MSG_* of the call, MSG_DONTWAIT for O_NONBLOCK too */

@@ -8,8 +8,6 @@
 #include "linux/proc/ptrace_call.h"
 #include "linux/proc/task.h"
 
-#define USER_CODE_SELECTOR  0x33
-#define USER_STACK_SELECTOR 0x2b
 /* CF, PF, AF, ZF, SF, TF, DF, OF, AC. */
 #define RFLAGS_CHANGEABLE 0x40dd5ull
 

@@ -79,6 +79,10 @@ struct thread_frame;
 /* Nothing blocks these. */
 #define SIGNALS_UNBLOCKABLE (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
 
+/* What Linux programs expect to read of segment registers. */
+#define USER_CODE_SELECTOR  0x33
+#define USER_STACK_SELECTOR 0x2b
+
 #define SIG_DFL 0
 #define SIG_IGN 1
 

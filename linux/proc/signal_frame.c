@@ -16,14 +16,12 @@
 #define SS_ONSTACK 1
 #define SS_DISABLE 2
 
-#define XSTATE_MAGIC1       0x46505853u
-#define XSTATE_MAGIC2       0x46505845u
-#define XSTATE_SOFTWARE     464 /* in the legacy area: what software may use */
-#define UC_FP_XSTATE        1
-#define UC_SIGCONTEXT_SS    2
-#define MINIMUM_STACK       2048
-#define USER_CODE_SELECTOR  0x33 /* what Linux programs expect to read */
-#define USER_STACK_SELECTOR 0x2b
+#define XSTATE_MAGIC1    0x46505853u
+#define XSTATE_MAGIC2    0x46505845u
+#define XSTATE_SOFTWARE  464 /* in the legacy area: what software may use */
+#define UC_FP_XSTATE     1
+#define UC_SIGCONTEXT_SS 2
+#define MINIMUM_STACK    2048
 
 struct user_stack {
     uint64_t base;

@@ -16,8 +16,6 @@ void table_leave_group(struct thread_group *group);
 void table_place_group(struct thread_group *group, int process_group, int session);
 /* The tasks of a real user. */
 uint32_t table_count_user(uint32_t uid);
-/* The children of one thread are now another's of the group. */
-void children_take(struct thread_group *group, int from_tid, int to_tid);
 
 struct thread_group *group_new(void);
 

@@ -83,7 +83,8 @@ void table_leave(struct task *task)
     tasks_alive--;
 }
 
-void children_take(struct thread_group *group, int from_tid, int to_tid)
+/* The children of one thread are now another's of the group. */
+static void children_take(struct thread_group *group, int from_tid, int to_tid)
 {
     for (struct thread_group *child = group->children; child != NULL; child = child->next_sibling) {
         if (child->parent_tid == from_tid) {
