@@ -88,7 +88,7 @@ time.sleep(0.2)' "$work/monitor"
     [ "$(grep -c 'oak: kernel panic' "$log")" = 1 ] && grep -q '^rip [0-9a-f]* rsp' "$log" &&
         grep -q '^r13 ' "$log"
     result $? "one processor speaks, and prints the registers"
-    out=$(sed -n 's/^  \(at\|called from\) \([0-9a-f]*\) .*/\2/p' "$log" | addr2line -f -e "$kernel")
+    out=$(sed -n 's/^  \(at\|called from\) \([0-9a-f]*\) .*/\2/p' "$log" | addr2line -f -i -e "$kernel")
     grep -q '^  at [0-9a-f]* [a-z_]*+' "$log" && grep -q '^scheduler' <<<"$out" &&
         ! grep -q '^??$' <<<"$out"
     result $? "and the way to it, with names, which addr2line reads" "$out"
