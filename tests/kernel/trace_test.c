@@ -41,6 +41,11 @@ static void check_refusals(uint32_t slot)
               "the trace is on or off");
     ok_status(kernel_platform_set(SLOT_LOG, PLATFORM_TRACE, 1), STATUS_NO_RIGHT,
               "who may only write the log does not switch it");
+    must(kernel_capability_copy(SLOT_DOMAIN, slot, INIT_SLOT_PLATFORM, RIGHT_READ | RIGHT_WRITE),
+         "copy");
+    ok_status(kernel_platform_set(slot, PLATFORM_WALL_NS, 0), STATUS_NO_RIGHT,
+              "who may switch the trace does not set the clock");
+    must(kernel_capability_drop(SLOT_DOMAIN, slot), "drop");
     must(kernel_capability_copy(SLOT_DOMAIN, slot, INIT_SLOT_PLATFORM, RIGHT_READ), "copy");
     struct platform_state state;
     ok(kernel_platform_set(slot, PLATFORM_TRACE, 1) == STATUS_NO_RIGHT &&

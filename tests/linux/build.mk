@@ -24,7 +24,8 @@ SHELL_TESTS += tests/linux/stand_in_test.sh tests/linux/memory_test.sh tests/lin
 LINUX_TESTS := $(filter-out program,$(basename $(notdir $(wildcard tests/linux/programs/*.c))))
 LINUX_TESTS_GLIBC := signal-glibc thread-glibc time-glibc inet_udp-glibc
 LINUX_TESTS_FOLDER := $(B)/tests/linux-programs
-LINUX_TESTS_SHARED := tests/linux/programs/program.c tests/linux/programs/program.h
+LINUX_TESTS_SHARED := tests/linux/programs/program.c tests/linux/programs/program.h \
+    tests/linux/programs/tracing.h
 LINUX_TESTS_FLAGS := $(filter-out -MMD -MP -g,$(COMMON)) -D_GNU_SOURCE -static -s -pthread
 
 $(addprefix $(LINUX_TESTS_FOLDER)/,$(LINUX_TESTS)): $(LINUX_TESTS_FOLDER)/%: tests/linux/programs/%.c $(LINUX_TESTS_SHARED)

@@ -133,7 +133,7 @@ static void numbers_again(uint64_t count)
         }
     }
     if (kill(-leader, SIGKILL) != 0) {
-        _exit(98);
+        _exit(99);
     }
 }
 

@@ -8,9 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define LONELY_USER 54321
-
 static int ends[2];
+static uid_t lonely_user; /* with no other process on the machine, another test run's neither */
 
 /* --- the signal of a parent's death --- */
 
@@ -100,7 +99,7 @@ static int processes_count(void *argument)
 {
     int limit = *(int *)argument;
     struct rlimit rlimit = {(rlim_t)limit, (rlim_t)limit};
-    must(setrlimit(RLIMIT_NPROC, &rlimit) == 0 && setuid(LONELY_USER) == 0, "setuid");
+    must(setrlimit(RLIMIT_NPROC, &rlimit) == 0 && setuid(lonely_user) == 0, "setuid");
     int made = 0, error = 0;
     pid_t pids[20];
     while (made < 20 && error == 0) {
@@ -195,6 +194,7 @@ static void group_check(void)
 int main(void)
 {
     must(pipe(ends) == 0, "pipe");
+    lonely_user = 1000000 + (uid_t)(now_ms() % 1000000);
     death_check();
     limit_check();
     group_check();

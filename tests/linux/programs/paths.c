@@ -184,7 +184,7 @@ static long call_bind(const char *path)
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int other = socket(AF_UNIX, SOCK_STREAM, 0);
     memcpy(name.sun_path, path, strnlen(path, sizeof(name.sun_path)));
-    long result = path[0] == 0 ? 0 : bind(other, (struct sockaddr *)&name, sizeof(name));
+    long result = bind(other, (struct sockaddr *)&name, sizeof(name));
     int error = errno;
     close(other);
     errno = error;
@@ -258,12 +258,13 @@ static void all_say(const char *what, const char *path)
 {
     say("-- %s", what);
     for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
+        if (path[0] == '\0' && calls[i].make == call_bind) {
+            continue; /* that is an abstract name */
+        }
         struct attempt attempt = {i, path};
         child_run(attempt_make, &attempt);
-        char command[64];
-        snprintf(command, sizeof(command), "rm -rf attempt%zu", i);
-        must(system(command) == 0, "rm");
     }
+    must(system("rm -rf attempt*") == 0, "rm");
 }
 
 int main(void)

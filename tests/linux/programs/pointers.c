@@ -350,7 +350,7 @@ static long call_times(void *p)
     return syscall(SYS_times, p) != -1 ? 0 : -1;
 }
 
-static long call_getgroups(void *p)
+static long call_setgroups(void *p)
 {
     return syscall(SYS_setgroups, 2, p);
 }
@@ -508,7 +508,7 @@ static const struct call {
     {"uname", call_uname},
     {"sysinfo", call_sysinfo},
     {"times", call_times},
-    {"setgroups", call_getgroups},
+    {"setgroups", call_setgroups},
     {"getresuid", call_getresuid},
     {"sched_getaffinity", call_affinity},
     {"capget", call_capget},
@@ -602,7 +602,7 @@ static long wait_epoll(void *p)
 
 static long wait_futex(void *p)
 {
-    struct timespec limit = {0, 200000000};
+    struct timespec limit = {2, 0};
     return syscall(SYS_futex, p, 128, 0, &limit, NULL, 0);
 }
 

@@ -221,13 +221,16 @@ static void set_id_check(void)
 static int more_than_parent(void *argument)
 {
     (void)argument;
+    int changed[2];
+    must(pipe(changed) == 0, "pipe");
     pid_t pid = fork();
     if (pid == 0) {
-        sleep_ms(300);
+        must(byte_receive(changed[0]), "changed");
         say_result("TRACEME of who can do more", trace(PTRACE_TRACEME, 0, 0, 0));
         _exit(0);
     }
     become(OTHER_USER);
+    byte_send(changed[1]);
     child_wait(pid);
     return 0;
 }

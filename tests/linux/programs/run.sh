@@ -44,8 +44,9 @@ linux_run() {
     folder=$(mktemp -d -p "$scratch")
     chmod 755 "$scratch" "$folder"
     cp -a $programs/data "$folder/data"
-    # Processes of their own only: a signal, or a tracer, that goes astray meets none of the machine's.
-    unshare --pid --fork --kill-child --mount-proc \
+    # Processes, a name, and System V objects of their own: a signal that goes astray meets nobody, and
+    # nothing is left.
+    unshare --pid --ipc --uts --fork --kill-child --mount-proc \
         $programs/each.sh "$PWD/$programs" "$folder" "$folder/data" "$@"
 }
 number=0 failed=0
