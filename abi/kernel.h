@@ -226,9 +226,10 @@ enum platform_lock {
 
 /* Of the platform. */
 struct platform_state {
-    uint64_t memory_bytes;      /* all that the kernel manages */
-    uint64_t memory_free_bytes; /* frames nobody owns now */
-    uint64_t objects;           /* kernel objects alive */
+    uint64_t memory_bytes;       /* all that the kernel manages */
+    uint64_t memory_free_bytes;  /* frames nobody owns now */
+    uint64_t memory_spare_bytes; /* of the kernel's own frames: kept for objects to come */
+    uint64_t objects;            /* kernel objects alive */
     uint64_t cpus;
     uint64_t now_ns;
     uint64_t lock_contended[PLATFORM_LOCKS]; /* how often one was found held */

@@ -16,6 +16,8 @@ struct class
 {
     struct spinlock lock;
     struct frame_list partial; /* slabs with at least one free object */
+    uint64_t slabs;
+    uint64_t alive; /* objects */
 };
 
 static struct class classes[CLASSES];
@@ -76,10 +78,12 @@ void *kmem_alloc(size_t size_bytes)
             return NULL;
         }
         frame_list_add(&class->partial, slab);
+        class->slabs++;
     }
     void **object = (void **)slab->slab_free;
     slab->slab_free = *object;
     slab->references++;
+    class->alive++;
     if (slab->slab_free == NULL) {
         frame_list_remove(&class->partial, slab);
     }
@@ -98,14 +102,28 @@ void kmem_free(void *object, size_t size_bytes)
     *(void **)object = slab->slab_free;
     slab->slab_free = object;
     slab->references--;
+    class->alive--;
     bool empty = slab->references == 0;
     if (was_full && !empty) {
         frame_list_add(&class->partial, slab);
     } else if (!was_full && empty) {
         frame_list_remove(&class->partial, slab);
     }
+    class->slabs -= empty;
     spin_unlock(&class->lock);
     if (empty) {
         frame_give(slab);
     }
+}
+
+uint64_t kmem_spare_bytes(void)
+{
+    uint64_t spare = 0;
+    for (uint32_t i = 0; i < CLASSES; i++) {
+        classes[i].lock.lock_class = LOCK_KMEM;
+        spin_lock(&classes[i].lock);
+        spare += classes[i].slabs * PAGE_SIZE - classes[i].alive * class_bytes[i];
+        spin_unlock(&classes[i].lock);
+    }
+    return spare;
 }

@@ -12,3 +12,6 @@ uint64_t kmem_size(size_t size_bytes);
 /* NULL without memory; contents undefined. */
 void *kmem_alloc(size_t size_bytes);
 void kmem_free(void *object, size_t size_bytes);
+
+/* Of the slabs' memory what no object takes. */
+uint64_t kmem_spare_bytes(void);

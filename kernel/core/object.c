@@ -75,6 +75,12 @@ uint64_t object_count(void)
     return alive;
 }
 
+uint64_t object_table_bytes(void)
+{
+    uint32_t chunks = __atomic_load_n(&object_chunk_count, __ATOMIC_RELAXED);
+    return chunks * OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry);
+}
+
 status_t object_create(struct account *payer, enum object_type type, size_t size_bytes,
                        struct object **out)
 {

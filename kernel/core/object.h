@@ -138,5 +138,8 @@ void object_undo(struct object *object);
 
 uint64_t object_count(void);
 
+/* The object table is as large as the most objects that there ever were at once. */
+uint64_t object_table_bytes(void);
+
 /* Enter the root account, which nothing pays for; panics without memory. */
 void object_table_add(struct object *object);

@@ -3,6 +3,7 @@
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/frame.h"
+#include "kernel/core/kmem.h"
 #include "kernel/core/log.h"
 #include "kernel/core/trace.h"
 #include "kernel/object/thread.h"
@@ -15,6 +16,7 @@ void platform_read(struct object *object, void *out)
     struct platform_state state = {
         .memory_bytes = machine.ram_bytes,
         .memory_free_bytes = frames_free_bytes(),
+        .memory_spare_bytes = kmem_spare_bytes() + object_table_bytes(),
         .objects = object_count(),
         .cpus = cpu_count,
         .now_ns = clock_now_ns(),

@@ -164,6 +164,7 @@ static void machine_statistics(struct record_writer *records)
     usage_put(records, &usage);
     counter_put(records, "machine.memory_bytes", machine.memory_bytes);
     counter_put(records, "machine.memory_free_bytes", machine.memory_free_bytes);
+    counter_put(records, "machine.memory_spare_bytes", machine.memory_spare_bytes);
     counter_put(records, "machine.objects", machine.objects);
     counter_put(records, "machine.cpus", machine.cpus);
     counter_put(records, "machine.uptime_ns", machine.now_ns);

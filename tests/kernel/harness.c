@@ -5,12 +5,9 @@
 #include "lib/oak/slots.h"
 #include "lib/oak/window.h"
 
-#define PLACES_BASE  (WINDOW_BASE + 0x2000000000ull)
-#define WORKERS_BASE (WINDOW_BASE + 0x1000000000ull)
-#define WORKERS_MAX  64
-/* Slabs that the kernel's heap keeps, and tables of this window: less than any leak that repeats.
- */
-#define SLACK_BYTES   (32 * PAGE_SIZE)
+#define PLACES_BASE   (WINDOW_BASE + 0x2000000000ull)
+#define WORKERS_BASE  (WINDOW_BASE + 0x1000000000ull)
+#define WORKERS_MAX   64
 #define BOOKS_WAIT_NS (5 * SECOND_NS)
 
 /* --- TAP ------------------------------------------------------------------------------------- */
@@ -78,21 +75,25 @@ struct platform_state machine_books(void)
     return state;
 }
 
+static uint64_t available_bytes(const struct platform_state *state)
+{
+    return state->memory_free_bytes + state->memory_spare_bytes;
+}
+
 bool machine_is_as(const struct platform_state *before)
 {
     uint64_t deadline_ns = clock_now_ns() + BOOKS_WAIT_NS;
+    uint64_t wanted_bytes = available_bytes(before);
     struct platform_state now = machine_books();
-    while ((now.memory_free_bytes + SLACK_BYTES < before->memory_free_bytes ||
-            now.objects != before->objects) &&
+    while ((available_bytes(&now) < wanted_bytes || now.objects != before->objects) &&
            now.now_ns < deadline_ns) {
         pause_ns(MILLISECOND_NS);
         now = machine_books();
     }
-    bool same = now.memory_free_bytes + SLACK_BYTES >= before->memory_free_bytes &&
-                now.objects == before->objects;
+    bool same = available_bytes(&now) >= wanted_bytes && now.objects == before->objects;
     if (!same) {
-        log_line("# free %lu, was %lu; objects %lu, were %lu", now.memory_free_bytes,
-                 before->memory_free_bytes, now.objects, before->objects);
+        log_line("# free or spare %lu, was %lu; objects %lu, were %lu", available_bytes(&now),
+                 wanted_bytes, now.objects, before->objects);
     }
     return same;
 }
