@@ -28,51 +28,24 @@ boot_pdpt_low: /* identity and direct map: the first GiB */
 boot_pdpt_kernel:
     .fill 512, 8, 0
 boot_pd: /* the first GiB in 2 MiB pages */
-    .fill 512, 8, 0
+.set page, 0
+.rept 512
+    .quad page + PTE_LARGE
+    .set page, page + 0x200000
+.endr
 .align 16
 boot_gdt:
     .quad 0
     .quad 0x00af9a000000ffff /* 0x08 64-bit code */
-    .quad 0x00cf92000000ffff /* 0x10 data */
-    .quad 0x00cf9a000000ffff /* 0x18 32-bit code */
 boot_gdt_end:
-boot_gdt_pointer:
-    .word boot_gdt_end - boot_gdt - 1
-    .quad boot_gdt
-boot_start_info:
-    .long 0
 boot_tsc:
     .quad 0
 
-.section .boot.text, "ax"
-.code32
-.globl boot_entry
-boot_entry:
-    cld
-    movl %ebx, boot_start_info
-    rdtsc
-    movl %eax, boot_tsc
-    movl %edx, boot_tsc + 4
-
-    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4
-    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4 + DIRECT_MAP_SLOT * 8
-    movl $boot_pdpt_kernel + PTE_PRESENT_WRITE, boot_pml4 + 511 * 8
-    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_low
-    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_kernel + 510 * 8
-    xorl %ecx, %ecx
-    movl $PTE_LARGE, %eax
-1:  movl %eax, boot_pd(, %ecx, 8)
-    addl $0x200000, %eax
-    incl %ecx
-    cmpl $512, %ecx
-    jne 1b
-
-    lgdt boot_gdt_pointer
-    call enter_long_mode
-    ljmp $0x08, $boot_64
-
-/* Paging on with the boot tables; also used by the trampoline. */
-enter_long_mode:
+/*
+ * Long mode, with the boot tables. Protection and paging may come on at once, so it can be entered
+ * from real mode too.
+ */
+.macro enter_long_mode
     movl %cr4, %eax
     orl $0x20, %eax /* PAE */
     movl %eax, %cr4
@@ -86,15 +59,30 @@ enter_long_mode:
     orl $0x80010001, %eax /* PG, WP, PE */
     andl $~0x60000000, %eax /* caches on */
     movl %eax, %cr0
-    ret
+.endm
+
+.section .boot.text, "ax"
+.code32
+.globl boot_entry
+boot_entry:
+    cld
+    rdtsc
+    movl %eax, boot_tsc
+    movl %edx, boot_tsc + 4
+
+    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4
+    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4 + DIRECT_MAP_SLOT * 8
+    movl $boot_pdpt_kernel + PTE_PRESENT_WRITE, boot_pml4 + 511 * 8
+    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_low
+    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_kernel + 510 * 8
+
+    lgdt boot_gdt_pointer
+    enter_long_mode
+    ljmp $0x08, $boot_64
 
 .code64
-boot_64:
-    movw $0x10, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movl boot_start_info, %edi
+boot_64: /* the data segments mean nothing here, until cpu.c loads its own */
+    movl %ebx, %edi
     movq boot_tsc, %rsi
     movabsq $boot_stack_top, %rsp
     xorl %ebp, %ebp
@@ -103,34 +91,20 @@ boot_64:
     ud2
 
 /*
- * Copied to TRAMPOLINE; a started processor comes here in real mode with CS:IP = TRAMPOLINE >> 4:0.
+ * Copied to TRAMPOLINE; a started processor comes here in real mode with CS:IP = TRAMPOLINE >> 4:0
+ * and what INIT left: interrupts off, DS at 0 (SDM volume 3, 9.1.1).
  */
 .code16
 .globl trampoline_start, trampoline_end
 trampoline_start:
-    cli
-    cld
-    xorw %ax, %ax
-    movw %ax, %ds
-    lgdtl TRAMPOLINE + (trampoline_gdt_pointer - trampoline_start)
-    movl %cr0, %eax
-    orl $1, %eax
-    movl %eax, %cr0
-    ljmpl $0x18, $trampoline_32
-trampoline_gdt_pointer:
+    lgdtl TRAMPOLINE + (boot_gdt_pointer - trampoline_start)
+    enter_long_mode
+    ljmpl $0x08, $trampoline_64
+boot_gdt_pointer:
     .word boot_gdt_end - boot_gdt - 1
     .long boot_gdt
 trampoline_end:
 
-.code32
-trampoline_32:
-    movw $0x10, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movl $boot_ap_temporary_stack_top, %esp
-    call enter_long_mode
-    ljmp $0x08, $trampoline_64
 .code64
 trampoline_64:
     movabsq $cpu_entry, %rax
@@ -145,12 +119,6 @@ cpu_entry: /* at the kernel's address: only now the boot tables can go, and the 
     call cpu_main
     ud2
 
-.section .boot.data, "aw"
-.align 16
-    .fill 64, 1, 0
-boot_ap_temporary_stack_top:
-
-.section .text
 /* void stack_run(uint64_t top, void (*function)(void)) */
 .globl stack_run
 stack_run:
