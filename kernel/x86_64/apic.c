@@ -24,12 +24,13 @@
 #define APIC_COMMAND     0x30
 #define APIC_COMMAND_TOP 0x31
 #define APIC_TIMER       0x32
+#define APIC_LINT0       0x35
 #define APIC_LINT1       0x36
 #define APIC_INITIAL     0x38
 #define APIC_CURRENT     0x39
 #define APIC_DIVIDE      0x3e
 
-#define TIMER_MASKED       (1u << 16)
+#define MASKED             (1u << 16) /* of the local APIC's inputs and the IOAPIC's */
 #define TIMER_TSC_DEADLINE (2u << 17)
 
 #define COMMAND_NMI       (4u << 8)
@@ -37,11 +38,8 @@
 #define COMMAND_ASSERT    (1u << 14)
 #define COMMAND_TO_OTHERS (3u << 18)
 
-#define PIC1_COMMAND 0x20
-#define PIC1_DATA    0x21
-#define PIC2_COMMAND 0xa0
-#define PIC2_DATA    0xa1
-#define PIC_VECTOR   32
+#define PIC1_MASK 0x21
+#define PIC2_MASK 0xa1
 
 #define IOAPICS_MAX 8
 
@@ -74,37 +72,19 @@ static void apic_write(uint32_t number, uint32_t value)
     }
 }
 
-/* The old interrupt controllers: away from the exceptions' vectors, and all masked. */
-static void pic_disable(void)
-{
-    port_write8(PIC1_COMMAND, 0x11);
-    port_write8(PIC2_COMMAND, 0x11);
-    port_write8(PIC1_DATA, PIC_VECTOR);
-    port_write8(PIC2_DATA, PIC_VECTOR + 8);
-    port_write8(PIC1_DATA, 4);
-    port_write8(PIC2_DATA, 2);
-    port_write8(PIC1_DATA, 1);
-    port_write8(PIC2_DATA, 1);
-    port_write8(PIC1_DATA, 0xff);
-    port_write8(PIC2_DATA, 0xff);
-}
-
 void apic_init(bool first)
 {
-    if (first) {
-        pic_disable();
-    }
+    port_write8(PIC1_MASK, 0xff); /* the old interrupt controllers: silent, and nobody hears them */
+    port_write8(PIC2_MASK, 0xff);
     uint64_t base = msr_read(MSR_APIC_BASE) | 1u << 11;
+    msr_write(MSR_APIC_BASE, base);
     if (cpu_features.x2apic) {
-        msr_write(MSR_APIC_BASE, base);
         msr_write(MSR_APIC_BASE, base | 1u << 10);
-    } else {
-        msr_write(MSR_APIC_BASE, base);
-        if (first) {
-            apic_registers = device_map(APIC_PHYSICAL, PAGE_SIZE);
-        }
+    } else if (first) {
+        apic_registers = device_map(APIC_PHYSICAL, PAGE_SIZE);
     }
     apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+    apic_write(APIC_LINT0, MASKED);      /* where those come in */
     apic_write(APIC_LINT1, COMMAND_NMI); /* where machines connect their NMI button */
     if (cpu_features.tsc_deadline) {
         apic_write(APIC_TIMER, VECTOR_TIMER | TIMER_TSC_DEADLINE);
@@ -168,7 +148,7 @@ void apic_timer_calibrate(void)
     if (cpu_features.tsc_deadline) {
         return;
     }
-    apic_write(APIC_TIMER, VECTOR_TIMER | TIMER_MASKED);
+    apic_write(APIC_TIMER, VECTOR_TIMER | MASKED);
     apic_write(APIC_INITIAL, UINT32_MAX);
     uint64_t tsc_start = tsc_read();
     clock_spin_ns(1000000);
@@ -218,7 +198,7 @@ uint32_t ioapic_add(uint64_t physical, uint32_t first_interrupt)
     ioapic->first = first_interrupt;
     ioapic->inputs = (ioapic_read(ioapic, 1) >> 16 & 0xff) + 1;
     for (uint32_t input = 0; input < ioapic->inputs; input++) {
-        ioapic_write(ioapic, 0x10 + input * 2, 1u << 16);
+        ioapic_write(ioapic, 0x10 + input * 2, MASKED);
     }
     return ioapic->inputs;
 }
@@ -255,5 +235,5 @@ status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to)
 
 void ioapic_mask(uint32_t interrupt)
 {
-    (void)ioapic_input_set(interrupt, 0, 1u << 16);
+    (void)ioapic_input_set(interrupt, 0, MASKED);
 }
