@@ -81,7 +81,7 @@ void apic_init(bool first)
     if (cpu_features.x2apic) {
         msr_write(MSR_APIC_BASE, base | 1u << 10);
     } else if (first) {
-        apic_registers = device_map(APIC_PHYSICAL, PAGE_SIZE);
+        apic_registers = device_map(APIC_PHYSICAL);
     }
     apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
     apic_write(APIC_LINT0, MASKED);      /* where those come in */
@@ -194,7 +194,7 @@ uint32_t ioapic_add(uint64_t physical, uint32_t first_interrupt)
         return 0;
     }
     struct ioapic *ioapic = &ioapics[ioapic_count++];
-    ioapic->registers = device_map(physical, PAGE_SIZE);
+    ioapic->registers = device_map(physical);
     ioapic->first = first_interrupt;
     ioapic->inputs = (ioapic_read(ioapic, 1) >> 16 & 0xff) + 1;
     for (uint32_t input = 0; input < ioapic->inputs; input++) {

@@ -12,7 +12,6 @@
 
 #define GIB               0x40000000ull
 #define LARGE_PAGE        0x200000ull
-#define ENTRIES           512
 #define TABLE_RIGHTS      (PTE_PRESENT | PTE_WRITE)
 #define DATA_RIGHTS       (PTE_PRESENT | PTE_WRITE | PTE_GLOBAL | PTE_NX)
 #define READ_ONLY_RIGHTS  (PTE_PRESENT | PTE_GLOBAL | PTE_NX)
@@ -30,7 +29,7 @@ extern char kernel_sealed_start[];
 extern char kernel_sealed_end[];
 extern char kernel_end[];
 
-typedef uint64_t page_table[ENTRIES] __attribute__((aligned(4096)));
+typedef uint64_t page_table[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 static SEALED page_table root_table;
 static SEALED page_table direct_pdpt;
 static SEALED page_table direct_pd[DIRECT_TABLES_MAX];
@@ -43,7 +42,7 @@ static SEALED page_table device_pd;
 static SEALED page_table device_pt;
 static SEALED page_table stack_pd;
 static SEALED page_table stack_pt[STACK_TABLES];
-static SEALED uint32_t device_pages;
+static SEALED uint64_t device_pages;
 SEALED uint64_t kernel_root_physical;
 
 static uint64_t image_physical(const void *address)
@@ -59,12 +58,12 @@ static uint64_t table_entry(const page_table table)
 static uint64_t *small_entry(page_table *tables, uint64_t offset)
 {
     uint64_t page = offset >> PAGE_SHIFT;
-    return &tables[page / ENTRIES][page % ENTRIES];
+    return &tables[page / PAGE_TABLE_ENTRIES][page % PAGE_TABLE_ENTRIES];
 }
 
 static void direct_gib_build(uint64_t gib)
 {
-    for (uint64_t i = 0; i < ENTRIES; i++) {
+    for (uint64_t i = 0; i < PAGE_TABLE_ENTRIES; i++) {
         direct_pd[gib][i] = (gib * GIB + i * LARGE_PAGE) | DATA_RIGHTS | PTE_LARGE;
     }
     direct_pdpt[gib] = table_entry(direct_pd[gib]);
@@ -86,7 +85,7 @@ static void direct_image_protect(void)
 static void direct_map_build(void)
 {
     uint64_t gibs = ALIGN_UP(machine.ram_end, GIB) / GIB;
-    if (gibs > ENTRIES || (!cpu_features.gigabyte_pages && gibs > DIRECT_TABLES_MAX)) {
+    if (gibs > PAGE_TABLE_ENTRIES || (!cpu_features.gigabyte_pages && gibs > DIRECT_TABLES_MAX)) {
         panic(__FILE__, __LINE__, "more RAM than the direct map holds");
     }
     direct_gib_build(0);
@@ -118,7 +117,7 @@ static void image_map_build(void)
     for (uint64_t i = 0; i < IMAGE_TABLES; i++) {
         image_pd[i] = table_entry(image_pt[i]);
     }
-    image_pdpt[KERNEL_VIRTUAL / GIB % ENTRIES] = table_entry(image_pd);
+    image_pdpt[KERNEL_VIRTUAL / GIB % PAGE_TABLE_ENTRIES] = table_entry(image_pd);
 }
 
 void kernel_map_init(void)
@@ -138,18 +137,12 @@ void kernel_map_init(void)
     cr3_write(kernel_root_physical);
 }
 
-void *device_map(uint64_t physical, uint64_t size_bytes)
+void *device_map(uint64_t physical)
 {
-    uint64_t first = ALIGN_DOWN(physical, PAGE_SIZE);
-    uint64_t end = ALIGN_UP(physical + size_bytes, PAGE_SIZE);
-    uint32_t page = device_pages;
-    device_pages += (uint32_t)((end - first) >> PAGE_SHIFT);
-    assert(device_pages <= ENTRIES);
-    for (uint64_t next = first; next < end; next += PAGE_SIZE) {
-        device_pt[page + ((next - first) >> PAGE_SHIFT)] =
-            next | DATA_RIGHTS | PTE_UNCACHED | PTE_THROUGH;
-    }
-    return (void *)(uintptr_t)(DEVICE_BASE + (uint64_t)page * PAGE_SIZE + (physical - first));
+    uint64_t page = device_pages++;
+    assert(page < PAGE_TABLE_ENTRIES);
+    device_pt[page] = ALIGN_DOWN(physical, PAGE_SIZE) | DATA_RIGHTS | PTE_UNCACHED | PTE_THROUGH;
+    return (void *)(uintptr_t)(DEVICE_BASE + page * PAGE_SIZE + physical % PAGE_SIZE);
 }
 
 void stack_page_map(uint64_t address, uint64_t physical)

@@ -13,8 +13,8 @@ extern uint64_t kernel_root_physical;
 /* Build the final tables and load them: direct map of all RAM, image with its real rights. */
 void kernel_map_init(void);
 
-/* Map device registers for the kernel itself, uncached. While booting only. */
-void *device_map(uint64_t physical, uint64_t size_bytes);
+/* Map a page of device registers for the kernel itself, uncached. While booting only. */
+void *device_map(uint64_t physical);
 
 /* Map a page of the stacks' area, writable. While booting only. */
 void stack_page_map(uint64_t address, uint64_t physical);
