@@ -170,8 +170,3 @@ void __stack_chk_fail(void)
 {
     panic(__FILE__, __LINE__, "a function wrote past its variables: its canary is dead");
 }
-
-void cpu_kick(uint32_t number)
-{
-    apic_send(cpus[number]->apic_id, VECTOR_KICK);
-}

@@ -34,8 +34,7 @@ static status_t irq_route(struct irq *irq)
     if (irq->vector == 0) {
         return STATUS_LIMIT_REACHED;
     }
-    return irq->source == IRQ_MSI ? STATUS_OK
-                                  : ioapic_route((uint32_t)irq->source, irq->vector, apic_id());
+    return irq->source == IRQ_MSI ? STATUS_OK : ioapic_route(irq->source, irq->vector, apic_id());
 }
 
 status_t call_irq_create(struct call *call)
@@ -85,9 +84,7 @@ void irq_release(struct object *object)
     if (irq->vector == 0) {
         return;
     }
-    if (irq->source != IRQ_MSI) {
-        ioapic_mask((uint32_t)irq->source);
-    }
+    (void)ioapic_route(irq->source, VECTOR_MASKED, 0); /* which knows no IRQ_MSI */
     spin_lock(&vector_lock);
     irq_of_vector[irq->vector] = 0;
     spin_unlock(&vector_lock);

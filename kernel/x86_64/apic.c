@@ -30,7 +30,6 @@
 #define APIC_CURRENT     0x39
 #define APIC_DIVIDE      0x3e
 
-#define MASKED             (1u << 16) /* of the local APIC's inputs and the IOAPIC's */
 #define TIMER_TSC_DEADLINE (2u << 17)
 
 #define COMMAND_NMI       (4u << 8)
@@ -84,8 +83,8 @@ void apic_init(bool first)
         apic_registers = device_map(APIC_PHYSICAL);
     }
     apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
-    apic_write(APIC_LINT0, MASKED);      /* where those come in */
-    apic_write(APIC_LINT1, COMMAND_NMI); /* where machines connect their NMI button */
+    apic_write(APIC_LINT0, VECTOR_MASKED); /* where those come in */
+    apic_write(APIC_LINT1, COMMAND_NMI);   /* where machines connect their NMI button */
     if (cpu_features.tsc_deadline) {
         apic_write(APIC_TIMER, VECTOR_TIMER | TIMER_TSC_DEADLINE);
     } else {
@@ -117,11 +116,11 @@ static void command_write(uint32_t apic_id_to, uint32_t command)
     }
 }
 
-void apic_send(uint32_t apic_id_to, uint32_t vector)
+void cpu_kick(uint32_t number)
 {
     /* In x2APIC mode the MSR write does not order earlier stores (SDM 11.12.3). */
     __asm__ volatile("mfence" : : : "memory");
-    command_write(apic_id_to, 1u << 14 | vector);
+    command_write(cpus[number]->apic_id, COMMAND_ASSERT | VECTOR_KICK);
 }
 
 void apic_stop_others(void)
@@ -148,7 +147,7 @@ void apic_timer_calibrate(void)
     if (cpu_features.tsc_deadline) {
         return;
     }
-    apic_write(APIC_TIMER, VECTOR_TIMER | MASKED);
+    apic_write(APIC_TIMER, VECTOR_TIMER | VECTOR_MASKED);
     apic_write(APIC_INITIAL, UINT32_MAX);
     uint64_t tsc_start = tsc_read();
     clock_spin_ns(1000000);
@@ -198,42 +197,22 @@ uint32_t ioapic_add(uint64_t physical, uint32_t first_interrupt)
     ioapic->first = first_interrupt;
     ioapic->inputs = (ioapic_read(ioapic, 1) >> 16 & 0xff) + 1;
     for (uint32_t input = 0; input < ioapic->inputs; input++) {
-        ioapic_write(ioapic, 0x10 + input * 2, MASKED);
+        ioapic_write(ioapic, 0x10 + input * 2, VECTOR_MASKED);
     }
     return ioapic->inputs;
 }
 
-static struct ioapic *ioapic_of(uint32_t interrupt)
+status_t ioapic_route(uint64_t interrupt, uint32_t vector, uint32_t apic_id_to)
 {
-    for (uint32_t i = 0; i < ioapic_count; i++) {
-        if (interrupt - ioapics[i].first < ioapics[i].inputs) {
-            return &ioapics[i];
+    for (const struct ioapic *ioapic = ioapics; ioapic < &ioapics[ioapic_count]; ioapic++) {
+        uint64_t input = interrupt - ioapic->first;
+        if (input < ioapic->inputs) {
+            spin_lock(&ioapic_lock);
+            ioapic_write(ioapic, 0x10 + (uint32_t)input * 2 + 1, apic_id_to << 24);
+            ioapic_write(ioapic, 0x10 + (uint32_t)input * 2, vector);
+            spin_unlock(&ioapic_lock);
+            return STATUS_OK;
         }
     }
-    return NULL;
-}
-
-/* NOT_FOUND: no such input. */
-static status_t ioapic_input_set(uint32_t interrupt, uint32_t high, uint32_t low)
-{
-    const struct ioapic *ioapic = ioapic_of(interrupt);
-    if (ioapic == NULL) {
-        return STATUS_NOT_FOUND;
-    }
-    uint32_t input = interrupt - ioapic->first;
-    spin_lock(&ioapic_lock);
-    ioapic_write(ioapic, 0x10 + input * 2 + 1, high);
-    ioapic_write(ioapic, 0x10 + input * 2, low);
-    spin_unlock(&ioapic_lock);
-    return STATUS_OK;
-}
-
-status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to)
-{
-    return ioapic_input_set(interrupt, apic_id_to << 24, vector);
-}
-
-void ioapic_mask(uint32_t interrupt)
-{
-    (void)ioapic_input_set(interrupt, 0, MASKED);
+    return STATUS_OUT_OF_RANGE;
 }

@@ -10,12 +10,12 @@ enum vector {
     VECTOR_TIMER = 240,
     VECTOR_KICK = 241,
     VECTOR_SPURIOUS = 255,
+    VECTOR_MASKED = 0x10000, /* none: an input of the local APIC or an IOAPIC is masked */
 };
 
 void apic_init(bool first);
 uint32_t apic_id(void);
 void apic_end_of_interrupt(void);
-void apic_send(uint32_t apic_id, uint32_t vector);
 
 /* A non-maskable interrupt to every other processor; in the end of the machine only. */
 void apic_stop_others(void);
@@ -35,6 +35,5 @@ void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline);
 /* All inputs masked. Returns how many interrupts it has; 0 when there are too many IOAPICs. */
 uint32_t ioapic_add(uint64_t physical, uint32_t first_interrupt);
 
-/* Route a global interrupt, edge triggered, active high. NOT_FOUND without such an input. */
-status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to);
-void ioapic_mask(uint32_t interrupt);
+/* Route a global interrupt, edge triggered, active high. OUT_OF_RANGE without such an input. */
+status_t ioapic_route(uint64_t interrupt, uint32_t vector, uint32_t apic_id_to);

@@ -101,16 +101,11 @@ void apic_end_of_interrupt(void)
 {
 }
 
-status_t ioapic_route(uint32_t interrupt, uint32_t vector, uint32_t apic_id_to)
+status_t ioapic_route(uint64_t interrupt, uint32_t vector, uint32_t apic_id_to)
 {
     (void)vector;
     (void)apic_id_to;
-    return interrupt < IOAPIC_LINES ? STATUS_OK : STATUS_NOT_FOUND;
-}
-
-void ioapic_mask(uint32_t interrupt)
-{
-    (void)interrupt;
+    return interrupt < IOAPIC_LINES ? STATUS_OK : STATUS_OUT_OF_RANGE;
 }
 
 /* --- the CPU ---------------------------------------------------------------------------------- */
