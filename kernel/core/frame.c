@@ -64,18 +64,15 @@ static struct frame_list *list_of(const struct frame *frame)
     return frame->flags & FRAME_ZEROED ? &zeroed : &dirty;
 }
 
-void frames_init(const struct ram_range *ranges, uint32_t count)
+void frames_init(uint64_t first_physical)
 {
-    uint64_t end = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        end = MAX(end, ranges[i].end);
-    }
-    frame_count = end >> PAGE_SHIFT;
+    frame_count = machine.ram_end >> PAGE_SHIFT;
     uint64_t array_bytes = ALIGN_UP(frame_count * sizeof(struct frame), PAGE_SIZE);
     uint64_t array_physical = 0;
-    for (uint32_t i = 0; i < count && array_physical == 0; i++) {
-        if (ranges[i].end - ranges[i].start >= array_bytes) {
-            array_physical = ranges[i].start;
+    for (uint32_t i = 0; i < machine.ram_count && array_physical == 0; i++) {
+        uint64_t start = MAX(machine.ram[i].start, first_physical);
+        if (range_inside(start, array_bytes, machine.ram[i].end)) {
+            array_physical = start;
         }
     }
     if (array_physical == 0) {
@@ -83,8 +80,9 @@ void frames_init(const struct ram_range *ranges, uint32_t count)
     }
     frames = physical_pointer(array_physical);
     memset(frames, 0, array_bytes);
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint64_t physical = ranges[i].start; physical < ranges[i].end; physical += PAGE_SIZE) {
+    for (uint32_t i = 0; i < machine.ram_count; i++) {
+        uint64_t start = MAX(machine.ram[i].start, first_physical);
+        for (uint64_t physical = start; physical < machine.ram[i].end; physical += PAGE_SIZE) {
             if (physical - array_physical >= array_bytes) {
                 struct frame *frame = frame_of_physical(physical);
                 frame->flags = FRAME_FREE;

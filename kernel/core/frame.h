@@ -38,7 +38,8 @@ void frame_list_add(struct frame_list *list, struct frame *frame);
 void frame_list_remove(struct frame_list *list, struct frame *frame);
 struct frame *frame_list_first(const struct frame_list *list); /* NULL: it is empty */
 
-void frames_init(const struct ram_range *ranges, uint32_t count);
+/* RAM from there on is the kernel's to give out; what lies before its image is the firmware's. */
+void frames_init(uint64_t first_physical);
 
 /* A frame with one reference that nobody pays for; NULL when there is none. */
 struct frame *frame_take(bool zeroed);

@@ -48,21 +48,6 @@ static struct cpu *trampoline_cpu;
 void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start);
 void cpu_main(void);
 
-/* RAM above the kernel image is the kernel's to give out; below 1 MiB stays the firmware's. */
-static void frames_begin(void)
-{
-    struct ram_range ranges[RAM_RANGES_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < machine.ram_count; i++) {
-        struct ram_range range = machine.ram[i];
-        range.start = MAX(range.start, ALIGN_UP((uint64_t)kernel_physical_end, PAGE_SIZE));
-        if (range.start < range.end) {
-            ranges[count++] = range;
-        }
-    }
-    frames_init(ranges, count);
-}
-
 static void cpu_prepare(struct cpu *cpu, uint32_t number, uint32_t id)
 {
     cpu->number = number;
@@ -159,7 +144,7 @@ void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
     cpu_init(&boot_cpu);
     kernel_map_init();
     boot_cpu.root_loaded = kernel_root_physical;
-    frames_begin();
+    frames_init(ALIGN_UP((uint64_t)kernel_physical_end, PAGE_SIZE));
     stacks_make(&boot_cpu);
     cpu_set_fault_stacks(&boot_cpu);
     __stack_chk_guard = cpu_random() & ~0xffull; /* a string never runs over the zero byte */

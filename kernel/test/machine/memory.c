@@ -264,7 +264,7 @@ void memory_boot(void)
     machine.ram_count = 1;
     machine.ram_bytes = RAM_END - RAM_START;
     machine.ram_end = RAM_END;
-    frames_init(machine.ram, machine.ram_count);
+    frames_init(RAM_START);
 }
 
 void memory_poison_free(void)
