@@ -113,12 +113,14 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
     return program.entry;
 }
 
-static struct memory *image_memory(const void *start, uint64_t size_bytes)
+/* Over part of the image, or of what frames_boot_pages gave. */
+static struct memory *memory_over(const void *start, uint64_t size_bytes)
 {
     struct memory *memory;
-    must(memory_create_boot(root_account(), (uint64_t)start - KERNEL_VIRTUAL,
-                            ALIGN_UP(size_bytes, PAGE_SIZE), &memory),
-         "memory over the image");
+    uint64_t base = (uint64_t)start >= KERNEL_VIRTUAL ? KERNEL_VIRTUAL : DIRECT_MAP;
+    must(memory_create_boot(root_account(), (uint64_t)start - base, ALIGN_UP(size_bytes, PAGE_SIZE),
+                            &memory),
+         "memory over the kernel's own");
     return memory;
 }
 
@@ -132,7 +134,8 @@ void start_init(uint64_t tsc_at_start)
     memcpy(boot_memory.info.command_line, machine.command_line, BOOT_COMMAND_LINE);
 
     struct account *account = root_account();
-    struct memory *bundle = image_memory(bundle_start, bundle_bytes);
+    struct memory *bundle = memory_over(bundle_start, bundle_bytes);
+    struct memory *trace = memory_over(trace_rings, cpu_count * TRACE_RING_BYTES);
     struct domain *domain;
     struct memory *private;
     must(domain_create(account, false, &domain), "domain");
@@ -151,13 +154,13 @@ void start_init(uint64_t tsc_at_start)
     give(domain, SLOT_DOMAIN, &domain->object, RIGHTS_ALL);
     give(domain, SLOT_ACCOUNT, &account->object, RIGHTS_ALL & ~RIGHT_DESTROY);
     give(domain, SLOT_LOG, platform, RIGHT_WRITE);
-    give(domain, SLOT_TIME, &image_memory(clock_page(), PAGE_SIZE)->object, RIGHT_READ);
+    give(domain, SLOT_TIME, &memory_over(clock_page(), PAGE_SIZE)->object, RIGHT_READ);
     give(domain, SLOT_MEMORY, &private->object, RIGHTS_ALL);
     give(domain, SLOT_THREAD, &thread->object, RIGHTS_ALL);
     give(domain, INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
     give(domain, INIT_SLOT_BUNDLE, &bundle->object, read_execute);
-    give(domain, INIT_SLOT_BOOT, &image_memory(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
-    give(domain, INIT_SLOT_TRACE, trace_object(), RIGHT_READ);
+    give(domain, INIT_SLOT_BOOT, &memory_over(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
+    give(domain, INIT_SLOT_TRACE, &trace->object, RIGHT_READ);
 
     thread_set_start(thread, entry, 0);
     thread->state = THREAD_READY;

@@ -1,34 +1,21 @@
 #include "kernel/core/trace.h"
 
-#include "kernel/core/assert.h"
-#include "kernel/core/cpu.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/log.h"
 #include "kernel/core/sealed.h"
-#include "kernel/object/account.h"
-#include "kernel/object/memory.h"
 #include "kernel/object/thread.h"
-#include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/cpu.h"
-#include "kernel/x86_64/layout.h"
 
 #define PRINTED_EVENTS 24
 
 _Static_assert(sizeof(struct trace_ring) == TRACE_RING_BYTES, "whole pages");
 
 bool trace_on;
-static SEALED struct trace_ring *rings;
-static SEALED struct memory *memory;
+SEALED struct trace_ring *trace_rings;
 
 void trace_init(void)
 {
-    uint64_t size_bytes = (uint64_t)cpu_count * TRACE_RING_BYTES;
-    rings = frames_boot_pages(size_bytes / PAGE_SIZE);
-    status_t status = memory_create_boot(root_account(), (uint64_t)(uintptr_t)rings - DIRECT_MAP,
-                                         size_bytes, &memory);
-    if (status != STATUS_OK) {
-        panic(__FILE__, __LINE__, "no memory for the trace");
-    }
+    trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
 }
 
 void trace_follow(void)
@@ -50,16 +37,11 @@ void trace_set(bool on)
     }
 }
 
-struct object *trace_object(void)
-{
-    return &memory->object;
-}
-
 /* An NMI may come in between and write its own event: into the next place. */
 void trace_write(enum trace_kind kind, uint32_t detail, uint64_t word0, uint64_t word1)
 {
     const struct cpu *cpu = cpu_current();
-    struct trace_ring *ring = &rings[cpu->number];
+    struct trace_ring *ring = &trace_rings[cpu->number];
     const struct thread *current = cpu->current;
     uint64_t place = __atomic_fetch_add(&ring->written, 1, __ATOMIC_RELAXED);
     ring->event[place % TRACE_RING_EVENTS] = (struct trace_event){
@@ -73,10 +55,10 @@ void trace_write(enum trace_kind kind, uint32_t detail, uint64_t word0, uint64_t
 
 void trace_print_last(uint32_t cpu_number)
 {
-    const struct trace_ring *ring = rings == NULL ? NULL : &rings[cpu_number];
-    if (ring == NULL || ring->written == 0) {
+    if (trace_rings == NULL || trace_rings[cpu_number].written == 0) {
         return;
     }
+    const struct trace_ring *ring = &trace_rings[cpu_number];
     uint64_t count = MIN(ring->written, PRINTED_EVENTS);
     log_line("the last %lu trace events (tsc, thread, kind, detail, words):", count);
     for (uint64_t i = ring->written - count; i < ring->written; i++) {

@@ -11,7 +11,8 @@
 
 extern bool trace_on;
 
-/* The rings of cpu_count CPUs and a memory over them. */
+/* The rings of cpu_count CPUs, adjacent. */
+extern struct trace_ring *trace_rings;
 void trace_init(void);
 
 /* Switch it on or off everywhere; each CPU follows at its next interrupt, which is sent to it. */
@@ -19,9 +20,6 @@ void trace_set(bool on);
 
 /* Take the entry that fits: after trace_set, on each CPU. */
 void trace_follow(void);
-
-/* The memory. */
-struct object *trace_object(void);
 
 __attribute__((cold, noinline)) void trace_write(enum trace_kind kind, uint32_t detail,
                                                  uint64_t word0, uint64_t word1);
