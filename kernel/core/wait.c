@@ -9,27 +9,12 @@
 /* The lock of the queue that a thread in this state stands in, or NULL. */
 static struct spinlock *queue_lock(enum thread_state state, struct object *waiting_at)
 {
-    switch (state) {
-    case THREAD_RECEIVING:
-    case THREAD_CALLING:
-    case THREAD_AWAITING_REPLY:
-        return &object_endpoint(waiting_at)->lock;
-    case THREAD_SIGNAL_WAIT:
+    if (state == THREAD_SIGNAL_WAIT) {
         return &object_signal(waiting_at)->lock;
-    case THREAD_STOPPED:
-    case THREAD_READY:
-    case THREAD_RUNNING:
-    case THREAD_PARKED:
-    case THREAD_DEAD:
-        break;
     }
-    return NULL;
-}
-
-static bool state_waits(enum thread_state state)
-{
-    return state == THREAD_PARKED || state == THREAD_RECEIVING || state == THREAD_CALLING ||
-           state == THREAD_AWAITING_REPLY || state == THREAD_SIGNAL_WAIT;
+    bool at_endpoint =
+        state == THREAD_RECEIVING || state == THREAD_CALLING || state == THREAD_AWAITING_REPLY;
+    return at_endpoint ? &object_endpoint(waiting_at)->lock : NULL;
 }
 
 bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum wait_filter filter)
@@ -40,12 +25,13 @@ bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum
         struct object *waiting_at = thread->waiting_at;
         uint64_t current_sequence = thread->wait_sequence;
         spin_unlock(&thread->lock);
-        if (!state_waits(state) || (sequence != 0 && sequence != current_sequence)) {
-            return false;
-        }
         /* The queue's lock comes before the thread's, and the short ways of calls take it alone:
          * look again with both. */
         struct spinlock *outer = queue_lock(state, waiting_at);
+        if ((outer == NULL && state != THREAD_PARKED) ||
+            (sequence != 0 && sequence != current_sequence)) {
+            return false;
+        }
         if (outer != NULL) {
             spin_lock(outer);
         }
