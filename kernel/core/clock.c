@@ -21,15 +21,14 @@
 #define PIT_STATUS_OUT  0x80
 #define PIT_STATUS_MODE 0x3f
 #define PIT_SAMPLES     4
-#define PIT_TRIALS      3
 
 #define SHIFT        32
 #define CYCLES_SHIFT 28 /* leaves room for a TSC of 64 GHz */
 
-static union {
-    struct time_page page;
-    uint8_t bytes[PAGE_SIZE];
-} time_memory __attribute__((aligned(4096)));
+/* A whole page, by its alignment. */
+static struct {
+    _Alignas(PAGE_SIZE) struct time_page page;
+} time_memory;
 static SEALED uint64_t cycles_per_ns; /* fixed point */
 static struct spinlock clock_lock = SPINLOCK_INIT(LOCK_LOG);
 
@@ -41,14 +40,10 @@ struct time_page *clock_page(void)
 /* KVM and others tell the TSC's kHz in leaf 0x40000010. */
 static uint64_t hz_from_hypervisor(void)
 {
-    if (!(cpuid(1, 0).ecx & 1u << 31)) {
-        return 0;
-    }
+    bool hypervisor = cpuid(1, 0).ecx & 1u << 31;
     struct cpuid_result top = cpuid(0x40000000, 0);
-    if (top.eax < 0x40000010 || top.ebx == 0x54474354 /* TCG: reports no frequency */) {
-        return 0;
-    }
-    return cpuid(0x40000010, 0).eax * 1000ull;
+    bool tcg = top.ebx == 0x54474354; /* reports no frequency */
+    return hypervisor && !tcg && top.eax >= 0x40000010 ? cpuid(0x40000010, 0).eax * 1000ull : 0;
 }
 
 static uint64_t hz_from_cpu(void)
@@ -57,10 +52,7 @@ static uint64_t hz_from_cpu(void)
         return 0;
     }
     struct cpuid_result leaf = cpuid(0x15, 0);
-    if (leaf.eax == 0 || leaf.ebx == 0 || leaf.ecx == 0) {
-        return 0;
-    }
-    return (uint64_t)leaf.ecx * leaf.ebx / leaf.eax;
+    return leaf.eax == 0 ? 0 : (uint64_t)leaf.ecx * leaf.ebx / leaf.eax;
 }
 
 /* A moment on both clocks; the TSC is the middle of the access that latched the count. */
@@ -95,7 +87,7 @@ static bool moment_read(struct moment *out)
 }
 
 /* 0 without a timer, or when the machine stood still for longer than it counts. */
-static uint64_t interval_timer_measure(void)
+static uint64_t hz_from_interval_timer(void)
 {
     struct moment start;
     struct moment end;
@@ -114,23 +106,17 @@ static uint64_t interval_timer_measure(void)
     return ticks < PIT_TICKS ? 0 : (end.tsc - start.tsc) * PIT_HZ / ticks;
 }
 
-static uint64_t hz_from_interval_timer(void)
-{
-    uint64_t hz = 0;
-    for (int i = 0; i < PIT_TRIALS && hz == 0; i++) {
-        hz = interval_timer_measure();
-    }
-    return hz;
-}
+/* In this order, until one tells it. The last is asked again: the machine may have stood still. */
+static uint64_t (*const sources[])(void) = {
+    hz_from_hypervisor,     hz_from_cpu, hz_from_interval_timer, hz_from_interval_timer,
+    hz_from_interval_timer,
+};
 
 void clock_init(void)
 {
-    uint64_t hz = hz_from_hypervisor();
-    if (hz == 0) {
-        hz = hz_from_cpu();
-    }
-    if (hz == 0) {
-        hz = hz_from_interval_timer();
+    uint64_t hz = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(sources) && hz == 0; i++) {
+        hz = sources[i]();
     }
     if (hz < 1000000) {
         panic(__FILE__, __LINE__, "no source tells the frequency of the TSC");

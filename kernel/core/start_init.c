@@ -28,10 +28,10 @@ SEALED struct domain *init_domain;
 extern char bundle_start[];
 extern char bundle_end[];
 
-static union {
-    struct boot_info info;
-    uint8_t bytes[PAGE_SIZE];
-} boot_memory __attribute__((aligned(4096)));
+/* A whole page, by its alignment. */
+static struct {
+    _Alignas(PAGE_SIZE) struct boot_info info;
+} boot_memory;
 
 static void must(status_t status, const char *what)
 {
@@ -49,16 +49,13 @@ static void give(struct domain *domain, uint32_t slot, struct object *object, ui
 static const struct bundle_entry *init_find(void)
 {
     const struct bundle_header *header = (const struct bundle_header *)bundle_start;
-    uint64_t size_bytes = (uint64_t)(bundle_end - bundle_start);
-    if (size_bytes < PAGE_SIZE || header->magic != BUNDLE_MAGIC) {
-        panic(__FILE__, __LINE__, "the image holds no bundle");
-    }
-    for (uint64_t i = 0; i < header->count; i++) {
+    uint64_t count = header->magic == BUNDLE_MAGIC ? header->count : 0;
+    for (uint64_t i = 0; i < count; i++) {
         if (strncmp(header->entry[i].name, "init", BUNDLE_NAME) == 0) {
             return &header->entry[i];
         }
     }
-    panic(__FILE__, __LINE__, "the bundle holds no init");
+    panic(__FILE__, __LINE__, "the image holds no bundle with an init");
 }
 
 /* One loadable segment: read-only from the bundle, or copied on write over it, then zeros. */
