@@ -11,13 +11,9 @@ void spin_order_check(const struct spinlock *lock)
     assert((held >> lock->lock_class) == 0);
 }
 
-void spin_order_note(const struct spinlock *lock, bool taken)
+void spin_order_note(const struct spinlock *lock)
 {
-    if (taken) {
-        cpu_current()->locks_held |= 1u << lock->lock_class;
-    } else {
-        cpu_current()->locks_held &= ~(1u << lock->lock_class);
-    }
+    cpu_current()->locks_held ^= 1u << lock->lock_class;
 }
 #endif
 
@@ -34,11 +30,11 @@ void spin_wait(const struct spinlock *lock)
 
 bool spin_try_lock(struct spinlock *lock)
 {
-    if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0) {
-        return false;
+    bool taken = __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+    if (taken) {
+        spin_order_note(lock);
     }
-    spin_order_note(lock, true);
-    return true;
+    return taken;
 }
 
 void spin_lock_two(struct spinlock *a, struct spinlock *b)

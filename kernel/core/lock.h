@@ -28,8 +28,7 @@ struct spinlock {
 
 static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
 {
-    lock->held = 0;
-    lock->lock_class = lock_class;
+    *lock = (struct spinlock)SPINLOCK_INIT(lock_class);
 }
 
 /* How often a lock of each class was found held; atomic. */
@@ -41,18 +40,10 @@ __attribute__((noinline, cold)) void spin_wait(const struct spinlock *lock);
 /* Debug builds check the order; a release build trusts it. */
 #ifdef OAK_DEBUG
 void spin_order_check(const struct spinlock *lock);
-void spin_order_note(const struct spinlock *lock, bool taken);
+void spin_order_note(const struct spinlock *lock); /* taken, or given back */
 #else
-static inline void spin_order_check(const struct spinlock *lock)
-{
-    (void)lock;
-}
-
-static inline void spin_order_note(const struct spinlock *lock, bool taken)
-{
-    (void)lock;
-    (void)taken;
-}
+#define spin_order_check(lock) ((void)(lock))
+#define spin_order_note(lock)  ((void)(lock))
 #endif
 
 /* A second lock of one class, where the class has an order of its own (accounts: child first). */
@@ -72,12 +63,12 @@ static inline __attribute__((always_inline)) void spin_lock(struct spinlock *loc
 {
     spin_order_check(lock);
     spin_lock_nested(lock);
-    spin_order_note(lock, true);
+    spin_order_note(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock)
 {
-    spin_order_note(lock, false);
+    spin_order_note(lock);
     spin_unlock_nested(lock);
 }
 
