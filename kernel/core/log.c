@@ -15,7 +15,7 @@
 
 static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
 static bool present;
-static bool alone;
+bool log_alone;
 
 void log_init(void)
 {
@@ -28,11 +28,6 @@ void log_init(void)
     /* A hypervisor may leave the port out; what is read then differs. */
     port_write8(SCRATCH, SCRATCH_VALUE);
     present = port_read8(SCRATCH) == SCRATCH_VALUE && port_read8(LINE_STATUS) != 0xff;
-}
-
-void log_alone(void)
-{
-    alone = true;
 }
 
 static void byte_write(char byte)
@@ -50,7 +45,7 @@ void log_bytes(const char *text, size_t length_bytes)
     if (!present) {
         return;
     }
-    if (!alone) {
+    if (!log_alone) {
         spin_lock(&log_lock);
     }
     for (size_t i = 0; i < length_bytes; i++) {
@@ -59,7 +54,7 @@ void log_bytes(const char *text, size_t length_bytes)
         }
         byte_write(text[i]);
     }
-    if (!alone) {
+    if (!log_alone) {
         spin_unlock(&log_lock);
     }
 }

@@ -5,8 +5,8 @@
 
 void log_init(void);
 
-/* From now on one processor logs, without the lock: the others are stopped, wherever they were. */
-void log_alone(void);
+/* One processor logs, without the lock: the others are stopped, wherever they were. */
+extern bool log_alone;
 
 void log_bytes(const char *text, size_t length_bytes);
 /* %s %u %d %x %p %llu and so on: lib/base/format.h */

@@ -21,7 +21,7 @@ struct object_entry *object_chunks[OBJECT_CHUNKS_MAX];
 uint32_t object_chunk_count;
 struct object object_none = {.dying = 1};
 static uint32_t first_free; /* 0: none; index 0 is never used */
-static uint64_t alive;
+uint64_t object_count;
 static struct spinlock table_lock = SPINLOCK_INIT(LOCK_OBJECT_TABLE);
 
 /* One frame more of entries, all free. Under the table's lock. */
@@ -58,7 +58,7 @@ static bool entry_take(struct object *object)
     struct object_entry *entry = handle_entry(first_free);
     object->handle = (uint64_t)entry->generation << 32 | first_free;
     first_free = entry->next_free;
-    alive++;
+    object_count++;
     __atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
     spin_unlock(&table_lock);
     return true;
@@ -68,17 +68,6 @@ void object_table_add(struct object *object)
 {
     bool entered = entry_take(object);
     assert(entered);
-}
-
-uint64_t object_count(void)
-{
-    return alive;
-}
-
-uint64_t object_table_bytes(void)
-{
-    uint32_t chunks = __atomic_load_n(&object_chunk_count, __ATOMIC_RELAXED);
-    return chunks * OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry);
 }
 
 status_t object_create(struct account *payer, enum object_type type, size_t size_bytes,
@@ -185,7 +174,7 @@ static void dying_begin(struct object *object)
     if (!object->dying) {
         /* Before what else is looked at: who counts himself in first looks at this afterwards. */
         __atomic_store_n(&object->dying, 1, __ATOMIC_SEQ_CST);
-        alive--;
+        object_count--;
     }
     spin_unlock(&table_lock);
 }

@@ -80,6 +80,7 @@ struct object_entry {
     uint32_t next_free;
 };
 
+/* As many chunks as the most objects that there ever were at once needed. */
 extern struct object_entry *object_chunks[OBJECT_CHUNKS_MAX];
 extern uint32_t object_chunk_count;
 extern struct object object_none; /* dying and of no type */
@@ -136,10 +137,7 @@ bool object_destroy_step(struct object *object);
 /* Destroy what was just made, of which nobody knows yet. */
 void object_undo(struct object *object);
 
-uint64_t object_count(void);
-
-/* The object table is as large as the most objects that there ever were at once. */
-uint64_t object_table_bytes(void);
+extern uint64_t object_count; /* that are alive, under the table's lock */
 
 /* Enter the root account, which nothing pays for; panics without memory. */
 void object_table_add(struct object *object);

@@ -25,21 +25,22 @@ extern char kernel_end[];
 
 static uint32_t owner; /* 1 + the APIC number of the processor that panics; atomic */
 
+__attribute__((noreturn)) static void halt(void)
+{
+    for (;;) {
+        __asm__ volatile("cli; hlt");
+    }
+}
+
 /* An empty IDT makes the next exception a triple fault: the machine resets. */
-static void reset(void)
+__attribute__((noreturn)) static void reset(void)
 {
     struct {
         uint16_t limit;
         uint64_t base;
     } __attribute__((packed)) nothing = {0, 0};
     __asm__ volatile("lidt %0; int3" : : "m"(nothing));
-}
-
-__attribute__((noreturn)) static void halt(void)
-{
-    for (;;) {
-        __asm__ volatile("cli; hlt");
-    }
+    halt();
 }
 
 void panic_join(void)
@@ -61,7 +62,7 @@ static void others_stop(void)
         }
         halt();
     }
-    log_alone();
+    log_alone = true;
     if (cpu_count > 1) {
         apic_stop_others();
         clock_spin_ns(STOP_NS);
@@ -118,7 +119,6 @@ __attribute__((noreturn)) static void machine_end(const void *frame)
     backtrace_print(frame);
     trace_print_last(cpu_current()->number);
     reset();
-    halt();
 }
 
 void panic(const char *file, int line, const char *what)

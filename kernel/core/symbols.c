@@ -1,7 +1,7 @@
 /*
  * The table: a count, then that many pairs in the order of addresses (offset from the text's start,
- * offset of the name from the table's start), then the names. It is empty while an image is linked
- * for the first time, which is when the addresses become known.
+ * offset of the name from the table's start), then the names. It is missing when an image is linked
+ * for the first time, which is when the addresses become known; that one never runs.
  */
 #include "kernel/core/symbols.h"
 
@@ -18,13 +18,11 @@ struct symbol_table {
 extern char kernel_text_start[];
 extern char kernel_text_end[];
 extern const char symbols_start[];
-extern const char symbols_end[];
 
 const char *symbol_find(uint64_t address, uint64_t *offset)
 {
     *offset = 0;
-    if (&symbols_start[0] == &symbols_end[0] || address < (uint64_t)kernel_text_start ||
-        address >= (uint64_t)kernel_text_end) {
+    if (address < (uint64_t)kernel_text_start || address >= (uint64_t)kernel_text_end) {
         return NULL;
     }
     const struct symbol_table *table = (const struct symbol_table *)(const void *)symbols_start;

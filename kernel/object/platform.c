@@ -13,11 +13,12 @@
 void platform_read(struct object *object, void *out)
 {
     (void)object;
+    uint64_t table_bytes = object_chunk_count * OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry);
     struct platform_state state = {
         .memory_bytes = machine.ram_bytes,
         .memory_free_bytes = frames_free_bytes(),
-        .memory_spare_bytes = kmem_spare_bytes() + object_table_bytes(),
-        .objects = object_count(),
+        .memory_spare_bytes = kmem_spare_bytes() + table_bytes,
+        .objects = object_count,
         .cpus = cpu_count,
         .now_ns = clock_now_ns(),
     };

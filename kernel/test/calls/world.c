@@ -279,7 +279,7 @@ static void books_note(void)
 {
     world.memory = machine_memory();
     world.free_bytes = frames_free_bytes();
-    world.objects = object_count();
+    world.objects = object_count;
     world.used_bytes = root_account()->used_bytes;
     world.threads = root_account()->threads;
     world.chunks = object_chunk_count;
@@ -402,11 +402,11 @@ static void books_compare(void)
         (object_chunk_count - world.chunks) * (OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry));
     uint64_t slab_bytes = (now.slabs - world.memory.slabs) * PAGE_SIZE;
     const struct account *root = root_account();
-    if (object_count() != world.objects || root->used_bytes != world.used_bytes ||
+    if (object_count != world.objects || root->used_bytes != world.used_bytes ||
         root->threads != world.threads) {
         machine_fail("%lu objects were %lu, %lu bytes charged were %lu, %lu threads were %lu",
-                     object_count(), world.objects, root->used_bytes, world.used_bytes,
-                     root->threads, world.threads);
+                     object_count, world.objects, root->used_bytes, world.used_bytes, root->threads,
+                     world.threads);
     }
     if (now.heap_bytes != world.memory.heap_bytes + chunk_bytes) {
         machine_fail("%lu bytes of the heap in use were %lu", now.heap_bytes,
