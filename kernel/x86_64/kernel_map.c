@@ -20,6 +20,7 @@
 #define DIRECT_TABLES_MAX 64 /* one per GiB, where the CPU has no pages of that size */
 #define IMAGE_TABLES      8  /* 16 MiB of kernel image in small pages */
 #define STACK_TABLES      (CPUS_MAX * STACKS_STRIDE / LARGE_PAGE)
+#define OWN_TABLES        (1 + STACK_TABLES) /* the first is the devices' */
 
 extern char kernel_physical_start[];
 extern char kernel_text_start[];
@@ -37,11 +38,9 @@ static SEALED page_table direct_pt[IMAGE_TABLES]; /* the image's part */
 static SEALED page_table image_pdpt;
 static SEALED page_table image_pd;
 static SEALED page_table image_pt[IMAGE_TABLES];
-static SEALED page_table device_pdpt;
-static SEALED page_table device_pd;
-static SEALED page_table device_pt;
-static SEALED page_table stack_pd;
-static SEALED page_table stack_pt[STACK_TABLES];
+static SEALED page_table own_pdpt;
+static SEALED page_table own_pd;
+static SEALED page_table own_pt[OWN_TABLES];
 static SEALED uint64_t device_pages;
 SEALED uint64_t kernel_root_physical;
 
@@ -124,14 +123,12 @@ void kernel_map_init(void)
 {
     direct_map_build();
     image_map_build();
-    device_pdpt[0] = table_entry(device_pd);
-    device_pd[0] = table_entry(device_pt);
-    device_pdpt[(STACKS_BASE - DEVICE_BASE) / GIB] = table_entry(stack_pd);
-    for (uint64_t i = 0; i < STACK_TABLES; i++) {
-        stack_pd[i] = table_entry(stack_pt[i]);
+    own_pdpt[0] = table_entry(own_pd);
+    for (uint64_t i = 0; i < OWN_TABLES; i++) {
+        own_pd[i] = table_entry(own_pt[i]);
     }
     root_table[DIRECT_MAP_SLOT] = table_entry(direct_pdpt);
-    root_table[DEVICE_SLOT] = table_entry(device_pdpt);
+    root_table[DEVICE_SLOT] = table_entry(own_pdpt);
     root_table[IMAGE_SLOT] = table_entry(image_pdpt);
     kernel_root_physical = image_physical(root_table);
     cr3_write(kernel_root_physical);
@@ -141,20 +138,20 @@ void *device_map(uint64_t physical)
 {
     uint64_t page = device_pages++;
     assert(page < PAGE_TABLE_ENTRIES);
-    device_pt[page] = ALIGN_DOWN(physical, PAGE_SIZE) | DATA_RIGHTS | PTE_UNCACHED | PTE_THROUGH;
+    own_pt[0][page] = ALIGN_DOWN(physical, PAGE_SIZE) | DATA_RIGHTS | PTE_UNCACHED | PTE_THROUGH;
     return (void *)(uintptr_t)(DEVICE_BASE + page * PAGE_SIZE + physical % PAGE_SIZE);
 }
 
 void stack_page_map(uint64_t address, uint64_t physical)
 {
     assert(address - STACKS_BASE < STACK_TABLES * LARGE_PAGE);
-    *small_entry(stack_pt, address - STACKS_BASE) = physical | DATA_RIGHTS;
+    *small_entry(own_pt, address - DEVICE_BASE) = physical | DATA_RIGHTS;
 }
 
 bool stack_page_mapped(uint64_t address)
 {
     return address - STACKS_BASE < STACK_TABLES * LARGE_PAGE &&
-           (*small_entry(stack_pt, address - STACKS_BASE) & PTE_PRESENT) != 0;
+           (*small_entry(own_pt, address - DEVICE_BASE) & PTE_PRESENT) != 0;
 }
 
 void kernel_map_seal(void)

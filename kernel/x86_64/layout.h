@@ -24,7 +24,7 @@
 #endif
 #define KERNEL_VIRTUAL 0xffffffff80000000ull
 #define DEVICE_BASE    0xffffff0000000000ull
-#define STACKS_BASE    0xffffff0040000000ull /* x86_64/stacks.h */
+#define STACKS_BASE    0xffffff0000200000ull /* x86_64/stacks.h: behind one page table */
 #endif
 
 /* Where the application processors start: one page below 1 MiB. */

@@ -48,9 +48,6 @@ void machine_read(uint64_t start_info_physical)
     machine.rsdp_physical = info->rsdp;
     struct memory_map_entry *entry = physical_pointer(info->memory_map);
     for (uint32_t i = 0; i < info->memory_map_entries; i++) {
-        if (entry[i].size > UINT64_MAX - entry[i].address) {
-            continue;
-        }
         uint64_t start = ALIGN_UP(entry[i].address, PAGE_SIZE);
         uint64_t end = ALIGN_DOWN(entry[i].address + entry[i].size, PAGE_SIZE);
         if (entry[i].type != E820_RAM || start >= end || machine.ram_count == RAM_RANGES_MAX) {

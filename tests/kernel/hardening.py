@@ -13,7 +13,7 @@ from debugger import RDI, RIP, RSP, Machine, symbols
 
 IMAGE = "kernel.elf"
 KERNEL_HALF = 0xffff808000000000  # behind the window
-STACKS_BASE = 0xffffff0040000000
+STACKS_BASE = 0xffffff0000200000
 PAGE = 4096
 # Of the suite, or of its part that looks at no clock: what is disturbed takes longer.
 ENDS = ("test: end", "test: # sharing the CPUs")
