@@ -59,11 +59,6 @@ struct frame *frame_list_first(const struct frame_list *list)
     return list->first == NO_FRAME ? NULL : &frames[list->first];
 }
 
-static struct frame_list *list_of(const struct frame *frame)
-{
-    return frame->flags & FRAME_ZEROED ? &zeroed : &dirty;
-}
-
 void frames_init(uint64_t first_physical)
 {
     frame_count = machine.ram_end >> PAGE_SHIFT;
@@ -152,8 +147,6 @@ void frame_give(struct frame *frame)
     assert_debug(!(frame->flags & (FRAME_FREE | FRAME_FOREIGN)));
     spin_lock(&frames_lock);
     frame->flags = FRAME_FREE;
-    frame->references = 0;
-    frame->payer = NULL;
     frame_list_add(&dirty, frame);
     spin_unlock(&frames_lock);
 }
@@ -176,7 +169,7 @@ struct frame *frames_take_adjacent(uint64_t count)
     spin_lock(&frames_lock);
     struct frame *first = adjacent_find(count);
     for (uint64_t i = 0; first != NULL && i < count; i++) {
-        frame_list_remove(list_of(&first[i]), &first[i]);
+        frame_list_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
         frame_begin(&first[i]);
     }
     spin_unlock(&frames_lock);

@@ -33,11 +33,6 @@ static inline void list_append(struct list_node *head, struct list_node *node)
     list_insert_before(head, node);
 }
 
-static inline void list_push(struct list_node *head, struct list_node *node)
-{
-    list_insert_before(head->next, node);
-}
-
 static inline void list_remove(struct list_node *node)
 {
     struct list_node *next = node->next;

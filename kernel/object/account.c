@@ -305,10 +305,8 @@ bool account_frames_take(struct account *account, struct frame **frames, uint32_
 
 void frame_release(struct frame *frame)
 {
-    if (frame->flags & FRAME_FOREIGN) {
-        return;
-    }
-    if (__atomic_sub_fetch(&frame->references, 1, __ATOMIC_ACQ_REL) != 0) {
+    if (frame->flags & FRAME_FOREIGN ||
+        __atomic_sub_fetch(&frame->references, 1, __ATOMIC_ACQ_REL) != 0) {
         return;
     }
     struct payer *payer = frame->payer;
@@ -370,12 +368,10 @@ void account_object_gone(struct account *payer, uint64_t bytes)
 
 void account_link_object(struct account *payer, struct object *object)
 {
+    struct list_node *objects = &payer->objects;
     spin_lock(&payer->lock);
-    if (object->type == OBJECT_THREAD) {
-        list_push(&payer->objects, &object->in_account);
-    } else {
-        list_append(&payer->objects, &object->in_account);
-    }
+    list_insert_before(object->type == OBJECT_THREAD ? objects->next : objects,
+                       &object->in_account);
     spin_unlock(&payer->lock);
 }
 
