@@ -4,7 +4,6 @@
  */
 #include "kernel/core/backtrace.h"
 
-#include "abi/kernel.h"
 #include "kernel/object/region_find.h"
 #include "lib/base/string.h"
 

@@ -3,9 +3,7 @@
 
 #include "kernel/core/assert.h"
 #include "kernel/core/barrier.h"
-#include "kernel/core/call.h"
 #include "kernel/core/kmem.h"
-#include "kernel/core/lock.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/endpoint.h"

@@ -12,7 +12,6 @@
 
 #include "kernel/core/index_bound.h"
 #include "kernel/core/list.h"
-#include "lib/base/types.h"
 
 struct account;
 

@@ -4,7 +4,6 @@
 #include "kernel/core/kmem.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/object/signal.h"
-#include "kernel/object/thread.h"
 #include "lib/base/string.h"
 
 #define CHUNK_BYTES      65536ull

@@ -1,7 +1,6 @@
 #include "kernel/object/account_cpu.h"
 
 #include "kernel/core/clock.h"
-#include "kernel/core/cpu.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/object/account.h"
 

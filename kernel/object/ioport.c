@@ -1,5 +1,4 @@
 /* Ranges of x86 I/O ports: a driver reads and writes them one by one through the kernel. */
-#include "kernel/core/call.h"
 #include "kernel/object/account.h"
 #include "kernel/x86_64/asm.h"
 

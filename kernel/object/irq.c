@@ -1,6 +1,5 @@
 #include "kernel/object/irq.h"
 
-#include "kernel/core/lock.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/signal.h"

@@ -4,7 +4,6 @@
 #include "kernel/core/wait.h"
 #include "kernel/object/account.h"
 #include "kernel/object/endpoint.h"
-#include "kernel/object/thread.h"
 
 status_t call_signal_create(struct call *call)
 {

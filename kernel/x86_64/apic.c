@@ -7,7 +7,6 @@
 #include "kernel/core/clock.h"
 #include "kernel/core/lock.h"
 #include "kernel/core/sealed.h"
-#include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/kernel_map.h"
 #include "kernel/x86_64/layout.h"

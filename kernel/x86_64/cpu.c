@@ -7,7 +7,6 @@
 #include "kernel/core/assert.h"
 #include "kernel/core/log.h"
 #include "kernel/core/sealed.h"
-#include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/stacks.h"
 #include "lib/base/string.h"

@@ -3,9 +3,7 @@
 
 #include "kernel/core/assert.h"
 #include "kernel/core/sealed.h"
-#include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/cpu.h"
-#include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/memory_map.h"
 #include "kernel/x86_64/page_table.h"
 #include "kernel/x86_64/stacks.h"
