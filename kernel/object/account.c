@@ -442,37 +442,27 @@ status_t call_account_create(struct call *call)
     return status;
 }
 
-static void set_alert(struct account *account, const struct call *call)
-{
-    account->alert_bytes = call->argument[2];
-    account->alert_signal = call->other == NULL ? 0 : object_handle(call->other, 0);
-    account->alert_bits = call->argument[4];
-    account->alert_raised = false;
-    alert_check(account);
-}
-
-static status_t set_limit_bytes(struct account *account, uint64_t limit_bytes)
-{
-    if (limit_bytes < account->guarantee_bytes) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    account->limit_bytes = limit_bytes;
-    return STATUS_OK;
-}
-
 static status_t account_set(struct call *call, struct account *account)
 {
     uint64_t value = call->argument[2];
     switch (call->argument[1]) {
     case ACCOUNT_LIMIT_BYTES:
-        return set_limit_bytes(account, value);
+        if (value < account->guarantee_bytes) {
+            return STATUS_INVALID_ARGUMENT;
+        }
+        account->limit_bytes = value;
+        return STATUS_OK;
     case ACCOUNT_LIMIT_THREADS:
         account->limit_threads = value;
         return STATUS_OK;
     case ACCOUNT_GUARANTEE_BYTES:
         return guarantee_set(account, value);
     case ACCOUNT_ALERT_BYTES:
-        set_alert(account, call);
+        account->alert_bytes = value;
+        account->alert_signal = call->other == NULL ? 0 : object_handle(call->other, 0);
+        account->alert_bits = call->argument[4];
+        account->alert_raised = false;
+        alert_check(account);
         return STATUS_OK;
     case ACCOUNT_CPU_WEIGHT:
         return account_set_weight(account, value);
@@ -591,9 +581,8 @@ void account_release(struct object *object)
     spin_unlock_nested(&parent->lock);
     spin_unlock(&account->lock);
     payer->heir = heir;
-    bool unused = shared_bytes == 0;
     spin_unlock(&payer->lock);
-    if (unused) {
+    if (shared_bytes == 0) {
         payer_free(heir, payer, sizeof(*payer));
     }
 }

@@ -88,19 +88,16 @@ void account_cpu_end(struct account *account)
     }
 }
 
+/* Under the account's lock: nobody else changes the weight meanwhile. */
 status_t account_set_weight(struct account *account, uint64_t weight)
 {
     if (weight == 0 || weight > WEIGHT_MAX) {
         return STATUS_INVALID_ARGUMENT;
     }
-    uint64_t before = load(&account->cpu.activity);
-    while (!__atomic_compare_exchange_n(&account->cpu.activity, &before,
-                                        weight << 32 | (before & UINT32_MAX), false,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-    }
+    uint64_t more = weight - (load(&account->cpu.activity) >> 32);
+    uint64_t before = __atomic_fetch_add(&account->cpu.activity, more << 32, __ATOMIC_RELAXED);
     if (account->parent != NULL && (before & COUNT) > IDLE && (before & ENDED) == 0) {
-        __atomic_fetch_add(&account->parent->cpu.active_weight, weight - (before >> 32),
-                           __ATOMIC_RELAXED);
+        __atomic_fetch_add(&account->parent->cpu.active_weight, more, __ATOMIC_RELAXED);
     }
     return STATUS_OK;
 }

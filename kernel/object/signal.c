@@ -38,19 +38,6 @@ static struct thread *waiter_take(struct signal *signal)
     return NULL;
 }
 
-/* The same after the bits were set under the lock: whoever begins to wait from then on sees them.
- */
-static struct thread *waiter_next(struct signal *signal)
-{
-    if (list_empty(&signal->waiters)) {
-        return NULL;
-    }
-    spin_lock(&signal->lock);
-    struct thread *thread = waiter_take(signal);
-    spin_unlock(&signal->lock);
-    return thread;
-}
-
 void signal_set(struct signal *signal, uint64_t bits)
 {
     spin_lock(&signal->lock);
@@ -61,7 +48,13 @@ void signal_set(struct signal *signal, uint64_t bits)
     while (thread != NULL) {
         timer_disarm(thread);
         scheduler_ready(thread);
-        thread = waiter_next(signal);
+        /* The bits are set: whoever begins to wait from now on sees them. */
+        if (list_empty(&signal->waiters)) {
+            break;
+        }
+        spin_lock(&signal->lock);
+        thread = waiter_take(signal);
+        spin_unlock(&signal->lock);
     }
     struct object *bound = endpoint == 0 ? NULL : handle_object(endpoint, OBJECT_ENDPOINT);
     if (bound != NULL) {
