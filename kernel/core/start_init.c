@@ -18,6 +18,7 @@
 #include "lib/base/string.h"
 
 #define INIT_HEAP_BYTES 0x10000000ull /* 256 MiB of addresses */
+#define READ_WRITE      (RIGHT_READ | RIGHT_WRITE)
 
 SEALED struct domain *init_domain;
 
@@ -54,43 +55,24 @@ static const struct bundle_entry *init_find(void)
     panic(__FILE__, __LINE__, "the image holds no bundle with an init");
 }
 
-/* One loadable segment: read-only from the bundle, or copied on write over it, then zeros. */
-static void segment_map(struct domain *domain, struct memory *private, struct memory *bundle,
-                        const struct elf_segment *segment, uint64_t file_offset)
+/* Pages of the source, copied on write if they are writable; without a source zeros. */
+static void map(struct domain *domain, struct memory *private, uint64_t address,
+                uint64_t size_bytes, uint32_t rights, struct memory *source, uint64_t source_offset)
 {
     struct region_request request = {
-        .address = segment->address,
-        .size_bytes = segment->file_bytes,
-        .rights = segment->rights,
-        .rights_allowed = segment->rights,
-        .private_memory = segment->rights & RIGHT_WRITE ? private : NULL,
-        .private_offset = segment->address - WINDOW_BASE,
-        .source_memory = bundle,
-        .source_offset = file_offset + segment->file_offset,
+        .address = address,
+        .size_bytes = size_bytes,
+        .rights = rights,
+        .rights_allowed = rights,
+        .private_memory = rights & RIGHT_WRITE ? private : NULL,
+        .private_offset = address - WINDOW_BASE,
+        .source_memory = source,
+        .source_offset = source_offset,
     };
-    if (segment->file_bytes > 0) {
+    if (size_bytes > 0) {
         must(region_map_add(&domain->window, &request), "segment");
     }
-    if (segment->zero_bytes > 0) {
-        request.address += segment->file_bytes;
-        request.private_offset += segment->file_bytes;
-        request.size_bytes = segment->zero_bytes;
-        request.source_memory = NULL;
-        must(region_map_add(&domain->window, &request), "zeroed segment");
-    }
 }
-
-static const struct elf_segment heap = {
-    .address = WINDOW_HEAP,
-    .zero_bytes = INIT_HEAP_BYTES,
-    .rights = RIGHT_READ | RIGHT_WRITE,
-};
-
-static const struct elf_segment first_stack = {
-    .address = WINDOW_THREAD_BLOCK(0) + PAGE_SIZE,
-    .zero_bytes = THREAD_BLOCK_SIZE - PAGE_SIZE,
-    .rights = RIGHT_READ | RIGHT_WRITE,
-};
 
 static uint64_t program_map(struct domain *domain, struct memory *private, struct memory *bundle)
 {
@@ -99,10 +81,15 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
     must(elf_parse(bundle_start + entry->offset, entry->size_bytes, entry->size_bytes, &program),
          "ELF file");
     for (uint32_t i = 0; i < program.segment_count; i++) {
-        segment_map(domain, private, bundle, &program.segment[i], entry->offset);
+        const struct elf_segment *segment = &program.segment[i];
+        map(domain, private, segment->address, segment->file_bytes, segment->rights, bundle,
+            entry->offset + segment->file_offset);
+        map(domain, private, segment->address + segment->file_bytes, segment->zero_bytes,
+            segment->rights, NULL, 0);
     }
-    segment_map(domain, private, NULL, &heap, 0);
-    segment_map(domain, private, NULL, &first_stack, 0);
+    map(domain, private, WINDOW_HEAP, INIT_HEAP_BYTES, READ_WRITE, NULL, 0);
+    map(domain, private, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE,
+        READ_WRITE, NULL, 0);
     return program.entry;
 }
 
