@@ -38,10 +38,9 @@ static void snapshot(struct deferred *own)
     /* The unlinking stores come before the loads of the counts; pairs with the entry's lock inc. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < cpu_count; i++) {
-        own->entries[i] = cpus[i] == cpu_current()
-                              ? 0
-                              : __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_ACQUIRE);
+        own->entries[i] = __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_ACQUIRE);
     }
+    own->entries[cpu_current()->number] = 0;
 }
 
 static bool snapshot_passed(struct deferred *own)

@@ -191,22 +191,18 @@ void *frames_boot_pages(uint64_t count)
 bool frames_zero_one(void)
 {
     spin_lock(&frames_lock);
-    struct frame *frame = NULL;
-    if (zeroed.count < ZEROED_WANTED && dirty.count > 0) {
-        frame = &frames[dirty.first];
+    struct frame *frame = zeroed.count < ZEROED_WANTED ? frame_list_first(&dirty) : NULL;
+    if (frame != NULL) {
         frame_list_remove(&dirty, frame);
         frame->flags = 0;
+        spin_unlock(&frames_lock);
+        memset(frame_pointer(frame), 0, PAGE_SIZE);
+        spin_lock(&frames_lock);
+        frame->flags = FRAME_FREE | FRAME_ZEROED;
+        frame_list_add(&zeroed, frame);
     }
     spin_unlock(&frames_lock);
-    if (frame == NULL) {
-        return false;
-    }
-    memset(frame_pointer(frame), 0, PAGE_SIZE);
-    spin_lock(&frames_lock);
-    frame->flags = FRAME_FREE | FRAME_ZEROED;
-    frame_list_add(&zeroed, frame);
-    spin_unlock(&frames_lock);
-    return true;
+    return frame != NULL;
 }
 
 uint64_t frames_free_bytes(void)

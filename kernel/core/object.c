@@ -56,7 +56,7 @@ static bool entry_take(struct object *object)
     struct object_entry *entry = handle_entry(first_free);
     object->handle = (uint64_t)entry->generation << 32 | first_free;
     first_free = entry->next_free;
-    object_count++;
+    __atomic_fetch_add(&object_count, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
     spin_unlock(&table_lock);
     return true;
@@ -76,24 +76,21 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
         return status;
     }
     struct object *object = kmem_alloc(size_bytes);
-    if (object == NULL) {
-        account_object_gone(payer, kmem_size(size_bytes));
-        return STATUS_NO_MEMORY;
-    }
-    memset(object, 0, size_bytes);
-    object->type = (uint8_t)type;
-    object->size_bytes = (uint32_t)size_bytes;
-    object->payer = payer;
-    object->building = true;
-    list_init(&object->in_account);
-    if (!entry_take(object)) {
+    if (object != NULL) {
+        memset(object, 0, size_bytes);
+        object->type = (uint8_t)type;
+        object->size_bytes = (uint32_t)size_bytes;
+        object->payer = payer;
+        object->building = true;
+        if (entry_take(object)) {
+            account_link_object(payer, object);
+            *out = object;
+            return STATUS_OK;
+        }
         kmem_free(object, size_bytes);
-        account_object_gone(payer, kmem_size(size_bytes));
-        return STATUS_NO_MEMORY;
     }
-    account_link_object(payer, object);
-    *out = object;
-    return STATUS_OK;
+    account_object_gone(payer, kmem_size(size_bytes));
+    return STATUS_NO_MEMORY;
 }
 
 /* From now on its destroyer finds it no more either. */
@@ -165,23 +162,14 @@ status_t call_object_read(struct call *call)
 
 /* --- destruction ----------------------------------------------------------------------------- */
 
-/* End every handle on the object. */
-static void dying_begin(struct object *object)
-{
-    spin_lock(&table_lock);
-    if (!object->dying) {
-        /* Before what else is looked at: who counts himself in first looks at this afterwards. */
-        __atomic_store_n(&object->dying, 1, __ATOMIC_SEQ_CST);
-        object_count--;
-    }
-    spin_unlock(&table_lock);
-}
-
 bool object_destroy_step(struct object *object)
 {
     const struct object_kind *kind = &kinds[object->type];
-    if (!__atomic_load_n(&object->dying, __ATOMIC_ACQUIRE)) {
-        dying_begin(object);
+    /* Every handle ends before all else: who counts himself in first looks at this afterwards. */
+    uint8_t alive = 0;
+    if (__atomic_compare_exchange_n(&object->dying, &alive, 1, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST)) {
+        __atomic_fetch_sub(&object_count, 1, __ATOMIC_RELAXED);
     }
     if (kind->end_step != NULL && !kind->end_step(object)) {
         return false;

@@ -136,7 +136,7 @@ bool object_destroy_step(struct object *object);
 /* Destroy what was just made, of which nobody knows yet. */
 void object_undo(struct object *object);
 
-extern uint64_t object_count; /* that are alive, under the table's lock */
+extern uint64_t object_count; /* that are alive; atomic */
 
 /* Enter the root account, which nothing pays for; panics without memory. */
 void object_table_add(struct object *object);

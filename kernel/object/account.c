@@ -44,8 +44,7 @@ void account_init_root(void)
     struct account *root = root_account();
     account_init(root, NULL);
     payer_init(root, &root_payer);
-    uint64_t free_bytes = frames_free_bytes();
-    root->limit_bytes = free_bytes - free_bytes / 32;
+    root->limit_bytes = frames_free_bytes() / 32 * 31;
     root->reserved_bytes = root->limit_bytes;
     root->limit_threads = UINT64_MAX;
     root->object.type = OBJECT_ACCOUNT;

@@ -11,25 +11,19 @@
 static handle_t irq_of_vector[256];
 static struct spinlock vector_lock = SPINLOCK_INIT(LOCK_PLATFORM);
 
-/* The first free device vector, or 0. */
-static uint32_t vector_take(handle_t irq)
-{
-    uint32_t found = 0;
-    spin_lock(&vector_lock);
-    for (uint32_t vector = VECTOR_DEVICE_FIRST; vector <= VECTOR_DEVICE_LAST && found == 0;
-         vector++) {
-        if (irq_of_vector[vector] == 0) {
-            irq_of_vector[vector] = irq;
-            found = vector;
-        }
-    }
-    spin_unlock(&vector_lock);
-    return found;
-}
-
+/* To the first free device vector. */
 static status_t irq_route(struct irq *irq)
 {
-    irq->vector = vector_take(object_handle(&irq->object, 0));
+    spin_lock(&vector_lock);
+    uint32_t vector = VECTOR_DEVICE_FIRST;
+    while (vector <= VECTOR_DEVICE_LAST && irq_of_vector[vector] != 0) {
+        vector++;
+    }
+    if (vector <= VECTOR_DEVICE_LAST) {
+        irq_of_vector[vector] = object_handle(&irq->object, 0);
+        irq->vector = vector;
+    }
+    spin_unlock(&vector_lock);
     if (irq->vector == 0) {
         return STATUS_LIMIT_REACHED;
     }
