@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The names of a kernel's functions as assembly: symbols.py FIRST_LINK.elf OUTPUT.s
 
-The table that kernel/core/symbols.c reads. It lies behind the text, so that linking it in moves no
+The table that kernel/core/panic.c reads. It lies behind the text, so that linking it in moves no
 function. The stubs of the 256 vectors are left out.
 """
 import re

@@ -3,12 +3,16 @@
  *
  * The first processor to come here stops the others and is alone from then on: it takes no lock,
  * as its holder may never run again. When it fails itself, it resets at once.
+ *
+ * tools/symbols.py writes the names of the kernel's functions into the image: a count, then that
+ * many pairs in the order of addresses (offset from the text's start, offset of the name from the
+ * table's start), then the names. They are missing when an image is linked for the first time,
+ * which is when the addresses become known; that one never runs.
  */
 #include "kernel/core/assert.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
-#include "kernel/core/symbols.h"
 #include "kernel/core/trace.h"
 #include "kernel/core/traps.h"
 #include "kernel/x86_64/apic.h"
@@ -22,6 +26,15 @@ extern char kernel_text_start[];
 extern char kernel_text_end[];
 extern char kernel_data_start[];
 extern char kernel_end[];
+
+struct symbol {
+    uint32_t place;
+    uint32_t name;
+};
+extern const struct symbol_table {
+    uint64_t count;
+    struct symbol symbol[];
+} symbols_start;
 
 static uint32_t owner; /* 1 + the APIC number of the processor that panics; atomic */
 
@@ -94,11 +107,20 @@ static bool frame_readable(uint64_t frame)
     return image || (stack_page_mapped(frame) && stack_page_mapped(frame + 8));
 }
 
+/* The address, and the function that it lies in. */
 static void place_print(const char *what, uint64_t address)
 {
-    uint64_t offset;
-    const char *name = symbol_find(address, &offset);
-    log_line("%s %lx %s+%lx", what, address, name == NULL ? "?" : name, offset);
+    uint64_t place = address - (uint64_t)kernel_text_start;
+    const struct symbol *found = NULL;
+    for (uint64_t i = 0; i < symbols_start.count && symbols_start.symbol[i].place <= place; i++) {
+        found = &symbols_start.symbol[i];
+    }
+    if (found == NULL || address >= (uint64_t)kernel_text_end) {
+        log_line("%s %lx", what, address);
+    } else {
+        log_line("%s %lx %s+%lx", what, address, (const char *)&symbols_start + found->name,
+                 place - found->place);
+    }
 }
 
 /* Prints where the calls are, not where they return to: that may be the next line or function. */

@@ -4,8 +4,8 @@ $(call host_test,features,kernel/test/features_test.c kernel/x86_64/features.c l
 
 # Sequences of kernel calls from random bytes (calls/), on the kernel's own code as it is, over a
 # machine made of C (machine/). What of the kernel is not in this list belongs to a real machine.
-MACHINE_KERNEL := $(filter-out kernel/core/main.c kernel/core/panic.c kernel/core/start_init.c \
-    kernel/core/symbols.c,$(wildcard kernel/core/*.c kernel/object/*.c)) \
+MACHINE_KERNEL := $(filter-out kernel/core/main.c kernel/core/panic.c kernel/core/start_init.c, \
+    $(wildcard kernel/core/*.c kernel/object/*.c)) \
     kernel/x86_64/page_table.c kernel/x86_64/shootdown.c lib/base/format.c lib/base/tree.c
 MACHINE_CALLS := $(MACHINE_KERNEL) $(wildcard kernel/test/machine/*.c) \
     $(addprefix kernel/test/calls/,world.c arguments.c play.c sweep.c audit.c audit_memory.c calls_fuzz.c)
