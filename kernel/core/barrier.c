@@ -22,15 +22,11 @@ void barrier_init(const struct cpu *cpu)
     list_init(&deferred[cpu->number].waiting);
 }
 
-static struct deferred *own_deferred(void)
-{
-    return &deferred[cpu_current()->number];
-}
-
 void barrier_defer(struct object *object)
 {
-    list_append(&own_deferred()->arrived, &object->in_account);
-    cpu_current()->deferred++;
+    struct cpu *cpu = cpu_current();
+    list_append(&deferred[cpu->number].arrived, &object->in_account);
+    cpu->deferred++;
 }
 
 static void snapshot(struct deferred *own)
@@ -72,7 +68,7 @@ static void free_all(struct list_node *list)
 
 bool barrier_poll(void)
 {
-    struct deferred *own = own_deferred();
+    struct deferred *own = &deferred[cpu_current()->number];
     for (;;) {
         if (!list_empty(&own->waiting)) {
             if (!snapshot_passed(own)) {

@@ -84,11 +84,11 @@ static void cpus_start(void)
         }
         struct cpu *cpu = &other_cpus[cpu_count - 1];
         cpu_prepare(cpu, cpu_count, id);
-        if (!cpu_start(cpu)) {
+        if (cpu_start(cpu)) {
+            cpu_count++;
+        } else {
             log_line("oak: processor %u does not answer and stays unused", id);
-            continue;
         }
-        cpu_count++;
     }
 }
 

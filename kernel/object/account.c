@@ -526,24 +526,17 @@ void account_read(struct object *object, void *out)
 
 /* --- destruction ----------------------------------------------------------------------------- */
 
-static struct object *object_first(struct account *account)
-{
-    spin_lock(&account->lock);
-    struct object *first = list_empty(&account->objects)
-                               ? NULL
-                               : CONTAINER_OF(account->objects.next, struct object, in_account);
-    spin_unlock(&account->lock);
-    return first;
-}
-
 bool account_end_step(struct object *object)
 {
     struct account *account = object_account(object);
     for (uint32_t i = 0; i < OBJECTS_PER_STEP; i++) {
-        struct object *first = object_first(account);
-        if (first == NULL) {
+        spin_lock(&account->lock);
+        struct list_node *node = account->objects.next;
+        spin_unlock(&account->lock);
+        if (node == &account->objects) {
             break;
         }
+        struct object *first = CONTAINER_OF(node, struct object, in_account);
         if (__atomic_load_n(&first->building, __ATOMIC_ACQUIRE) || !object_destroy_step(first)) {
             return false;
         }

@@ -174,12 +174,6 @@ void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline)
     apic_write(APIC_INITIAL, ticks == 0 ? 1 : (uint32_t)ticks);
 }
 
-static uint32_t ioapic_read(const struct ioapic *ioapic, uint32_t number)
-{
-    ioapic->registers[0] = number;
-    return ioapic->registers[4];
-}
-
 static void ioapic_write(const struct ioapic *ioapic, uint32_t number, uint32_t value)
 {
     ioapic->registers[0] = number;
@@ -194,7 +188,8 @@ uint32_t ioapic_add(uint64_t physical, uint32_t first_interrupt)
     struct ioapic *ioapic = &ioapics[ioapic_count++];
     ioapic->registers = device_map(physical);
     ioapic->first = first_interrupt;
-    ioapic->inputs = (ioapic_read(ioapic, 1) >> 16 & 0xff) + 1;
+    ioapic->registers[0] = 1; /* version, and the last input's number */
+    ioapic->inputs = (ioapic->registers[4] >> 16 & 0xff) + 1;
     for (uint32_t input = 0; input < ioapic->inputs; input++) {
         ioapic_write(ioapic, 0x10 + input * 2, VECTOR_MASKED);
     }

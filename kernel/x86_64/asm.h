@@ -85,15 +85,11 @@ static inline void fpu_restore(const void *area)
 /* The user's FS and GS bases, while in the kernel. */
 static inline void bases_save(uint64_t *fs_base, uint64_t *gs_base)
 {
-    uint64_t fs;
-    uint64_t gs;
     __asm__ volatile("rdfsbase %0\n\t"
                      "swapgs\n\t"
                      "rdgsbase %1\n\t"
                      "swapgs"
-                     : "=&r"(fs), "=&r"(gs));
-    *fs_base = fs;
-    *gs_base = gs;
+                     : "=&r"(*fs_base), "=&r"(*gs_base));
 }
 
 static inline void bases_restore(uint64_t fs_base, uint64_t gs_base)

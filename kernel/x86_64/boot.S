@@ -20,7 +20,6 @@
 
 .section .boot.data, "aw"
 .align 4096
-.globl boot_pml4
 boot_pml4:
     .fill 512, 8, 0
 boot_pdpt_low: /* identity and direct map: the first GiB */

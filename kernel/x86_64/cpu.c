@@ -205,16 +205,6 @@ static void tables_load(struct cpu *cpu)
     __asm__ volatile("ltr %0" : : "r"((uint16_t)TSS_SELECTOR));
 }
 
-static void speculation_init(void)
-{
-    if (cpu_features.ibrs_all && cpu_features.ibrs_ibpb) {
-        msr_write(MSR_SPEC_CTRL, SPEC_CTRL_IBRS);
-    }
-    if (cpu_features.auto_ibrs) {
-        msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_AUTO_IBRS);
-    }
-}
-
 static void registers_init(void)
 {
     uint64_t cr4 = cr4_read() | CR4_GLOBAL_PAGES | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE |
@@ -230,12 +220,15 @@ static void registers_init(void)
                        "d"((uint32_t)(cpu_features.xsave_mask >> 32)));
     cpu_features.xsave_bytes = cpuid(13, 0).ebx;
 
-    msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | EFER_NXE);
+    uint64_t efer = msr_read(MSR_EFER) | EFER_SCE | EFER_NXE;
+    msr_write(MSR_EFER, efer | (cpu_features.auto_ibrs ? EFER_AUTO_IBRS : 0));
     msr_write(MSR_STAR, (uint64_t)KERNEL_CODE << 32 | (uint64_t)(KERNEL_DATA | 3) << 48);
     cpu_set_syscall_entry(false);
     msr_write(MSR_FMASK, FMASK);
     msr_write(MSR_KERNEL_GS_BASE, 0);
-    speculation_init();
+    if (cpu_features.ibrs_all && cpu_features.ibrs_ibpb) {
+        msr_write(MSR_SPEC_CTRL, SPEC_CTRL_IBRS);
+    }
 }
 
 void cpu_set_current(struct cpu *cpu)

@@ -103,12 +103,9 @@ static void image_map_build(void)
     assert(end <= IMAGE_TABLES * LARGE_PAGE);
     for (uint64_t physical = image_physical(kernel_text_start); physical < end;
          physical += PAGE_SIZE) {
-        uint64_t rights = DATA_RIGHTS;
-        if (physical < image_physical(kernel_text_end)) {
-            rights = EXECUTABLE_RIGHTS;
-        } else if (physical < image_physical(kernel_data_start)) {
-            rights = READ_ONLY_RIGHTS;
-        }
+        uint64_t rights = physical < image_physical(kernel_text_end)     ? EXECUTABLE_RIGHTS
+                          : physical < image_physical(kernel_data_start) ? READ_ONLY_RIGHTS
+                                                                         : DATA_RIGHTS;
         *small_entry(image_pt, physical) = physical | rights;
     }
     for (uint64_t i = 0; i < IMAGE_TABLES; i++) {
