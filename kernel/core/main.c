@@ -138,12 +138,10 @@ void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
     boot_cpu.kernel_entries = 1;
     machine_read(start_info_physical);
     cpu_features_read(machine.command_line);
-    cpu_init(&boot_cpu);
     kernel_map_init();
-    boot_cpu.root_loaded = kernel_root_physical;
     frames_init(ALIGN_UP((uint64_t)kernel_physical_end, PAGE_SIZE));
     stacks_make(&boot_cpu);
-    cpu_set_fault_stacks(&boot_cpu);
+    cpu_init(&boot_cpu);
     __stack_chk_guard = cpu_random() & ~0xffull; /* a string never runs over the zero byte */
     stack_run(boot_cpu.stack_top, machine_start);
 }

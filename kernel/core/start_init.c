@@ -130,7 +130,6 @@ void start_init(uint64_t tsc_at_start)
     struct object *platform;
     must(object_create(account, OBJECT_PLATFORM, sizeof(struct object), &platform), "platform");
 
-    uint32_t read_execute = RIGHT_READ | RIGHT_EXECUTE;
     give(domain, SLOT_DOMAIN, &domain->object, RIGHTS_ALL);
     give(domain, SLOT_ACCOUNT, &account->object, RIGHTS_ALL & ~RIGHT_DESTROY);
     give(domain, SLOT_LOG, platform, RIGHT_WRITE);
@@ -138,7 +137,7 @@ void start_init(uint64_t tsc_at_start)
     give(domain, SLOT_MEMORY, &private->object, RIGHTS_ALL);
     give(domain, SLOT_THREAD, &thread->object, RIGHTS_ALL);
     give(domain, INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
-    give(domain, INIT_SLOT_BUNDLE, &bundle->object, read_execute);
+    give(domain, INIT_SLOT_BUNDLE, &bundle->object, RIGHT_READ | RIGHT_EXECUTE);
     give(domain, INIT_SLOT_BOOT, &memory_over(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
     give(domain, INIT_SLOT_TRACE, &trace->object, RIGHT_READ);
 

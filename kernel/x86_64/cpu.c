@@ -177,6 +177,9 @@ static void tables_load(struct cpu *cpu)
     cpu->tss = &segments[cpu->number];
     uint64_t tss = (uint64_t)cpu->tss;
     cpu->tss->io_map_base = sizeof(struct tss);
+    for (uint32_t i = 0; i < FAULT_STACKS; i++) {
+        cpu->tss->ist[i] = cpu->fault_stack_top[i];
+    }
     gdt[KERNEL_CODE / 8] = 0x00af9b000000ffff;
     gdt[KERNEL_DATA / 8] = 0x00cf93000000ffff;
     gdt[USER_DATA / 8] = 0x00cff3000000ffff;
@@ -244,8 +247,7 @@ void cpu_init(struct cpu *cpu)
     }
     tables_load(cpu);
     cpu_set_current(cpu); /* loading a null selector cleared it */
-    cpu_set_fault_stacks(cpu);
-    /* From here on an NMI finds its stack and its CPU; the first CPU's has none yet. */
+    /* From here on an NMI finds its stack and its CPU. */
     struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
     __asm__ volatile("lidt %0" : : "m"(idt_pointer));
     registers_init();
@@ -256,13 +258,6 @@ void cpu_set_syscall_entry(bool traced)
 {
     cpu_current()->traced = traced;
     msr_write(MSR_LSTAR, (uint64_t)(traced ? syscall_entry_traced : syscall_entry));
-}
-
-void cpu_set_fault_stacks(const struct cpu *cpu)
-{
-    for (uint32_t i = 0; i < FAULT_STACKS; i++) {
-        cpu->tss->ist[i] = cpu->fault_stack_top[i];
-    }
 }
 
 void cpu_domain_barrier(struct cpu *cpu, uint64_t domain)

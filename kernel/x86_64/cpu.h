@@ -16,11 +16,8 @@ void cpu_features_read(const char *command_line);
 /* cpu_current() is `cpu` from here on; locks and the log need that. */
 void cpu_set_current(struct cpu *cpu);
 
-/* Load tables and control registers on the calling CPU and make it `cpu`. */
+/* Load tables and control registers on the calling CPU and make it `cpu`, which has its stacks. */
 void cpu_init(struct cpu *cpu);
-
-/* Use the CPU's fault stacks from now on (x86_64/stacks.h). */
-void cpu_set_fault_stacks(const struct cpu *cpu);
 
 /* The domain of that handle runs next on this CPU: nothing that others left may lead or tell it. */
 void cpu_domain_barrier(struct cpu *cpu, uint64_t domain);
