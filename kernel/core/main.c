@@ -49,6 +49,7 @@ static void cpu_prepare(struct cpu *cpu, uint32_t number, uint32_t id)
 {
     cpu->number = number;
     cpu->apic_id = id;
+    cpu->kernel_entries = 1;
     cpus[number] = cpu;
     scheduler_init(cpu);
     barrier_init(cpu);
@@ -97,7 +98,6 @@ void cpu_main(void)
     struct cpu *cpu = trampoline_cpu;
     cpu_init(cpu);
     apic_init(false);
-    cpu->kernel_entries = 1;
     __atomic_add_fetch(&cpus_online, 1, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&sealed, __ATOMIC_ACQUIRE)) {
         cpu_pause();
@@ -135,7 +135,6 @@ void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start)
     log_init();
     cpu_prepare(&boot_cpu, 0, 0);
     cpu_count = 1;
-    boot_cpu.kernel_entries = 1;
     machine_read(start_info_physical);
     cpu_features_read(machine.command_line);
     kernel_map_init();

@@ -11,12 +11,11 @@
  */
 #include "kernel/core/assert.h"
 #include "kernel/core/clock.h"
-#include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
 #include "kernel/core/trace.h"
 #include "kernel/core/traps.h"
 #include "kernel/x86_64/apic.h"
-#include "kernel/x86_64/asm.h"
+#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/kernel_map.h"
 
 #define BACKTRACE_DEPTH 24
@@ -48,10 +47,7 @@ __attribute__((noreturn)) static void halt(void)
 /* An empty IDT makes the next exception a triple fault: the machine resets. */
 __attribute__((noreturn)) static void reset(void)
 {
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) nothing = {0, 0};
+    struct table_pointer nothing = {0, 0};
     __asm__ volatile("lidt %0; int3" : : "m"(nothing));
     halt();
 }

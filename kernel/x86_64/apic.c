@@ -164,10 +164,6 @@ void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline)
         msr_write(MSR_TSC_DEADLINE, tsc_deadline);
         return;
     }
-    if (tsc_deadline == 0) {
-        apic_write(APIC_INITIAL, 0);
-        return;
-    }
     uint64_t cycles = tsc_deadline > tsc_now ? tsc_deadline - tsc_now : 0;
     uint128_t product = (uint128_t)cycles * timer_per_tsc_shift32 >> 32;
     uint64_t ticks = product > UINT32_MAX ? UINT32_MAX : (uint64_t)product;

@@ -29,7 +29,7 @@ void apic_park_cpu(uint32_t apic_id);
 /* Measure the timer against the TSC; first CPU, once. */
 void apic_timer_calibrate(void);
 
-/* Interrupt this CPU after that many TSC cycles; 0 stops the timer. */
+/* Interrupt this CPU when its TSC is that, or at once. */
 void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline);
 
 /* All inputs masked. Returns how many interrupts it has; 0 when there are too many IOAPICs. */

@@ -50,11 +50,6 @@ struct tss {
     uint16_t io_map_base;
 } __attribute__((packed));
 
-struct table_pointer {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
 struct interrupt_gate {
     uint16_t offset_low;
     uint16_t selector;
@@ -102,23 +97,18 @@ void cpu_facts_read(struct cpu_facts *out)
 {
     struct cpuid_result basic = leaf(1, 0);
     struct cpuid_result extended = leaf(7, 0);
-    *out = (struct cpu_facts){
-        .vendor = vendor_read(),
-        .family = (basic.eax >> 8 & 15) + (basic.eax >> 20 & 0xff),
-        .word =
-            {
-                [WORD_1_ECX] = basic.ecx,
-                [WORD_1_EDX] = basic.edx,
-                [WORD_7_EBX] = extended.ebx,
-                [WORD_7_ECX] = extended.ecx,
-                [WORD_7_EDX] = extended.edx,
-                [WORD_13_EAX] = leaf(13, 0).eax,
-                [WORD_13_1_EAX] = leaf(13, 1).eax,
-                [WORD_80000001_EDX] = leaf(0x80000001, 0).edx,
-                [WORD_80000008_EBX] = leaf(0x80000008, 0).ebx,
-                [WORD_80000021_EAX] = leaf(0x80000021, 0).eax,
-            },
-    };
+    *out = (struct cpu_facts){.vendor = vendor_read()};
+    out->family = (basic.eax >> 8 & 15) + (basic.eax >> 20 & 0xff);
+    out->word[WORD_1_ECX] = basic.ecx;
+    out->word[WORD_1_EDX] = basic.edx;
+    out->word[WORD_7_EBX] = extended.ebx;
+    out->word[WORD_7_ECX] = extended.ecx;
+    out->word[WORD_7_EDX] = extended.edx;
+    out->word[WORD_13_EAX] = leaf(13, 0).eax;
+    out->word[WORD_13_1_EAX] = leaf(13, 1).eax;
+    out->word[WORD_80000001_EDX] = leaf(0x80000001, 0).edx;
+    out->word[WORD_80000008_EBX] = leaf(0x80000008, 0).ebx;
+    out->word[WORD_80000021_EAX] = leaf(0x80000021, 0).eax;
     if (extended.edx & 1u << 29) {
         out->word[WORD_ARCH_CAPABILITIES] = msr_read(MSR_ARCH_CAPABILITIES);
     }

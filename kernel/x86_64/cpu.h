@@ -7,6 +7,12 @@
 #include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/features.h"
 
+/* What lgdt and lidt take. */
+struct table_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
 /*
  * Read the features, changed as the command line says; panic with a clear line when one that the
  * kernel needs is missing, or when the CPU has a flaw that the kernel does not work around.

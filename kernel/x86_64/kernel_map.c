@@ -85,15 +85,14 @@ static void direct_map_build(void)
     if (gibs > PAGE_TABLE_ENTRIES || (!cpu_features.gigabyte_pages && gibs > DIRECT_TABLES_MAX)) {
         panic(__FILE__, __LINE__, "more RAM than the direct map holds");
     }
-    direct_gib_build(0);
-    direct_image_protect();
-    for (uint64_t gib = 1; gib < gibs; gib++) {
-        if (cpu_features.gigabyte_pages) {
+    for (uint64_t gib = 0; gib < gibs; gib++) {
+        if (cpu_features.gigabyte_pages && gib > 0) {
             direct_pdpt[gib] = gib * GIB | DATA_RIGHTS | PTE_LARGE;
         } else {
             direct_gib_build(gib);
         }
     }
+    direct_image_protect();
 }
 
 /* Text executes, read-only data is read-only, everything else is writable and does not execute. */
