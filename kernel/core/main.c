@@ -9,7 +9,6 @@
 #include "kernel/core/log.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/core/sealed.h"
-#include "kernel/core/trace.h"
 #include "kernel/core/start_init.h"
 #include "kernel/object/account.h"
 #include "kernel/x86_64/apic.h"
@@ -119,7 +118,6 @@ static void machine_start(void)
     clock_page()->cpus = cpu_count;
     log_line("oak: %u processors, %lu MiB", cpu_count, machine.ram_bytes >> 20);
     account_init_root();
-    trace_init();
     start_init(start_tsc);
     kernel_map_seal();
     kernel_map_flush();

@@ -1,7 +1,6 @@
 /* The object table, lookups through a domain's table, and destruction by type. */
 #include "kernel/core/object.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/core/barrier.h"
 #include "kernel/core/kmem.h"
 #include "kernel/object/account.h"
@@ -45,8 +44,7 @@ static bool chunk_add(void)
     return true;
 }
 
-/* False without memory. */
-static bool entry_take(struct object *object)
+bool object_enter(struct object *object)
 {
     spin_lock(&table_lock);
     if (first_free == 0 && !chunk_add()) {
@@ -60,12 +58,6 @@ static bool entry_take(struct object *object)
     __atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
     spin_unlock(&table_lock);
     return true;
-}
-
-void object_table_add(struct object *object)
-{
-    bool entered = entry_take(object);
-    assert(entered);
 }
 
 status_t object_create(struct account *payer, enum object_type type, size_t size_bytes,
@@ -82,7 +74,7 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
         object->size_bytes = (uint32_t)size_bytes;
         object->payer = payer;
         object->building = true;
-        if (entry_take(object)) {
+        if (object_enter(object)) {
             account_link_object(payer, object);
             *out = object;
             return STATUS_OK;

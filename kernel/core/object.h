@@ -138,5 +138,6 @@ void object_undo(struct object *object);
 
 extern uint64_t object_count; /* that are alive; atomic */
 
-/* Enter the root account, which nothing pays for; panics without memory. */
-void object_table_add(struct object *object);
+/* Enter it into the table, from object_create, or the root account, which nothing pays for. False
+ * without memory. */
+bool object_enter(struct object *object);

@@ -115,7 +115,8 @@ void start_init(uint64_t tsc_at_start)
 
     struct account *account = root_account();
     struct memory *bundle = memory_over(bundle_start, bundle_bytes);
-    struct memory *trace = memory_over(trace_rings, cpu_count * TRACE_RING_BYTES);
+    trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
+    struct memory *trace = memory_over(trace_rings, (uint64_t)cpu_count * TRACE_RING_BYTES);
     struct domain *domain;
     struct memory *private;
     must(domain_create(account, false, &domain), "domain");

@@ -1,6 +1,5 @@
 #include "kernel/core/trace.h"
 
-#include "kernel/core/frame.h"
 #include "kernel/core/log.h"
 #include "kernel/core/sealed.h"
 #include "kernel/object/thread.h"
@@ -12,11 +11,6 @@ _Static_assert(sizeof(struct trace_ring) == TRACE_RING_BYTES, "whole pages");
 
 bool trace_on;
 SEALED struct trace_ring *trace_rings;
-
-void trace_init(void)
-{
-    trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
-}
 
 void trace_follow(void)
 {

@@ -11,9 +11,8 @@
 
 extern bool trace_on;
 
-/* The rings of cpu_count CPUs, adjacent. */
+/* The rings of cpu_count CPUs, adjacent; start_init makes them, and a memory over them. */
 extern struct trace_ring *trace_rings;
-void trace_init(void);
 
 /* Switch it on or off everywhere; each CPU follows at its next interrupt, which is sent to it. */
 void trace_set(bool on);

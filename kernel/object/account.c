@@ -49,7 +49,8 @@ void account_init_root(void)
     root->limit_threads = UINT64_MAX;
     root->object.type = OBJECT_ACCOUNT;
     list_init(&root->object.in_account);
-    object_table_add(&root->object);
+    bool entered = object_enter(&root->object);
+    assert(entered);
 }
 
 bool account_is_ancestor(const struct account *ancestor, const struct account *account)

@@ -529,7 +529,7 @@ void machine_boot(void)
     clock_init();
     kernel_root_physical = (uint64_t)(uintptr_t)frames_boot_pages(1) - DIRECT_MAP;
     account_init_root();
-    trace_init();
+    trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
     memory_poison_free();
     for (uint32_t i = 0; i < MACHINE_CPUS; i++) {
         running = &machines[i];
