@@ -202,6 +202,10 @@ static void test_destroy(void)
 {
     struct application_space space;
     application_space_make(&space, SLOT_ACCOUNT, SLOT_DOMAIN);
+    code_put(&space, "\x0f\x05", 2); /* syscall: once, so that the space has its tables */
+    must(kernel_thread_set_space(space.space), "set_space");
+    (void)application_run_at(APPLICATION_CODE, APPLICATION_STACK, TRAP_SYSCALL);
+    must(kernel_thread_set_space(SLOT_NONE), "set_space");
     code_put(&space, "\xeb\xfe", 2); /* jmp . */
     struct victim test = {.signal = slot_new(), .gate = slot_new(), .endpoint = slot_new()};
     must(kernel_signal_create(SLOT_ACCOUNT, test.signal), "signal");
