@@ -19,13 +19,14 @@ void spin_order_note(const struct spinlock *lock)
 
 uint64_t lock_contended[LOCK_CLASSES];
 
-void spin_wait(const struct spinlock *lock)
+void spin_wait(struct spinlock *lock)
 {
     __atomic_fetch_add(&lock_contended[lock->lock_class], 1, __ATOMIC_RELAXED);
-    while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0) {
+    do {
         cpu_serve_requests();
         __builtin_ia32_pause();
-    }
+    } while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0 ||
+             __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0);
 }
 
 bool spin_try_lock(struct spinlock *lock)

@@ -34,8 +34,8 @@ static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
 /* How often a lock of each class was found held; atomic. */
 extern uint64_t lock_contended[LOCK_CLASSES];
 
-/* Count that, and wait until it looks free, answering requests. */
-__attribute__((noinline, cold)) void spin_wait(const struct spinlock *lock);
+/* It was held: count that, and take it when it is free, answering requests meanwhile. */
+__attribute__((noinline, cold)) void spin_wait(struct spinlock *lock);
 
 /* Debug builds check the order; a release build trusts it. */
 #ifdef OAK_DEBUG
@@ -49,7 +49,7 @@ void spin_order_note(const struct spinlock *lock); /* taken, or given back */
 /* A second lock of one class, where the class has an order of its own (accounts: child first). */
 static inline __attribute__((always_inline)) void spin_lock_nested(struct spinlock *lock)
 {
-    while (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0, 0)) {
+    if (__builtin_expect(__atomic_fetch_or(&lock->held, 1, __ATOMIC_ACQUIRE) & 1, 0)) {
         spin_wait(lock);
     }
 }

@@ -65,11 +65,11 @@ static inline void time_count(struct cpu *cpu, struct thread *thread, uint8_t mo
 {
     uint64_t now = tsc_read();
     uint64_t cycles = now - cpu->tsc_since;
+    cpu->tsc_since = now;
     thread->mode_cycles[mode] += cycles;
     if (mode == MODE_APPLICATION) {
         cpu->application_cycles += cycles;
     }
-    cpu->tsc_since = now;
 }
 
 /*

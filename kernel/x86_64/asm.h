@@ -71,15 +71,15 @@ static inline void translation_forget(uint64_t address)
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
-/* All that XCR0 enables, which is xsave_mask. */
+/* All that XCR0 enables, which is xsave_mask: nothing above bit 31, so that EDX may be anything. */
 static inline void fpu_save(void *area)
 {
-    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
+    __asm__ volatile("xsaveopt64 %0" : : "m"(*(char *)area), "a"(-1) : "memory");
 }
 
 static inline void fpu_restore(const void *area)
 {
-    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
+    __asm__ volatile("xrstor64 %0" : : "m"(*(const char *)area), "a"(-1) : "memory");
 }
 
 /* The user's FS and GS bases, while in the kernel. */
