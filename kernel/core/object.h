@@ -106,12 +106,11 @@ static inline struct object_entry *handle_entry(handle_t handle)
  * The live object, or NULL. Type OBJECT_NONE accepts every type. The object is read before the
  * generation: an entry gets the next one only when its object is gone.
  */
-static inline __attribute__((always_inline)) struct object *handle_object(handle_t handle,
-                                                                          enum object_type type)
+static inline __attribute__((always_inline)) struct object *
+entry_object(const struct object_entry *entry, uint32_t generation, enum object_type type)
 {
-    const struct object_entry *entry = handle_entry(handle);
     struct object *object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
-    if (entry->generation != (uint32_t)(handle >> 32)) {
+    if (entry->generation != generation) {
         return NULL;
     }
     if (type == OBJECT_NONE ? object->dying != 0 : object->live_type != (uint16_t)type) {
@@ -121,6 +120,12 @@ static inline __attribute__((always_inline)) struct object *handle_object(handle
         __builtin_unreachable(); /* a free entry has object_none */
     }
     return object;
+}
+
+static inline __attribute__((always_inline)) struct object *handle_object(handle_t handle,
+                                                                          enum object_type type)
+{
+    return entry_object(handle_entry(handle), (uint32_t)(handle >> 32), type);
 }
 
 /* The same until it is gone: for object_destroy, which takes several steps. */

@@ -107,30 +107,20 @@ void domain_end(struct domain *domain, const struct domain_report *report)
 
 /* --- capability table ------------------------------------------------------------------------ */
 
-/* Make *place point to a part of the table, zeroed. */
-static bool table_part_make(struct domain *domain, void *place, size_t size_bytes)
-{
-    void **part = place;
-    if (*part != NULL) {
-        return true;
-    }
-    void *fresh = account_alloc(domain->object.payer, size_bytes);
-    if (fresh != NULL) {
-        memset(fresh, 0, size_bytes);
-        __atomic_store_n(part, fresh, __ATOMIC_RELEASE);
-    }
-    return fresh != NULL;
-}
-
 /* Make the slot's leaf exist. Under the domain's lock. */
 static status_t leaf_make(struct domain *domain, uint64_t slot)
 {
-    uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
-    struct table_mid **mid = &domain->mids[leaf_number / TABLE_MID_LEAVES];
-    bool made = table_part_make(domain, mid, sizeof(**mid)) &&
-                table_part_make(domain, &(*mid)->leaf[leaf_number % TABLE_MID_LEAVES],
-                                sizeof(struct table_leaf));
-    return made ? STATUS_OK : STATUS_NO_MEMORY;
+    struct table_leaf **place = &domain->leaf[slot / TABLE_LEAF_SLOTS];
+    if (*place != NULL) {
+        return STATUS_OK;
+    }
+    struct table_leaf *leaf = account_alloc(domain->object.payer, sizeof(*leaf));
+    if (leaf == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memset(leaf, 0, sizeof(*leaf));
+    __atomic_store_n(place, leaf, __ATOMIC_RELEASE);
+    return STATUS_OK;
 }
 
 /* A slot whose object is gone counts as empty: nothing can be reached through it any more. */
@@ -224,15 +214,9 @@ status_t call_capability_read(struct call *call)
 void domain_table_free(struct domain *domain)
 {
     struct account *payer = domain->object.payer;
-    for (uint32_t i = 0; i < TABLE_ROOT_MIDS; i++) {
-        struct table_mid *mid = domain->mids[i];
-        for (uint32_t j = 0; mid != NULL && j < TABLE_MID_LEAVES; j++) {
-            if (mid->leaf[j] != NULL) {
-                account_free(payer, mid->leaf[j], sizeof(struct table_leaf));
-            }
-        }
-        if (mid != NULL) {
-            account_free(payer, mid, sizeof(struct table_mid));
+    for (uint32_t i = 0; i < TABLE_LEAVES; i++) {
+        if (domain->leaf[i] != NULL) {
+            account_free(payer, domain->leaf[i], sizeof(struct table_leaf));
         }
     }
 }

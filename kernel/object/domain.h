@@ -1,9 +1,8 @@
 /*
  * Domains: a capability table and the window that all spaces of a container share.
  *
- * The table is a radix tree over slots whose leaves are handles. Lookups take no lock: a leaf, once
- * there, stays until the domain is freed, and a slot is one word. Changes of the tree and of slots
- * by others than their owner are made under `lock`.
+ * The table is an array of leaves, which are arrays of handles. Lookups take no lock: a leaf, once
+ * there, stays until the domain is freed, and a slot is one word. Leaves are made under `lock`.
  */
 #pragma once
 
@@ -12,16 +11,11 @@
 #include "kernel/core/lock.h"
 #include "kernel/object/region.h"
 
-#define TABLE_LEAF_SLOTS 64
-#define TABLE_MID_LEAVES 64
-#define TABLE_ROOT_MIDS  (SLOTS / (TABLE_LEAF_SLOTS * TABLE_MID_LEAVES))
+#define TABLE_LEAF_SLOTS 512
+#define TABLE_LEAVES     (SLOTS / TABLE_LEAF_SLOTS)
 
 struct table_leaf {
     handle_t slot[TABLE_LEAF_SLOTS];
-};
-
-struct table_mid {
-    struct table_leaf *leaf[TABLE_MID_LEAVES];
 };
 
 struct domain {
@@ -38,7 +32,7 @@ struct domain {
     struct region_map window;
     struct list_node spaces;  /* under lock */
     struct list_node threads; /* under lock */
-    struct table_mid *mids[TABLE_ROOT_MIDS];
+    struct table_leaf *leaf[TABLE_LEAVES];
 };
 
 OBJECT_AS(domain)
@@ -57,21 +51,15 @@ static inline handle_t *domain_slot_place(const struct domain *domain, uint64_t 
         return NULL;
     }
     slot = index_bound(slot, SLOTS);
-    uint64_t leaf_number = slot / TABLE_LEAF_SLOTS;
-    struct table_mid *mid =
-        __atomic_load_n(&domain->mids[leaf_number / TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
-    if (mid == NULL) {
-        return NULL;
-    }
     struct table_leaf *leaf =
-        __atomic_load_n(&mid->leaf[leaf_number % TABLE_MID_LEAVES], __ATOMIC_ACQUIRE);
+        __atomic_load_n(&domain->leaf[slot / TABLE_LEAF_SLOTS], __ATOMIC_ACQUIRE);
     return leaf == NULL ? NULL : &leaf->slot[slot % TABLE_LEAF_SLOTS];
 }
 
 /* The slot's handle; 0 when empty or outside the table. */
 static inline handle_t domain_slot(const struct domain *domain, uint64_t slot)
 {
-    handle_t *place = domain_slot_place(domain, slot);
+    const handle_t *place = domain_slot_place(domain, slot);
     return place == NULL ? 0 : __atomic_load_n(place, __ATOMIC_ACQUIRE);
 }
 

@@ -119,7 +119,7 @@ status_t call_gate_call(struct call *call)
     struct thread *caller = call->thread;
     struct gate *gate = object_gate(call->object);
     uint64_t header = call->argument[1];
-    struct object *object = handle_object(gate->endpoint, OBJECT_ENDPOINT);
+    struct object *object = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
     if (object == NULL) {
         return STATUS_CLOSED;
     }

@@ -5,7 +5,8 @@
 
 struct gate {
     struct object object;
-    handle_t endpoint;
+    const struct object_entry *endpoint; /* its handle, taken apart once */
+    uint32_t generation;
     uint64_t badge;
 };
 

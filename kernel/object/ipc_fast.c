@@ -140,7 +140,7 @@ static inline struct thread *call(struct cpu *cpu, struct thread *caller)
         return NULL;
     }
     const struct gate *gate = object_gate(object);
-    object = handle_object(gate->endpoint, OBJECT_ENDPOINT);
+    object = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
     if (object == NULL || !slots_prepared(caller)) {
         return NULL;
     }
