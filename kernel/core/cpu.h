@@ -11,13 +11,23 @@
 struct scheduler;
 struct shootdown_batch;
 struct thread;
-struct tss;
 
 /* One flush that other CPUs must do, of the initiator, which waits for them. */
 struct shootdown {
     uint64_t cpus_left; /* bit per CPU that has not answered; atomic */
     const struct shootdown_batch *batch;
 };
+
+/* What the hardware looks at when it takes a trap (Intel SDM 3A, 8.7). */
+struct tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map_base;
+} __attribute__((packed));
 
 struct cpu {
     struct cpu *self;            /* must be first: gs:0 */
@@ -38,7 +48,7 @@ struct cpu {
 
     uint32_t deferred;           /* dead objects that wait for the barrier (core/barrier.c) */
     uint32_t locks_held;         /* debug: bit per lock class */
-    struct tss *tss;             /* x86_64/cpu.c */
+    struct tss tss;              /* x86_64/cpu.c */
     uint64_t fault_stack_top[4]; /* x86_64/stacks.h */
     bool traced;                 /* `syscall` leads to the entry that traces */
     uint64_t nmis;               /* that meant nothing to us */

@@ -1,4 +1,4 @@
-#include "kernel/core/scheduler_state.h"
+#include "kernel/core/switch.h"
 
 #include "kernel/core/assert.h"
 #include "kernel/core/barrier.h"
@@ -61,43 +61,6 @@ static void root_load(struct cpu *cpu, uint64_t root)
     }
 }
 
-/*
- * Announce the new halves, load the root, then leave the old ones: never unannounced. A root
- * belongs to one pair of halves.
- */
-static void halves_load(struct cpu *cpu, struct space *space, struct domain *domain, uint64_t root)
-{
-    if (cpu->root_loaded == root) {
-        return;
-    }
-    struct scheduler *scheduler = scheduler_of(cpu);
-    struct space *old_space = scheduler->loaded_space;
-    struct domain *old_domain = scheduler->loaded_domain;
-    if (space != old_space) {
-        scheduler->loaded_space = space;
-        if (space != NULL) {
-            region_map_loaded(&space->map, cpu->bit);
-        }
-    }
-    if (domain != old_domain) {
-        scheduler->loaded_domain = domain;
-        if (domain != NULL) {
-            region_map_loaded(&domain->window, cpu->bit);
-            if (__builtin_expect(cpu_features.domain_barrier, 0)) {
-                cpu_domain_barrier(cpu, domain->object.handle);
-            }
-        }
-    }
-    cpu->root_loaded = root;
-    cr3_write(root);
-    if (space != old_space && old_space != NULL) {
-        region_map_unloaded(&old_space->map, cpu->bit);
-    }
-    if (domain != old_domain && old_domain != NULL) {
-        region_map_unloaded(&old_domain->window, cpu->bit);
-    }
-}
-
 static uint64_t root_of(const struct thread *thread)
 {
     return thread->mode == MODE_APPLICATION ? thread->root_application : thread->root_personality;
@@ -121,18 +84,6 @@ void thread_enter_space(struct thread *thread, struct space *space)
     if (old != NULL) {
         space_thread_left(old);
     }
-}
-
-/* Load the thread, which is RUNNING on this CPU; what ran before is saved. */
-static void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
-{
-    cpu->current = next;
-    halves_load(cpu, next->space, next->domain, root);
-    fpu_restore(next->fpu);
-    bases_restore(next->fs_base, next->gs_base);
-    cpu_set_trap_stack(cpu, (uint64_t)(&next->registers + 1));
-    /* RUNNING before we look at attention: pairs with thread_attend. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /*
@@ -686,6 +637,13 @@ void scheduler_return(struct thread *thread)
 
 /* --- short ways ------------------------------------------------------------------------------ */
 
+bool scheduler_may_switch_busy(const struct cpu *cpu, const struct thread *next)
+{
+    const struct scheduler *scheduler = scheduler_of(cpu);
+    return cpu->deferred == 0 && !scheduler->reschedule && scheduler->slice_end_tsc != 0 &&
+           !run_queue_waits(&scheduler->queue, next->band + 1);
+}
+
 void scheduler_next(struct cpu *cpu)
 {
     const struct scheduler *scheduler = scheduler_of(cpu);
@@ -701,33 +659,4 @@ void scheduler_next(struct cpu *cpu)
     }
     cpu->kernel_entries++;
     kernel_leave(next);
-}
-
-bool scheduler_may_switch(const struct cpu *cpu, uint32_t band)
-{
-    const struct scheduler *scheduler = scheduler_of(cpu);
-    if (cpu->deferred != 0 || scheduler->reschedule) {
-        return false;
-    }
-    if (scheduler->slice_end_tsc == 0) {
-        return scheduler->queue.ready_count == 0 && scheduler_turn_bounds == 0;
-    }
-    return scheduler->queue.ready_count == 0 || !run_queue_waits(&scheduler->queue, band + 1);
-}
-
-void scheduler_save_for_switch(struct cpu *cpu, struct thread *thread)
-{
-    fpu_save(thread->fpu);
-    bases_save(&thread->fs_base, &thread->gs_base);
-    time_count(cpu, thread, MODE_PERSONALITY);
-}
-
-void scheduler_switch(struct cpu *cpu, struct thread *next)
-{
-    context_load(cpu, next, next->root_personality);
-    if (__builtin_expect(next->attention != 0, 0)) {
-        scheduler_leave();
-    }
-    cpu->kernel_entries++;
-    kernel_leave_call(next);
 }

@@ -50,21 +50,6 @@ void scheduler_ready(struct thread *thread);
 /* The same, but prefer to run it next on this CPU: the other half of a call or a reply. */
 void scheduler_handoff(struct thread *thread);
 
-/*
- * The same without the run queue. May a thread of that band take this CPU over at once, in what is
- * left of the current turn? Not while anyone is due here whom only scheduler_leave would serve.
- */
-bool scheduler_may_switch(const struct cpu *cpu, uint32_t band);
-
-/*
- * The two parts of such a switch: save the current thread, and count its time; leave the kernel
- * with the next, which is RUNNING on this CPU, in personality mode and billed to the same account,
- * while the former waits. That account takes over that somebody billed to it runs, and pays at the
- * end of the turn.
- */
-void scheduler_save_for_switch(struct cpu *cpu, struct thread *thread);
-__attribute__((noreturn)) void scheduler_switch(struct cpu *cpu, struct thread *next);
-
 /* Give up the rest of the turn. */
 void scheduler_yield(void);
 

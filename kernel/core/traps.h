@@ -8,7 +8,9 @@ __attribute__((noinline, noreturn)) void kernel_call(struct thread *thread);
 __attribute__((noreturn)) void syscall_traced(struct thread *thread);
 __attribute__((noreturn)) void trap_user(struct thread *thread);
 __attribute__((noreturn)) void kernel_leave(struct thread *thread);
-__attribute__((noreturn)) void kernel_leave_call(struct thread *thread);
+/* From a kernel call that is OK, with these results; R8 to R10 come back as zero. */
+__attribute__((noreturn)) void kernel_leave_call(uint64_t rdi, uint64_t rsi, uint64_t rdx,
+                                                 struct thread *thread);
 
 /* Interrupt while idle. */
 void trap_kernel(struct registers *registers);

@@ -17,8 +17,7 @@
  * kernel/model/call.pml.
  */
 #include "kernel/core/cpu.h"
-#include "kernel/core/scheduler.h"
-#include "kernel/core/traps.h"
+#include "kernel/core/switch.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/endpoint.h"
 #include "kernel/object/gate.h"
@@ -63,18 +62,14 @@ static void words_copy(const struct thread *from, struct thread *to, uint64_t he
     const uint64_t *source = from->frame->message;
     uint64_t *target = to->frame->message;
     size_t words = counts(header);
-    size_t i = 0;
-    if (words >= 4) {
-        do {
-            target[i] = source[i];
-            target[i + 1] = source[i + 1];
-            target[i + 2] = source[i + 2];
-            target[i + 3] = source[i + 3];
-            i += 4;
-        } while (i + 4 <= words);
+    for (; words % 4 != 0; words--) {
+        target[words - 1] = source[words - 1];
     }
-    for (; i < words; i++) {
-        target[i] = source[i];
+    for (; words != 0; words -= 4) {
+        target[words - 4] = source[words - 4];
+        target[words - 3] = source[words - 3];
+        target[words - 2] = source[words - 2];
+        target[words - 1] = source[words - 1];
     }
 }
 
@@ -83,11 +78,10 @@ static bool timer_is_armed(const struct thread *thread)
     return __atomic_load_n(&thread->timer_armed, __ATOMIC_ACQUIRE);
 }
 
-/* From waiting to running here. Under the endpoint's lock; its results are written. */
+/* From waiting to running here. Under the endpoint's lock. */
 static void take_over(struct thread *thread, const struct cpu *cpu)
 {
     list_remove(&thread->wait_node);
-    thread->registers.rax = STATUS_OK;
     if (thread->cpu != cpu->number) {
         thread->cpu = cpu->number;
         thread_moved(thread);
@@ -95,14 +89,13 @@ static void take_over(struct thread *thread, const struct cpu *cpu)
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
 }
 
-/* The receiver that can take over from the caller, or NULL. Under the endpoint's lock. */
-static struct thread *receiver_ready(struct endpoint *endpoint, const struct cpu *cpu)
+/* The receiver that can take over from the caller. Under the endpoint's lock. */
+static bool receiver_ready(const struct endpoint *endpoint, const struct cpu *cpu,
+                           struct thread **out)
 {
-    if (endpoint->object.dying || list_empty(&endpoint->receivers)) {
-        return NULL;
-    }
-    struct thread *receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
-    return timer_is_armed(receiver) || !scheduler_may_switch(cpu, receiver->band) ? NULL : receiver;
+    *out = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
+    return !endpoint->object.dying && !list_empty(&endpoint->receivers) && !timer_is_armed(*out) &&
+           scheduler_may_switch(cpu, *out);
 }
 
 /* In this order: whoever sees that it waits sees where. */
@@ -116,9 +109,10 @@ static void wait_begin(struct thread *thread, enum thread_state state, struct en
 /* From running to waiting for the reply; false when it must not wait. */
 static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64_t header)
 {
-    caller->interruptible = header & MESSAGE_INTERRUPTIBLE;
+    caller->interruptible = false;
     wait_begin(caller, THREAD_AWAITING_REPLY, endpoint);
-    if (caller->interruptible) {
+    if (header & MESSAGE_INTERRUPTIBLE) {
+        caller->interruptible = true;
         /* Who interrupts sets this first, then looks whether we wait. */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         if (__atomic_load_n(&caller->attention, __ATOMIC_RELAXED) & ATTENTION_INTERRUPT) {
@@ -130,63 +124,55 @@ static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64
     return true;
 }
 
-/* Returns the receiver, which takes over, or NULL. */
-static inline struct thread *call(struct cpu *cpu, struct thread *caller)
+/* The receiver takes over. False when all is as it was. */
+static inline bool call(struct cpu *cpu, struct thread *caller, uint64_t slot, uint64_t header,
+                        struct thread **out_receiver, uint64_t *out_badge, uint64_t *out_token)
 {
-    const struct registers *arguments = &caller->registers;
-    uint64_t header = arguments->rsi;
-    struct object *object = short_way_find(caller, arguments->rdi, OBJECT_GATE, RIGHT_CALL);
-    if (object == NULL || !header_plain(header) || arguments->rdx != DEADLINE_NEVER) {
-        return NULL;
+    struct object *object = short_way_find(caller, slot, OBJECT_GATE, RIGHT_CALL);
+    if (object == NULL || !header_plain(header)) {
+        return false;
     }
     const struct gate *gate = object_gate(object);
     object = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
     if (object == NULL || !slots_prepared(caller)) {
-        return NULL;
+        return false;
     }
     struct endpoint *endpoint = object_endpoint(object);
-    if (list_empty(&endpoint->receivers)) {
-        return NULL;
-    }
     scheduler_save_for_switch(cpu, caller);
     spin_lock(&endpoint->lock);
-    struct thread *receiver = receiver_ready(endpoint, cpu);
-    if (receiver == NULL || !caller_wait(caller, endpoint, header)) {
+    struct thread *receiver;
+    if (!receiver_ready(endpoint, cpu, &receiver) || !caller_wait(caller, endpoint, header)) {
         spin_unlock(&endpoint->lock);
-        return NULL;
+        return false;
     }
     caller->restarted = 0;
     words_copy(caller, receiver, header);
-    receiver->registers.rdi = header;
-    receiver->registers.rsi = gate->badge;
-    receiver->registers.rdx = endpoint_token(caller);
+    *out_receiver = receiver;
+    *out_badge = gate->badge;
+    *out_token = endpoint_token(caller);
     receiver->billing = caller->billing;
     take_over(receiver, cpu);
     spin_unlock(&endpoint->lock);
-    return receiver;
+    return true;
 }
 
 /*
- * The caller that the token names, if it was the last to be received and can take over; or NULL.
- * Who is in the list waits for its reply here. Under the endpoint's lock.
+ * The caller that the token names, if it was the last to be received and can take over. Who is in
+ * the list waits for its reply here. Under the endpoint's lock.
  */
-static struct thread *caller_ready(const struct endpoint *endpoint, uint64_t token,
-                                   const struct cpu *cpu)
+static bool caller_ready(const struct endpoint *endpoint, uint64_t token, const struct cpu *cpu,
+                         struct thread **out)
 {
-    if (list_empty(&endpoint->awaiting)) {
-        return NULL;
-    }
-    struct thread *caller = CONTAINER_OF(endpoint->awaiting.previous, struct thread, wait_node);
-    bool ready = endpoint_token(caller) == token && !timer_is_armed(caller) &&
-                 scheduler_may_switch(cpu, caller->band);
-    return ready ? caller : NULL;
+    *out = CONTAINER_OF(endpoint->awaiting.previous, struct thread, wait_node);
+    return !list_empty(&endpoint->awaiting) && endpoint_token(*out) == token &&
+           !timer_is_armed(*out) && scheduler_may_switch(cpu, *out);
 }
 
 /* Nothing to receive: no call, no bits, and the endpoint lives. Under its lock. */
 static bool nothing_waits(const struct endpoint *endpoint, const struct signal *signal)
 {
     return !endpoint->object.dying && list_empty(&endpoint->callers) &&
-           (signal == NULL || __atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE) == 0);
+           __atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE) == 0;
 }
 
 static void server_wait(struct thread *server, struct endpoint *endpoint,
@@ -194,16 +180,19 @@ static void server_wait(struct thread *server, struct endpoint *endpoint,
 {
     server->billing = server->billing_own;
     server->interruptible = true;
-    server->receive_signal = signal == NULL ? 0 : object_handle(&signal->object, 0);
+    server->receive_signal = signal->object.handle;
     wait_begin(server, THREAD_RECEIVING, endpoint);
     list_append(&endpoint->receivers, &server->wait_node);
 }
 
+/* In the place of a signal where there is none. */
+static const struct signal no_signal;
+
 /* The signal of that slot, if it is bound to the endpoint already. */
 static bool signal_find(const struct thread *server, uint64_t slot, const struct endpoint *endpoint,
-                        struct signal **out)
+                        const struct signal **out)
 {
-    *out = NULL;
+    *out = &no_signal;
     if (slot == 0) {
         return true;
     }
@@ -212,58 +201,60 @@ static bool signal_find(const struct thread *server, uint64_t slot, const struct
         return false;
     }
     *out = object_signal(object);
-    return __atomic_load_n(&(*out)->endpoint, __ATOMIC_RELAXED) ==
-           object_handle(&endpoint->object, 0);
+    return __atomic_load_n(&(*out)->endpoint, __ATOMIC_RELAXED) == endpoint->object.handle;
 }
 
-/* Returns the caller, which takes over, or NULL. */
-static inline struct thread *reply_receive(struct cpu *cpu, struct thread *server)
+/* The caller takes over. False when all is as it was. */
+static inline bool reply_receive(struct cpu *cpu, struct thread *server, uint64_t slot,
+                                 uint64_t token, uint64_t header, struct thread **out_caller)
 {
-    const struct registers *arguments = &server->registers;
-    uint64_t token = arguments->rsi;
-    uint64_t header = arguments->rdx;
-    struct object *object = short_way_find(server, arguments->rdi, OBJECT_ENDPOINT, RIGHT_RECEIVE);
+    struct object *object = short_way_find(server, slot, OBJECT_ENDPOINT, RIGHT_RECEIVE);
     if (object == NULL || !header_plain(header)) {
-        return NULL;
+        return false;
     }
     struct endpoint *endpoint = object_endpoint(object);
-    struct signal *signal;
-    if (!signal_find(server, arguments->r10, endpoint, &signal) || !slots_prepared(server)) {
-        return NULL;
+    const struct signal *signal;
+    if (!signal_find(server, server->registers.r10, endpoint, &signal) || !slots_prepared(server)) {
+        return false;
     }
     scheduler_save_for_switch(cpu, server);
     spin_lock(&endpoint->lock);
-    struct thread *caller =
-        nothing_waits(endpoint, signal) ? caller_ready(endpoint, token, cpu) : NULL;
-    if (caller == NULL || caller->billing != server->billing) {
+    struct thread *caller;
+    if (!nothing_waits(endpoint, signal) || !caller_ready(endpoint, token, cpu, &caller) ||
+        caller->billing != server->billing) {
         spin_unlock(&endpoint->lock);
-        return NULL;
+        return false;
     }
     server->restarted = 0;
     server_wait(server, endpoint, signal);
     words_copy(server, caller, header);
-    caller->registers.rdi = header;
+    *out_caller = caller;
     take_over(caller, cpu);
     spin_unlock(&endpoint->lock);
-    return caller;
+    return true;
 }
 
-__attribute__((flatten)) void ipc_call(struct thread *caller)
+SHORT_WAY(ipc_call, slot, header, deadline_ns)
 {
+    arguments_save(thread, slot, header, deadline_ns);
     struct cpu *cpu = cpu_current();
-    struct thread *next = call(cpu, caller);
-    if (next == NULL) {
-        kernel_call(caller);
+    uint64_t badge;
+    uint64_t token;
+    struct thread *receiver;
+    if (deadline_ns != DEADLINE_NEVER ||
+        !call(cpu, thread, slot, header, &receiver, &badge, &token)) {
+        short_way_not(thread, CALL_gate_call);
     }
-    scheduler_switch(cpu, next);
+    scheduler_switch(cpu, receiver, header, badge, token);
 }
 
-__attribute__((flatten)) void ipc_reply_receive(struct thread *server)
+SHORT_WAY(ipc_reply_receive, slot, token, header)
 {
+    arguments_save(thread, slot, token, header);
     struct cpu *cpu = cpu_current();
-    struct thread *next = reply_receive(cpu, server);
-    if (next == NULL) {
-        kernel_call(server);
+    struct thread *caller;
+    if (!reply_receive(cpu, thread, slot, token, header, &caller)) {
+        short_way_not(thread, CALL_endpoint_reply_receive);
     }
-    scheduler_switch(cpu, next);
+    scheduler_switch(cpu, caller, header, 0, 0);
 }

@@ -2,18 +2,40 @@
  * Kernel calls that have a way of their own from entry.S, past the dispatcher: those that threads
  * wait and wake each other with. Each looks whether its usual case is there, and else leaves all to
  * kernel_call, errors too.
+ *
+ * The first three arguments come in registers, before the thread, whose registers do not hold them.
  */
 #pragma once
 
+#include "kernel/core/traps.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/thread.h"
 
-__attribute__((noreturn)) void ipc_call(struct thread *caller);
-__attribute__((noreturn)) void ipc_reply_receive(struct thread *server);
-__attribute__((noreturn)) void short_signal_raise(struct thread *thread);
-__attribute__((noreturn)) void short_signal_wait(struct thread *thread);
-__attribute__((noreturn)) void short_thread_park(struct thread *thread);
-__attribute__((noreturn)) void short_thread_unpark(struct thread *thread);
+#define SHORT_WAY(name, a, b, c)                                                                   \
+    __attribute__((noreturn, flatten)) void name(                                                  \
+        __attribute__((unused)) uint64_t a, __attribute__((unused)) uint64_t b,                    \
+        __attribute__((unused)) uint64_t c, struct thread *thread)
+
+SHORT_WAY(ipc_call, slot, header, deadline_ns);
+SHORT_WAY(ipc_reply_receive, slot, token, header);
+SHORT_WAY(short_signal_raise, slot, bits, unused);
+SHORT_WAY(short_signal_wait, slot, mask, deadline_ns);
+SHORT_WAY(short_thread_park, deadline_ns, flags, unused);
+SHORT_WAY(short_thread_unpark, slot, unused_1, unused_2);
+
+static inline void arguments_save(struct thread *thread, uint64_t a, uint64_t b, uint64_t c)
+{
+    thread->registers.rdi = a;
+    thread->registers.rsi = b;
+    thread->registers.rdx = c;
+}
+
+/* The general way of that call, whose arguments are saved. */
+__attribute__((noreturn)) static inline void short_way_not(struct thread *thread, uint64_t number)
+{
+    thread->registers.rax = number;
+    kernel_call(thread);
+}
 
 /* The object of that type in the caller's slot, if the capability carries the right; or NULL. */
 static inline struct object *short_way_find(const struct thread *thread, uint64_t slot,

@@ -9,47 +9,55 @@
 #include "kernel/object/short_ways.h"
 #include "kernel/object/signal.h"
 
-/* What the first argument names. It does not return when that is something else. */
-static struct object *find(struct thread *thread, enum object_type type, uint32_t right)
-{
-    struct object *object = short_way_find(thread, thread->registers.rdi, type, right);
-    if (object == NULL) {
-        kernel_call(thread);
-    }
-    thread->restarted = 0;
-    return object;
-}
-
-__attribute__((noreturn)) static void done(struct thread *thread, status_t status)
+__attribute__((noreturn)) static void done(struct thread *thread, status_t status, uint64_t result)
 {
     if (status == CALL_BLOCKED) {
         scheduler_next(cpu_current());
     }
+    thread->registers.rdi = result;
     thread->registers.rax = status;
     scheduler_return(thread);
 }
 
-__attribute__((flatten)) void short_thread_park(struct thread *thread)
+SHORT_WAY(short_thread_park, deadline_ns, flags, unused)
 {
     thread->restarted = 0;
-    done(thread, thread_park(thread, thread->registers.rdi, thread->registers.rsi));
+    done(thread, thread_park(thread, deadline_ns, flags), 0);
 }
 
-__attribute__((flatten)) void short_thread_unpark(struct thread *thread)
+SHORT_WAY(short_thread_unpark, slot, unused_1, unused_2)
 {
-    thread_unpark(object_thread(find(thread, OBJECT_THREAD, RIGHT_WRITE)));
-    done(thread, STATUS_OK);
+    struct object *object = short_way_find(thread, slot, OBJECT_THREAD, RIGHT_WRITE);
+    if (object == NULL) {
+        arguments_save(thread, slot, unused_1, unused_2);
+        short_way_not(thread, CALL_thread_unpark);
+    }
+    thread->restarted = 0;
+    thread_unpark(object_thread(object));
+    done(thread, STATUS_OK, 0);
 }
 
-__attribute__((flatten)) void short_signal_wait(struct thread *thread)
+SHORT_WAY(short_signal_wait, slot, mask, deadline_ns)
 {
-    struct registers *registers = &thread->registers;
-    struct signal *signal = object_signal(find(thread, OBJECT_SIGNAL, RIGHT_READ));
-    done(thread, signal_wait(thread, signal, registers->rsi, registers->rdx, &registers->rdi));
+    struct object *object = short_way_find(thread, slot, OBJECT_SIGNAL, RIGHT_READ);
+    if (object == NULL) {
+        arguments_save(thread, slot, mask, deadline_ns);
+        short_way_not(thread, CALL_signal_wait);
+    }
+    thread->restarted = 0;
+    uint64_t bits = 0;
+    status_t status = signal_wait(thread, object_signal(object), mask, deadline_ns, &bits);
+    done(thread, status, bits);
 }
 
-__attribute__((flatten)) void short_signal_raise(struct thread *thread)
+SHORT_WAY(short_signal_raise, slot, bits, unused)
 {
-    signal_set(object_signal(find(thread, OBJECT_SIGNAL, RIGHT_WRITE)), thread->registers.rsi);
-    done(thread, STATUS_OK);
+    struct object *object = short_way_find(thread, slot, OBJECT_SIGNAL, RIGHT_WRITE);
+    if (object == NULL) {
+        arguments_save(thread, slot, bits, unused);
+        short_way_not(thread, CALL_signal_raise);
+    }
+    thread->restarted = 0;
+    signal_set(object_signal(object), bits);
+    done(thread, STATUS_OK, 0);
 }

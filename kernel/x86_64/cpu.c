@@ -40,16 +40,6 @@
 /* Flags that the syscall instruction clears: everything but the reserved bit. */
 #define FMASK 0x3f7fd5
 
-struct tss {
-    uint32_t reserved0;
-    uint64_t rsp[3];
-    uint64_t reserved1;
-    uint64_t ist[7];
-    uint64_t reserved2;
-    uint16_t reserved3;
-    uint16_t io_map_base;
-} __attribute__((packed));
-
 struct interrupt_gate {
     uint16_t offset_low;
     uint16_t selector;
@@ -67,7 +57,6 @@ SEALED struct cpu_features cpu_features;
 
 static SEALED uint64_t gdts[CPUS_MAX][GDT_ENTRIES];
 static SEALED struct interrupt_gate idt[256];
-static struct tss segments[CPUS_MAX];
 
 extern uint64_t trap_stubs[256];
 extern char syscall_entry[];
@@ -164,11 +153,10 @@ static void idt_init(void)
 static void tables_load(struct cpu *cpu)
 {
     uint64_t *gdt = gdts[cpu->number];
-    cpu->tss = &segments[cpu->number];
-    uint64_t tss = (uint64_t)cpu->tss;
-    cpu->tss->io_map_base = sizeof(struct tss);
+    uint64_t tss = (uint64_t)&cpu->tss;
+    cpu->tss.io_map_base = sizeof(struct tss);
     for (uint32_t i = 0; i < FAULT_STACKS; i++) {
-        cpu->tss->ist[i] = cpu->fault_stack_top[i];
+        cpu->tss.ist[i] = cpu->fault_stack_top[i];
     }
     gdt[KERNEL_CODE / 8] = 0x00af9b000000ffff;
     gdt[KERNEL_DATA / 8] = 0x00cf93000000ffff;
@@ -250,7 +238,7 @@ void cpu_set_syscall_entry(bool traced)
     msr_write(MSR_LSTAR, (uint64_t)(traced ? syscall_entry_traced : syscall_entry));
 }
 
-void cpu_domain_barrier(struct cpu *cpu, uint64_t domain)
+__attribute__((noinline)) void cpu_domain_barrier(struct cpu *cpu, uint64_t domain)
 {
     if (cpu->last_domain == domain) {
         return;
@@ -263,11 +251,6 @@ void cpu_domain_barrier(struct cpu *cpu, uint64_t domain)
         uint16_t selector = KERNEL_DATA;
         __asm__ volatile("verw %0" : : "m"(selector) : "cc");
     }
-}
-
-void cpu_set_trap_stack(struct cpu *cpu, uint64_t end)
-{
-    cpu->tss->rsp[0] = end;
 }
 
 uint64_t cpu_random(void)

@@ -31,9 +31,6 @@ void cpu_domain_barrier(struct cpu *cpu, uint64_t domain);
 /* Where `syscall` leads on this CPU: the usual entry, or the one that traces. */
 void cpu_set_syscall_entry(bool traced);
 
-/* Where a trap from user mode pushes its frame. */
-void cpu_set_trap_stack(struct cpu *cpu, uint64_t end);
-
 /* Nobody can guess it, if the CPU has RDRAND; else it depends on when the machine started. */
 uint64_t cpu_random(void);
 

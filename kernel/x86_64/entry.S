@@ -57,30 +57,39 @@ offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
     subq %rdx, %rax
 .endm
 
-/* The registers of a kernel call into the thread at RSP; then the CPU's stack, RDI thread, ESI call. */
-.macro save_call
+/*
+ * What every kernel call keeps, into the thread at RSP; then RCX is the thread, and RSP the CPU's
+ * stack. The arguments stay in RDI, RSI, RDX, R10, R8 and R9, the call in EAX.
+ */
+.macro save_kept
     movq %r15, T_R15(%rsp)
     movq %r14, T_R14(%rsp)
     movq %r13, T_R13(%rsp)
     movq %r12, T_R12(%rsp)
-    movq %r11, T_RFLAGS(%rsp)
-    movq %r10, T_R10(%rsp)
-    movq %r9, T_R9(%rsp)
-    movq %r8, T_R8(%rsp)
     movq %rbp, T_RBP(%rsp)
-    movq %rdi, T_RDI(%rsp)
-    movq %rsi, T_RSI(%rsp)
-    movq %rdx, T_RDX(%rsp)
-    movq %rcx, T_RIP(%rsp)
     movq %rbx, T_RBX(%rsp)
-    movl %eax, %esi
-    movq %rsi, T_RAX(%rsp)
+    movq %r11, T_RFLAGS(%rsp)
+    movq %rcx, T_RIP(%rsp)
     movq %gs:CPU_USER_RSP, %rcx
     movq %rcx, T_RSP(%rsp)
-    movb $1, T_SYSRET(%rsp) /* CS and SS never differ; RCX and R11 are lost */
-    movq %rsp, %rdi
+    movb $1, T_SYSRET(%rsp) /* CS and SS never differ */
+    movq %rsp, %rcx
     movq %gs:CPU_STACK_TOP, %rsp
     lock incq %gs:CPU_ENTRIES
+    pushq $0 /* instead of a return address */
+.endm
+
+/* The rest, so that the call can be run again; then RDI is the thread. */
+.macro save_arguments
+    movq %rdi, T_RDI(%rcx)
+    movq %rsi, T_RSI(%rcx)
+    movq %rdx, T_RDX(%rcx)
+    movq %r10, T_R10(%rcx)
+    movq %r9, T_R9(%rcx)
+    movq %r8, T_R8(%rcx)
+    movl %eax, %eax
+    movq %rax, T_RAX(%rcx)
+    movq %rcx, %rdi
     xorl %ebp, %ebp
 .endm
 
@@ -204,21 +213,25 @@ resume_slow:
     xorl %eax, %eax
     /* RCX and R11 may hold the frame's words by now; the slow path reads the frame itself. */
 kernel_call_slow:
-    save_call
-    pushq $0 /* instead of a return address */
-    cmpl $CALL_GATE_CALL, %esi
+    save_kept
+    cmpl $CALL_GATE_CALL, %eax
     je ipc_call
-    cmpl $CALL_REPLY_RECEIVE, %esi
-    je ipc_reply_receive
-    cmpl $CALL_THREAD_UNPARK, %esi
+    cmpl $CALL_REPLY_RECEIVE, %eax
+    je short_reply_receive
+    cmpl $CALL_THREAD_UNPARK, %eax
     je short_thread_unpark
-    cmpl $CALL_THREAD_PARK, %esi
+    cmpl $CALL_THREAD_PARK, %eax
     je short_thread_park
-    cmpl $CALL_SIGNAL_RAISE, %esi
+    cmpl $CALL_SIGNAL_RAISE, %eax
     je short_signal_raise
-    cmpl $CALL_SIGNAL_WAIT, %esi
+    cmpl $CALL_SIGNAL_WAIT, %eax
     je short_signal_wait
+    save_arguments
     jmp kernel_call
+
+short_reply_receive:
+    movq %r10, T_R10(%rcx)
+    jmp ipc_reply_receive
 
 /*
  * In place of syscall_entry while the trace is on: all goes the general way, so that every call and
@@ -230,9 +243,9 @@ syscall_entry_traced:
     swapgs
     movq %rsp, %gs:CPU_USER_RSP
     movq %gs:CPU_CURRENT, %rsp
-    save_call
-    call syscall_traced
-    ud2
+    save_kept
+    save_arguments
+    jmp syscall_traced
 
 /*
  * void kernel_leave(struct thread *thread): run the thread. Its root is loaded, RSP0 is set, the
@@ -243,9 +256,6 @@ syscall_entry_traced:
 kernel_leave:
     cmpb $0, T_SYSRET(%rdi)
     je leave_by_iret
-/* The same for a thread that waited in a kernel call. */
-.globl kernel_leave_call
-kernel_leave_call:
     movq T_R15(%rdi), %r15
     movq T_R14(%rdi), %r14
     movq T_R13(%rdi), %r13
@@ -262,6 +272,29 @@ kernel_leave_call:
     movq T_RFLAGS(%rdi), %r11
     movq T_RSP(%rdi), %rsp
     movq T_RDI(%rdi), %rdi
+    swapgs
+    sysretq
+
+/*
+ * void kernel_leave_call(RDI, RSI, RDX: results, RCX: thread): the same at the end of a kernel call
+ * that is OK. What such a call loses comes back as zero.
+ */
+.globl kernel_leave_call
+.align 16
+kernel_leave_call:
+    movq T_R15(%rcx), %r15
+    movq T_R14(%rcx), %r14
+    movq T_R13(%rcx), %r13
+    movq T_R12(%rcx), %r12
+    movq T_RBP(%rcx), %rbp
+    movq T_RBX(%rcx), %rbx
+    movq T_RFLAGS(%rcx), %r11
+    movq T_RSP(%rcx), %rsp
+    movq T_RIP(%rcx), %rcx
+    xorl %r10d, %r10d
+    xorl %r9d, %r9d
+    xorl %r8d, %r8d
+    xorl %eax, %eax
     swapgs
     sysretq
 

@@ -23,7 +23,7 @@ kernel_call_3(uint64_t number, uint64_t a, uint64_t b, uint64_t c, struct kernel
     __asm__ volatile("syscall"
                      : "+a"(status), "+D"(a), "+S"(b), "+d"(c)
                      :
-                     : "rcx", "r11", "memory", "cc");
+                     : "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
     *out = (struct kernel_results){{a, b, c}};
     return (status_t)status;
 }
@@ -36,9 +36,9 @@ static inline __attribute__((always_inline)) status_t kernel_call_4(uint64_t num
     uint64_t status = number;
     register uint64_t r10 __asm__("r10") = d;
     __asm__ volatile("syscall"
-                     : "+a"(status), "+D"(a), "+S"(b), "+d"(c)
-                     : "r"(r10)
-                     : "rcx", "r11", "memory", "cc");
+                     : "+a"(status), "+D"(a), "+S"(b), "+d"(c), "+r"(r10)
+                     :
+                     : "rcx", "r8", "r9", "r11", "memory", "cc");
     *out = (struct kernel_results){{a, b, c}};
     return (status_t)status;
 }
@@ -52,8 +52,8 @@ kernel_call_6(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, u
     register uint64_t r8 __asm__("r8") = e;
     register uint64_t r9 __asm__("r9") = f;
     __asm__ volatile("syscall"
-                     : "+a"(status), "+D"(a), "+S"(b), "+d"(c)
-                     : "r"(r10), "r"(r8), "r"(r9)
+                     : "+a"(status), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9)
+                     :
                      : "rcx", "r11", "memory", "cc");
     *out = (struct kernel_results){{a, b, c}};
     return (status_t)status;

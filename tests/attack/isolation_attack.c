@@ -140,11 +140,16 @@ static void attack_registers(void)
         if (number == CALL_thread_yield || number == CALL_thread_park) {
             continue;
         }
-        __asm__ volatile("xor %%r10d, %%r10d\nxor %%r8d, %%r8d\nxor %%r9d, %%r9d\n"
-                         "syscall\nmov %%rcx, %3\nmov %%r11, %4"
-                         : "+a"(status), "+D"(a), "+S"(b), "=&r"(rcx), "=&r"(r11), "+d"(c)
+        register uint64_t r8 __asm__("r8") = 0;
+        register uint64_t r9 __asm__("r9") = 0;
+        register uint64_t r10 __asm__("r10") = 0;
+        __asm__ volatile("syscall\nmov %%rcx, %3\nmov %%r11, %4"
+                         : "+a"(status), "+D"(a), "+S"(b), "=&r"(rcx), "=&r"(r11), "+d"(c),
+                           "+r"(r8), "+r"(r9), "+r"(r10)
                          :
-                         : "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
+                         : "rcx", "r11", "memory", "cc");
+        clean =
+            clean && !is_kernel_address(r8) && !is_kernel_address(r9) && !is_kernel_address(r10);
         clean = clean && !is_kernel_address(status) && !is_kernel_address(a) &&
                 !is_kernel_address(b) && !is_kernel_address(c) && !is_kernel_address(rcx) &&
                 r11 < 1 << 22;

@@ -131,13 +131,6 @@ void cpu_set_syscall_entry(bool traced)
     cpu_current()->traced = traced;
 }
 
-void cpu_set_trap_stack(struct cpu *cpu, uint64_t end)
-{
-    if (end != (uint64_t)(uintptr_t)(&cpu->current->registers + 1)) {
-        machine_fail("traps would push their frame into another thread");
-    }
-}
-
 void cpu_domain_barrier(struct cpu *cpu, uint64_t domain)
 {
     cpu->last_domain = domain;

@@ -22,7 +22,8 @@
 #define SLICE_SPREAD  251
 #define ROUNDS_MAX    100000 /* more: nobody will ever leave the kernel */
 #define SYSCALL_BYTES 2
-#define PROGRAMS      256 /* whose state is remembered, by their threads' numbers */
+#define LOST          0x105e /* in a register that was not saved */
+#define PROGRAMS      256    /* whose state is remembered, by their threads' numbers */
 
 struct machine_cpu {
     struct cpu cpu;
@@ -216,6 +217,9 @@ static void leave_check(const struct cpu *cpu, const struct thread *thread)
     if (cpu->current != thread || thread->state != THREAD_RUNNING || thread->cpu != cpu->number) {
         machine_fail("CPU %u runs a thread that is not its own", cpu->number);
     }
+    if (cpu->tss.rsp[0] != (uint64_t)(uintptr_t)(registers + 1)) {
+        machine_fail("traps would push their frame into another thread");
+    }
     if (cpu->locks_held != 0 || cpu->kernel_entries % 2 != 0) {
         machine_fail("CPU %u leaves the kernel with a lock, or uncounted", cpu->number);
     }
@@ -240,8 +244,17 @@ void kernel_leave(struct thread *thread)
     __builtin_unreachable();
 }
 
-void kernel_leave_call(struct thread *thread)
+void kernel_leave_call(uint64_t rdi, uint64_t rsi, uint64_t rdx, struct thread *thread)
 {
+    struct registers *registers = &thread->registers;
+    if (!thread->sysret) {
+        machine_fail("a call ends that none was");
+    }
+    registers->rax = STATUS_OK;
+    registers->rdi = rdi;
+    registers->rsi = rsi;
+    registers->rdx = rdx;
+    registers->r8 = registers->r9 = registers->r10 = 0;
     kernel_leave(thread);
 }
 
@@ -344,23 +357,43 @@ static void way_interrupt(void)
     way_trap();
 }
 
+/* A call with a short way gets its arguments in registers; where they are saved is something old.
+ */
+static void short_way_go(void (*way)(uint64_t, uint64_t, uint64_t, struct thread *),
+                         struct thread *thread)
+{
+    struct registers *registers = &thread->registers;
+    uint64_t a = registers->rdi;
+    uint64_t b = registers->rsi;
+    uint64_t c = registers->rdx;
+    registers->rax = registers->rdi = registers->rsi = registers->rdx = LOST;
+    registers->r8 = registers->r9 = LOST;
+    way(a, b, c, thread);
+}
+
 /* As syscall_entry: calls with short ways have entries of their own. */
 static void way_syscall(void)
 {
     struct thread *thread = entered(true);
     switch (thread->registers.rax) {
     case CALL_gate_call:
-        ipc_call(thread);
+        short_way_go(ipc_call, thread);
+        break;
     case CALL_endpoint_reply_receive:
-        ipc_reply_receive(thread);
+        short_way_go(ipc_reply_receive, thread);
+        break;
     case CALL_thread_unpark:
-        short_thread_unpark(thread);
+        short_way_go(short_thread_unpark, thread);
+        break;
     case CALL_thread_park:
-        short_thread_park(thread);
+        short_way_go(short_thread_park, thread);
+        break;
     case CALL_signal_raise:
-        short_signal_raise(thread);
+        short_way_go(short_signal_raise, thread);
+        break;
     case CALL_signal_wait:
-        short_signal_wait(thread);
+        short_way_go(short_signal_wait, thread);
+        break;
     default:
         kernel_call(thread);
     }
