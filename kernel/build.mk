@@ -18,7 +18,7 @@ $(call objects,kernel,$(NEVER_RETURN) kernel/object/region_fault.c): CFLAGS_kern
 # Nor does anyone need the registers there that a function keeps for its caller: entry.S has saved
 # them. These flags would hold for all that is optimised as a whole, so it is without these files; what
 # they share with others is in headers. Sums are left as they are written: they are one instruction.
-$(call objects,kernel,kernel/object/ipc_fast.c): CFLAGS_kernel += -fno-lto -fomit-frame-pointer -ffixed-rbp \
+$(call objects,kernel,$(NEVER_RETURN)): CFLAGS_kernel += -fno-lto -fomit-frame-pointer -ffixed-rbp \
     $(patsubst %,-fcall-used-%,rbx r12 r13 r14 r15) -fno-tree-reassoc
 
 CFLAGS_kernel-debug := $(CFLAGS_kernel) -DOAK_DEBUG

@@ -2,6 +2,7 @@
 
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
+#include "kernel/core/scheduler_state.h"
 #include "kernel/object/account.h"
 #include "kernel/object/thread.h"
 #include "kernel/x86_64/asm.h"
@@ -211,6 +212,8 @@ bool run_queue_release(struct run_queue *queue)
 static void trees_add(struct run_queue *queue, struct thread *thread)
 {
     struct thread **place = host_place(queue, thread);
+    billing_count(thread);
+    thread->queued_tsc = tsc_read();
     if (*place == NULL) {
         group_begin(queue, thread);
     }
@@ -224,53 +227,24 @@ static void trees_add(struct run_queue *queue, struct thread *thread)
     }
 }
 
-static struct thread *only_remove(struct run_queue *queue)
-{
-    struct thread *thread = queue->only;
-    queue->only = NULL;
-    queue->ready_count = 0;
-    __atomic_store_n(&queue->first_key[thread->band], 0, __ATOMIC_RELAXED);
-    return thread;
-}
-
 static void only_into_trees(struct run_queue *queue)
 {
-    if (queue->only != NULL) {
-        trees_add(queue, only_remove(queue));
+    struct thread *only = __atomic_exchange_n(&queue->only, NULL, __ATOMIC_SEQ_CST);
+    if (only != NULL) {
+        trees_add(queue, only);
     }
 }
 
 void run_queue_add(struct run_queue *queue, struct thread *thread)
 {
-    spin_lock(&queue->lock);
-    thread->state = THREAD_READY;
     thread->cpu = queue->cpu;
-    thread->queued_tsc = tsc_read();
-    if (queue->ready_count == 0 && list_empty(&queue->throttled)) {
-        uint64_t key = account_virtual_time(thread->object.payer, thread->band) | 1;
-        queue->only = thread;
-        queue->ready_count = 1;
-        __atomic_store_n(&queue->first_key[thread->band], key, __ATOMIC_RELAXED);
-    } else {
+    __atomic_store_n(&thread->state, THREAD_READY, __ATOMIC_RELEASE);
+    if (!run_queue_put_only(queue, thread)) {
+        spin_lock(&queue->lock);
         only_into_trees(queue);
         trees_add(queue, thread);
+        spin_unlock(&queue->lock);
     }
-    spin_unlock(&queue->lock);
-}
-
-struct thread *run_queue_take_only(struct run_queue *queue)
-{
-    if (queue->only == NULL) {
-        return NULL;
-    }
-    spin_lock(&queue->lock);
-    struct thread *thread = queue->only;
-    if (thread != NULL) {
-        (void)only_remove(queue);
-        thread->state = THREAD_RUNNING;
-    }
-    spin_unlock(&queue->lock);
-    return thread;
 }
 
 /*
@@ -325,9 +299,27 @@ static struct thread *first_thread(struct run_queue *queue, uint32_t band, uint6
     return NULL;
 }
 
+uint64_t run_queue_key(const struct run_queue *queue, uint32_t band)
+{
+    const struct thread *only = __atomic_load_n(&queue->only, __ATOMIC_ACQUIRE);
+    uint64_t key = __atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED);
+    bool alone = key == 0 && only != NULL && only->band == band;
+    return alone ? account_virtual_time(only->object.payer, band) | 1 : key;
+}
+
+bool run_queue_waits(const struct run_queue *queue, uint32_t least_band)
+{
+    const struct thread *only = __atomic_load_n(&queue->only, __ATOMIC_ACQUIRE);
+    bool waits = only != NULL && only->band >= least_band;
+    for (uint32_t band = least_band; band < BANDS && !waits; band++) {
+        waits = __atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) != 0;
+    }
+    return waits;
+}
+
 uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band)
 {
-    if (__atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) != 0) {
+    if (!run_queue_empty(queue, band)) {
         spin_lock(&queue->lock);
         only_into_trees(queue);
         (void)first_thread(queue, band, 0);

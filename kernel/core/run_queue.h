@@ -7,9 +7,11 @@
  * throttled ones, unless a thread in personality mode waits that may go on.
  *
  * A thread that comes into an empty queue, which is the usual case, stays outside the trees until
- * another one comes, or somebody compares it with others: it is the queue's *only* one.
+ * another one comes, or somebody compares it with others: it is the queue's *only* one. That is one
+ * word, and no lock: who exchanges it for another owns what was there.
  *
- * A thread that is in the queue has the state READY, and the queue's lock guards its wait_node.
+ * A thread that is in the queue has the state READY. The queue's lock guards its wait_node, and all
+ * of the trees; under it the only one goes into them.
  */
 #pragma once
 
@@ -36,8 +38,8 @@ struct run_group {
 struct run_queue {
     struct spinlock lock;
     uint32_t cpu;
-    struct thread *only;       /* NULL, or all that is ready */
-    uint32_t ready_count;      /* threads that may run; others read it */
+    uint32_t ready_count;      /* threads in the trees that may run; others read it */
+    struct thread *only;       /* or NULL; atomic */
     uint64_t first_key[BANDS]; /* of the tree's first, with bit 0 set; 0: empty; others read it */
     struct tree accounts[BANDS];
     struct list_node throttled;
@@ -55,13 +57,29 @@ void run_queue_add(struct run_queue *queue, struct thread *thread);
  */
 struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t cpu, uint64_t limit);
 
+/* Make a READY thread that ran on the queue's CPU last the only one. False: there are others. */
+static inline bool run_queue_put_only(struct run_queue *queue, struct thread *thread)
+{
+    struct thread *none = NULL;
+    return __atomic_load_n(&queue->ready_count, __ATOMIC_RELAXED) == 0 &&
+           __atomic_compare_exchange_n(&queue->only, &none, thread, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
 /*
  * Take the only thread, if there is no other, RUNNING from now on on the queue's CPU. It does not
- * look at quotas.
+ * look at quotas, and the thread may not be counted yet.
  */
-struct thread *run_queue_take_only(struct run_queue *queue);
+static inline struct thread *run_queue_take_only(struct run_queue *queue)
+{
+    bool more = __atomic_load_n(&queue->ready_count, __ATOMIC_RELAXED) != 0;
+    return more ? NULL : __atomic_exchange_n(&queue->only, NULL, __ATOMIC_SEQ_CST);
+}
 
-/* first_key of the band, made right. */
+/* The key of the band's first, as far as it is known without the lock; 0: none waits. */
+uint64_t run_queue_key(const struct run_queue *queue, uint32_t band);
+
+/* The same, made right. */
 uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band);
 
 /* Take out that thread; false when it is not in this queue. */
@@ -70,13 +88,23 @@ bool run_queue_remove(struct run_queue *queue, struct thread *thread);
 /* Look at a bounded number of throttled accounts, and at the rest soon. True: threads came back. */
 bool run_queue_release(struct run_queue *queue);
 
-/* Somebody of that band or a higher one waits. Without the lock: a moment later it may be wrong. */
-static inline bool run_queue_waits(const struct run_queue *queue, uint32_t least_band)
+/* Somebody waits. Without the lock, as the next: a moment later it may be wrong. */
+static inline __attribute__((always_inline)) bool run_queue_ready(const struct run_queue *queue)
 {
-    for (uint32_t band = least_band; band < BANDS; band++) {
-        if (__atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) != 0) {
-            return true;
-        }
-    }
-    return false;
+    return (__atomic_load_n(&queue->ready_count, __ATOMIC_RELAXED) |
+            (uint64_t)__atomic_load_n(&queue->only, __ATOMIC_RELAXED)) != 0;
+}
+
+/* Somebody of that band or a higher one. */
+bool run_queue_waits(const struct run_queue *queue, uint32_t least_band);
+
+/*
+ * Nobody of the band. Looked at in this order: somebody who holds the lock may just be taking the
+ * only thread into the trees.
+ */
+static inline bool run_queue_empty(const struct run_queue *queue, uint32_t band)
+{
+    return __atomic_load_n(&queue->only, __ATOMIC_ACQUIRE) == NULL &&
+           __atomic_load_n(&queue->lock.held, __ATOMIC_ACQUIRE) == 0 &&
+           __atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) == 0;
 }

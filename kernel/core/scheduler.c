@@ -20,7 +20,7 @@
 #define MARGIN_NS 2000000     /* virtual time for which no thread is moved to another CPU */
 
 static struct scheduler schedulers[CPUS_MAX];
-static uint64_t idle_cpus; /* bit per CPU that sleeps and nobody has woken yet; atomic */
+uint64_t scheduler_idle; /* atomic */
 
 void scheduler_init(struct cpu *cpu)
 {
@@ -61,11 +61,6 @@ static void root_load(struct cpu *cpu, uint64_t root)
     }
 }
 
-static uint64_t root_of(const struct thread *thread)
-{
-    return thread->mode == MODE_APPLICATION ? thread->root_application : thread->root_personality;
-}
-
 void thread_enter_space(struct thread *thread, struct space *space)
 {
     struct space *old = thread->space;
@@ -104,11 +99,11 @@ static void switch_to(struct cpu *cpu, struct thread *next)
 __attribute__((noinline)) static bool idle_claim(uint32_t near, uint32_t *out)
 {
     uint64_t idle;
-    while ((idle = __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED)) != 0) {
+    while ((idle = __atomic_load_n(&scheduler_idle, __ATOMIC_RELAXED)) != 0) {
         uint64_t from_near = idle >> near | (near == 0 ? 0 : idle << (64 - near));
         uint32_t number = (near + (uint32_t)__builtin_ctzll(from_near)) % 64;
         uint64_t bit = 1ull << number;
-        if (__atomic_fetch_and(&idle_cpus, ~bit, __ATOMIC_SEQ_CST) & bit) {
+        if (__atomic_fetch_and(&scheduler_idle, ~bit, __ATOMIC_SEQ_CST) & bit) {
             *out = number;
             return true;
         }
@@ -116,18 +111,20 @@ __attribute__((noinline)) static bool idle_claim(uint32_t near, uint32_t *out)
     return false;
 }
 
-static bool somebody_idle(void)
+void scheduler_wake_idle(uint32_t near)
 {
-    return __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED) != 0;
+    uint32_t number;
+    if (idle_claim(near, &number)) {
+        cpu_kick(number);
+    }
 }
 
 /* Work came to a busy CPU's queue. A CPU that falls asleep looks at the queues after it said so. */
 static void idle_wake(uint32_t near)
 {
-    uint32_t number;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (somebody_idle() && idle_claim(near, &number)) {
-        cpu_kick(number);
+    if (somebody_idle()) {
+        scheduler_wake_idle(near);
     }
 }
 
@@ -135,7 +132,7 @@ static void idle_wake(uint32_t near)
  * have taken another. */
 static void queue_offer(const struct scheduler *scheduler)
 {
-    if (__atomic_load_n(&scheduler->queue.ready_count, __ATOMIC_RELAXED) > 0) {
+    if (run_queue_ready(&scheduler->queue)) {
         idle_wake(scheduler->queue.cpu);
     }
 }
@@ -147,8 +144,7 @@ static uint32_t current_band(uint32_t number)
     return current == NULL ? 0 : current->band;
 }
 
-/* A CPU that runs a lower band than the thread's; else the one where it ran last. */
-static uint32_t busy_cpu(const struct thread *thread)
+uint32_t scheduler_busy_cpu(const struct thread *thread)
 {
     uint32_t number = thread->cpu;
     for (uint32_t i = 0; i < cpu_count; i++) {
@@ -160,30 +156,12 @@ static uint32_t busy_cpu(const struct thread *thread)
     return thread->cpu;
 }
 
-/*
- * The usual case: it waits for the current thread on the CPU where it ran last, and is not due
- * before that. False when it is not so.
- */
-static bool place_here(struct thread *thread)
-{
-    struct cpu *self = cpu_current();
-    const struct thread *current = self->current;
-    if (thread->cpu != self->number || current == NULL || current->band < thread->band ||
-        somebody_idle() || (cpu_count > 1 && busy_cpu(thread) != self->number)) {
-        return false;
-    }
-    trace(TRACE_WAKE, 0, object_number(&thread->object), self->number);
-    run_queue_add(&scheduler_of(self)->queue, thread);
-    idle_wake(self->number);
-    return true;
-}
-
-__attribute__((noinline)) static void place(struct thread *thread)
+void scheduler_place(struct thread *thread)
 {
     uint32_t target;
     bool sleeps = somebody_idle() && idle_claim(thread->cpu, &target);
     if (!sleeps) {
-        target = busy_cpu(thread);
+        target = scheduler_busy_cpu(thread);
     }
     if (target != thread->cpu) {
         thread_moved(thread);
@@ -210,10 +188,8 @@ __attribute__((noinline)) static void place(struct thread *thread)
 
 void scheduler_ready(struct thread *thread)
 {
-    billing_activate(thread->billing);
-    if (!place_here(thread)) {
-        place(thread);
-    }
+    struct cpu *cpu = cpu_current();
+    scheduler_ready_here(cpu, cpu->current, thread);
 }
 
 void scheduler_handoff(struct thread *thread)
@@ -221,8 +197,9 @@ void scheduler_handoff(struct thread *thread)
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
     billing_activate(thread->billing);
+    thread->counted = true;
     if (cpu->current != NULL || scheduler->handoff != NULL) {
-        place(thread);
+        scheduler_place(thread);
         return;
     }
     if (thread->cpu != cpu->number) {
@@ -257,7 +234,7 @@ static struct run_queue *furthest_behind(struct scheduler *own, uint32_t band, u
 {
     struct run_queue *best = &own->queue;
     for (uint32_t i = 0; i < cpu_count; i++) {
-        uint64_t other = __atomic_load_n(&schedulers[i].queue.first_key[band], __ATOMIC_RELAXED);
+        uint64_t other = run_queue_key(&schedulers[i].queue, band);
         int64_t margin = best == &own->queue ? MARGIN_NS : 0;
         if (other != 0 && (key == 0 || (int64_t)(key - other) > margin)) {
             best = &schedulers[i].queue;
@@ -267,16 +244,9 @@ static struct run_queue *furthest_behind(struct scheduler *own, uint32_t band, u
     return best;
 }
 
-/* Once a turn a CPU compares its own with what waits elsewhere. */
-static bool look_is_due(const struct cpu *cpu)
-{
-    return cpu->tsc_since >= scheduler_of(cpu)->look_tsc;
-}
-
 static struct thread *take(struct run_queue *queue, uint32_t band, const struct cpu *cpu)
 {
-    bool empty = __atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) == 0;
-    return empty ? NULL : run_queue_take(queue, band, cpu->number, 0);
+    return run_queue_empty(queue, band) ? NULL : run_queue_take(queue, band, cpu->number, 0);
 }
 
 /* From whichever queue has the one who is furthest behind. */
@@ -292,13 +262,6 @@ static struct thread *take_furthest_behind(struct cpu *cpu, uint32_t band)
         next = take(own, band, cpu);
     }
     return next;
-}
-
-/* Who waits here alone, unless quotas or other CPUs must be looked at. */
-static struct thread *take_only(const struct cpu *cpu)
-{
-    bool look = scheduler_turn_bounds != 0 || look_is_due(cpu);
-    return look ? NULL : run_queue_take_only(&scheduler_of(cpu)->queue);
 }
 
 static struct thread *take_first(struct cpu *cpu)
@@ -332,7 +295,7 @@ static struct thread *steal(struct cpu *cpu)
 /* How long the thread may run from now on; UINT64_MAX: until something happens. */
 static uint64_t turn_ns(const struct scheduler *scheduler, const struct thread *thread)
 {
-    uint64_t ns = scheduler->queue.ready_count > 0 ? SLICE_NS : UINT64_MAX;
+    uint64_t ns = run_queue_ready(&scheduler->queue) ? SLICE_NS : UINT64_MAX;
     if (scheduler_turn_bounds != 0) {
         ns = MIN(ns, account_turn_ns(thread->object.payer));
         uint64_t trap = __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED);
@@ -390,7 +353,11 @@ static struct thread *choose(struct cpu *cpu)
         scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
     }
     struct thread *next = take_only(cpu);
-    next = next != NULL ? next : take_first(cpu);
+    if (next != NULL) {
+        billing_count(next);
+        return next;
+    }
+    next = take_first(cpu);
     return next != NULL ? next : steal(cpu);
 }
 
@@ -450,7 +417,7 @@ static void tick(struct cpu *cpu)
         return;
     }
     scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
-    if (scheduler->queue.ready_count == 0) {
+    if (!run_queue_ready(&scheduler->queue)) {
         bill_alone(cpu->current);
     } else {
         scheduler_bill(cpu->current);
@@ -544,7 +511,7 @@ static struct thread *idle(struct cpu *cpu)
     struct thread *next;
     for (;;) {
         /* Before the look: whoever adds work looks at this bit afterwards. */
-        __atomic_fetch_or(&idle_cpus, cpu->bit, __ATOMIC_SEQ_CST);
+        __atomic_fetch_or(&scheduler_idle, cpu->bit, __ATOMIC_SEQ_CST);
         next = choose(cpu);
         if (next != NULL) {
             break;
@@ -563,7 +530,7 @@ static struct thread *idle(struct cpu *cpu)
         }
         __atomic_fetch_add(&cpu->kernel_entries, 1, __ATOMIC_SEQ_CST);
     }
-    __atomic_fetch_and(&idle_cpus, ~cpu->bit, __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&scheduler_idle, ~cpu->bit, __ATOMIC_SEQ_CST);
     scheduler->idle = false;
     cpu->tsc_since = tsc_read();
     scheduler->tsc_billed = cpu->tsc_since; /* nobody's */
@@ -577,7 +544,7 @@ static void turn_begin(struct cpu *cpu)
     timer_want_release(scheduler);
     queue_offer(scheduler);
     if (scheduler->slice_end_tsc == 0) {
-        if (scheduler->queue.ready_count > 0 &&
+        if (run_queue_ready(&scheduler->queue) &&
             cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
             bill_alone(cpu->current);
         }
@@ -626,7 +593,7 @@ void scheduler_return(struct thread *thread)
     const struct scheduler *scheduler = scheduler_of(cpu);
     bool goes_on = cpu->current == thread && thread->attention == 0 && cpu->deferred == 0 &&
                    !scheduler->reschedule &&
-                   (scheduler->queue.ready_count == 0 || scheduler->slice_end_tsc != 0);
+                   (!run_queue_ready(&scheduler->queue) || scheduler->slice_end_tsc != 0);
     if (!goes_on) {
         scheduler_leave();
     }
@@ -642,21 +609,4 @@ bool scheduler_may_switch_busy(const struct cpu *cpu, const struct thread *next)
     const struct scheduler *scheduler = scheduler_of(cpu);
     return cpu->deferred == 0 && !scheduler->reschedule && scheduler->slice_end_tsc != 0 &&
            !run_queue_waits(&scheduler->queue, next->band + 1);
-}
-
-void scheduler_next(struct cpu *cpu)
-{
-    const struct scheduler *scheduler = scheduler_of(cpu);
-    bool more = cpu->deferred != 0 || scheduler->reschedule || scheduler->handoff != NULL;
-    struct thread *next = more ? NULL : take_only(cpu);
-    if (next == NULL) {
-        scheduler_leave();
-    }
-    billing_switch(cpu, next->billing);
-    context_load(cpu, next, root_of(next));
-    if (next->attention != 0) {
-        scheduler_leave();
-    }
-    cpu->kernel_entries++;
-    kernel_leave(next);
 }

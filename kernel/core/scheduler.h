@@ -62,16 +62,24 @@ __attribute__((noinline, noreturn)) void scheduler_leave(void);
 /* The same, short when the thread that came in simply goes on. */
 __attribute__((noreturn)) void scheduler_return(struct thread *thread);
 
-/*
- * The current thread waits, and was detached: the one that was woken here last takes over in what
- * is left of the turn, unless more is due than that.
- */
-__attribute__((noreturn)) void scheduler_next(struct cpu *cpu);
-
 /* The timer interrupt of this CPU, and a kick from another. */
 void scheduler_timer(void);
 void scheduler_kicked(void);
 
-/* Wake the thread's wait at that time, with TIMED_OUT. Before its state says that it waits. */
-void timer_arm(struct thread *thread, uint64_t deadline_ns);
-void timer_disarm(struct thread *thread);
+void timer_insert(struct thread *thread, uint64_t deadline_ns);
+void timer_remove(struct thread *thread);
+
+/* Wake the thread's wait at that time, with TIMED_OUT. Before anyone can end it. */
+static inline void timer_arm(struct thread *thread, uint64_t deadline_ns)
+{
+    if (deadline_ns != DEADLINE_NEVER) {
+        timer_insert(thread, deadline_ns);
+    }
+}
+
+static inline void timer_disarm(struct thread *thread)
+{
+    if (__atomic_load_n(&thread->timer_armed, __ATOMIC_ACQUIRE)) {
+        timer_remove(thread);
+    }
+}

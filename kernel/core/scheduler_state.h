@@ -88,6 +88,15 @@ void bill_alone(struct thread *thread);
 void billing_activate(handle_t billing);
 void billing_deactivate(handle_t billing);
 
+/* The thread is READY or RUNNING, and counts from now on as one that its account runs. */
+static inline void billing_count(struct thread *thread)
+{
+    if (!thread->counted) {
+        thread->counted = true;
+        billing_activate(thread->billing);
+    }
+}
+
 static inline uint64_t cycles_used(const struct thread *thread)
 {
     return thread->mode_cycles[MODE_APPLICATION] + thread->mode_cycles[MODE_PERSONALITY];

@@ -5,7 +5,9 @@
 #pragma once
 
 #include "kernel/core/clock.h"
+#include "kernel/core/scheduler.h"
 #include "kernel/core/scheduler_state.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/traps.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/space.h"
@@ -56,6 +58,121 @@ static inline void context_load(struct cpu *cpu, struct thread *next, uint64_t r
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+static inline uint64_t root_of(const struct thread *thread)
+{
+    return thread->mode == MODE_APPLICATION ? thread->root_application : thread->root_personality;
+}
+
+/* --- waking: the usual case, and the others ----------------------------------------------------
+ */
+
+extern uint64_t scheduler_idle; /* bit per CPU that sleeps and nobody has woken yet; atomic */
+
+static inline bool somebody_idle(void)
+{
+    return __atomic_load_n(&scheduler_idle, __ATOMIC_RELAXED) != 0;
+}
+
+/* Wake one of them, the next one from that CPU on. */
+void scheduler_wake_idle(uint32_t near);
+
+/* A CPU that runs a lower band than the thread's; else the one where it ran last. */
+uint32_t scheduler_busy_cpu(const struct thread *thread);
+
+/* Put a woken thread, which is counted or not, into a queue. */
+void scheduler_place(struct thread *thread);
+
+/*
+ * The usual case: it waits for the current thread on the CPU where it ran last, and is not due
+ * before that; nobody else waits. False when it is not so.
+ */
+static inline bool place_here(struct cpu *cpu, const struct thread *current, struct thread *thread)
+{
+    if (thread->cpu != cpu->number || current == NULL || current->band < thread->band ||
+        somebody_idle() || (cpu_count > 1 && scheduler_busy_cpu(thread) != cpu->number) ||
+        !run_queue_put_only(&scheduler_of(cpu)->queue, thread)) {
+        return false;
+    }
+    trace(TRACE_WAKE, 0, object_number(&thread->object), cpu->number);
+    if (somebody_idle()) { /* looked at after the exchange */
+        scheduler_wake_idle(cpu->number);
+    }
+    return true;
+}
+
+/* Who waits alone, woken by one who is billed to the same account, need not be counted twice. */
+static inline void scheduler_ready_here(struct cpu *cpu, const struct thread *current,
+                                        struct thread *thread)
+{
+    thread->counted = false;
+    if (current == NULL || current->billing != thread->billing) {
+        billing_count(thread);
+    }
+    if (!place_here(cpu, current, thread)) {
+        scheduler_place(thread);
+    }
+}
+
+/* --- waiting -----------------------------------------------------------------------------------
+ */
+
+/* Once a turn a CPU compares its own with what waits elsewhere. */
+static inline bool look_is_due(const struct cpu *cpu)
+{
+    return cpu->tsc_since >= scheduler_of(cpu)->look_tsc;
+}
+
+/* Who waits here alone, unless quotas or other CPUs must be looked at. */
+static inline struct thread *take_only(const struct cpu *cpu)
+{
+    if (scheduler_turn_bounds != 0 || look_is_due(cpu)) {
+        return NULL;
+    }
+    struct thread *only = run_queue_take_only(&scheduler_of(cpu)->queue);
+    if (only != NULL) {
+        __atomic_store_n(&only->state, THREAD_RUNNING, __ATOMIC_RELEASE);
+    }
+    return only;
+}
+
+/* A thread begins to wait, as scheduler_detach: who was woken here last is next. */
+static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    struct thread *next = (cpu->deferred | scheduler->reschedule) != 0 ? NULL : take_only(cpu);
+    if (next != NULL && !next->counted && next->billing == thread->billing) {
+        next->counted = true; /* in the place of this one */
+    } else {
+        billing_deactivate(thread->billing);
+        if (next != NULL) {
+            billing_count(next);
+        }
+    }
+    scheduler->handoff = next;
+    scheduler->own = thread->billing_own;
+    cpu->current = NULL;
+}
+
+/* Then: that one takes over in what is left of the turn. */
+__attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
+{
+    struct scheduler *scheduler = scheduler_of(cpu);
+    struct thread *next = scheduler->handoff;
+    if (next == NULL || next->billing != scheduler->billing) {
+        scheduler_leave();
+    }
+    scheduler->handoff = NULL;
+    context_load(cpu, next, root_of(next));
+    if (next->attention != 0) {
+        scheduler_leave();
+    }
+    cpu->kernel_entries++;
+    kernel_leave(next);
+}
+
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
 /* The same, when others wait or turns have bounds: then this one must have an end. */
 bool scheduler_may_switch_busy(const struct cpu *cpu, const struct thread *next);
 
@@ -67,7 +184,7 @@ static inline bool scheduler_may_switch(const struct cpu *cpu, const struct thre
 {
     const struct scheduler *scheduler = scheduler_of(cpu);
     uint64_t due = cpu->deferred | scheduler->reschedule;
-    due |= scheduler->queue.ready_count;
+    due |= scheduler->queue.ready_count | (uint64_t)scheduler->queue.only;
     return __builtin_expect((due | scheduler_turn_bounds) == 0, 1) ||
            scheduler_may_switch_busy(cpu, next);
 }
@@ -83,6 +200,14 @@ static inline void scheduler_save_for_switch(struct cpu *cpu, struct thread *thr
     fpu_save(thread->fpu);
     bases_save(&thread->fs_base, &thread->gs_base);
     time_count(cpu, thread, MODE_PERSONALITY);
+}
+
+/* May the current thread go on from a kernel call that changed nothing of its own? */
+static inline bool call_goes_on(const struct cpu *cpu, const struct thread *thread)
+{
+    const struct scheduler *scheduler = scheduler_of(cpu);
+    return (cpu->deferred | scheduler->reschedule | thread->attention) == 0 &&
+           (scheduler->slice_end_tsc != 0 || !run_queue_ready(&scheduler->queue));
 }
 
 /* Out of a kernel call of the current thread, which is loaded and goes on if nobody objects. */

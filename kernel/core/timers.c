@@ -40,11 +40,8 @@ void timer_want_release(struct scheduler *scheduler)
     }
 }
 
-void timer_arm(struct thread *thread, uint64_t deadline_ns)
+void timer_insert(struct thread *thread, uint64_t deadline_ns)
 {
-    if (deadline_ns == DEADLINE_NEVER) {
-        return;
-    }
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
     spin_lock(&scheduler->timer_lock);
@@ -57,11 +54,8 @@ void timer_arm(struct thread *thread, uint64_t deadline_ns)
     timer_want(scheduler, clock_tsc_at(deadline_ns));
 }
 
-void timer_disarm(struct thread *thread)
+void timer_remove(struct thread *thread)
 {
-    if (!__atomic_load_n(&thread->timer_armed, __ATOMIC_ACQUIRE)) {
-        return;
-    }
     struct scheduler *scheduler = scheduler_of(cpus[thread->timer_cpu]);
     spin_lock(&scheduler->timer_lock);
     if (thread->timer_armed) {

@@ -24,7 +24,7 @@ bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence,
  */
 bool wait_queue_end(struct spinlock *lock, struct list_node *queue, status_t status);
 
-/* The thread has been made READY under its lock; write its results before. */
+/* The thread is made READY, under the lock that guards its state; write its results before. */
 static inline void wait_finish(struct thread *thread, status_t status)
 {
     thread->registers.rax = status;

@@ -20,13 +20,6 @@ OBJECT_AS(signal)
 /* Set bits and wake whom they concern. */
 void signal_set(struct signal *signal, uint64_t bits);
 
-/*
- * The caller's thread waits for bits of the mask and takes them: OK and the bits, INTERRUPTED,
- * CLOSED, TIMED_OUT, INVALID_ARGUMENT, or CALL_BLOCKED and it was detached.
- */
-status_t signal_wait(struct thread *thread, struct signal *signal, uint64_t mask,
-                     uint64_t deadline_ns, uint64_t *out_bits);
-
 /* Take the set bits of the mask; 0 when none is. */
 uint64_t signal_take(struct signal *signal, uint64_t mask);
 

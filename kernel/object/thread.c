@@ -4,11 +4,10 @@
 
 #include "kernel/core/clock.h"
 #include "kernel/core/cpu.h"
-#include "kernel/core/scheduler.h"
-#include "kernel/core/wait.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/space.h"
+#include "kernel/object/waits.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/layout.h"
 #include "lib/base/string.h"
@@ -210,54 +209,14 @@ status_t call_thread_interrupt(struct call *call)
     }
 }
 
-status_t thread_park(struct thread *thread, uint64_t deadline_ns, uint64_t flags)
-{
-    bool interruptible = !(flags & PARK_UNINTERRUPTIBLE);
-    scheduler_save(thread);
-    spin_lock(&thread->lock);
-    status_t status = STATUS_OK;
-    if (thread->unparked) {
-        thread->unparked = false;
-    } else if (interruptible && (thread->attention & ATTENTION_INTERRUPT)) {
-        status = STATUS_INTERRUPTED;
-    } else if (deadline_ns == 0) {
-        status = STATUS_TIMED_OUT;
-    } else {
-        thread->wait_sequence++;
-        thread->interruptible = interruptible;
-        timer_arm(thread, deadline_ns);
-        thread->state = THREAD_PARKED;
-        status = CALL_BLOCKED;
-        scheduler_detach();
-    }
-    spin_unlock(&thread->lock);
-    return status;
-}
-
 status_t call_thread_park(struct call *call)
 {
-    return thread_park(call->thread, call->argument[0], call->argument[1]);
-}
-
-void thread_unpark(struct thread *thread)
-{
-    spin_lock(&thread->lock);
-    bool woken = thread->state == THREAD_PARKED;
-    if (woken) {
-        wait_finish(thread, STATUS_OK);
-    } else {
-        thread->unparked = true;
-    }
-    spin_unlock(&thread->lock);
-    if (woken) {
-        timer_disarm(thread);
-        scheduler_ready(thread);
-    }
+    return thread_park(cpu_current(), call->thread, call->argument[0], call->argument[1]);
 }
 
 status_t call_thread_unpark(struct call *call)
 {
-    thread_unpark(object_thread(call->object));
+    thread_unpark(cpu_current(), call->thread, object_thread(call->object));
     return STATUS_OK;
 }
 

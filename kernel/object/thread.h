@@ -92,7 +92,8 @@ struct thread {
     handle_t billing;        /* whose account pays for its time now; while it is READY or RUNNING,
                                 it is counted there (account_activate) */
     handle_t billing_own;    /* its own account */
-    uint64_t queued_tsc;     /* READY: when it came into the queue */
+    bool counted;            /* READY: it is, which its queue's only thread may not be yet */
+    uint64_t queued_tsc;     /* READY: when it came into the queue's trees */
     struct run_group group;
     bool trap_on_preemption;
     uint64_t time_trap_cycles; /* trap when mode_cycles together reach this; UINT64_MAX: never */
@@ -141,9 +142,6 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
 /* The registers with which a stopped thread will enter personality mode. */
 void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);
 
-/* The caller's thread waits: OK, INTERRUPTED, TIMED_OUT, or CALL_BLOCKED and it was detached. */
-status_t thread_park(struct thread *thread, uint64_t deadline_ns, uint64_t flags);
-void thread_unpark(struct thread *thread);
 /* struct thread_usage, for object_read. */
 void thread_read(struct object *object, void *out);
 

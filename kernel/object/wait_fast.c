@@ -3,61 +3,66 @@
  * between a quick lookup and a quick way out. Whoever wakes another and then waits itself hands it
  * this CPU.
  */
-#include "kernel/core/cpu.h"
-#include "kernel/core/scheduler.h"
-#include "kernel/core/traps.h"
 #include "kernel/object/short_ways.h"
-#include "kernel/object/signal.h"
+#include "kernel/object/waits.h"
 
-__attribute__((noreturn)) static void done(struct thread *thread, status_t status, uint64_t result)
+__attribute__((noreturn)) static inline void done(struct cpu *cpu, struct thread *thread,
+                                                  status_t status, uint64_t result)
 {
     if (status == CALL_BLOCKED) {
-        scheduler_next(cpu_current());
+        scheduler_next(cpu);
     }
-    thread->registers.rdi = result;
-    thread->registers.rax = status;
-    scheduler_return(thread);
+    if (status != STATUS_OK) {
+        thread->registers.rax = status;
+        scheduler_return(thread);
+    }
+    call_leave(cpu, thread, call_goes_on(cpu, thread), result, 0, 0);
+}
+
+/* The object in that slot; without it the call goes the general way. */
+static inline struct object *find(struct thread *thread, uint64_t number, uint64_t slot, uint64_t b,
+                                  uint64_t c, enum object_type type, uint32_t right)
+{
+    struct object *object = short_way_find(thread, slot, type, right);
+    if (object == NULL) {
+        arguments_save(thread, slot, b, c);
+        short_way_not(thread, number);
+    }
+    thread->restarted = 0;
+    return object;
 }
 
 SHORT_WAY(short_thread_park, deadline_ns, flags, unused)
 {
+    struct cpu *cpu = cpu_current();
     thread->restarted = 0;
-    done(thread, thread_park(thread, deadline_ns, flags), 0);
+    done(cpu, thread, thread_park(cpu, thread, deadline_ns, flags), 0);
 }
 
 SHORT_WAY(short_thread_unpark, slot, unused_1, unused_2)
 {
-    struct object *object = short_way_find(thread, slot, OBJECT_THREAD, RIGHT_WRITE);
-    if (object == NULL) {
-        arguments_save(thread, slot, unused_1, unused_2);
-        short_way_not(thread, CALL_thread_unpark);
-    }
-    thread->restarted = 0;
-    thread_unpark(object_thread(object));
-    done(thread, STATUS_OK, 0);
+    struct cpu *cpu = cpu_current();
+    struct object *object =
+        find(thread, CALL_thread_unpark, slot, unused_1, unused_2, OBJECT_THREAD, RIGHT_WRITE);
+    thread_unpark(cpu, thread, object_thread(object));
+    done(cpu, thread, STATUS_OK, 0);
 }
 
 SHORT_WAY(short_signal_wait, slot, mask, deadline_ns)
 {
-    struct object *object = short_way_find(thread, slot, OBJECT_SIGNAL, RIGHT_READ);
-    if (object == NULL) {
-        arguments_save(thread, slot, mask, deadline_ns);
-        short_way_not(thread, CALL_signal_wait);
-    }
-    thread->restarted = 0;
+    struct cpu *cpu = cpu_current();
+    struct object *object =
+        find(thread, CALL_signal_wait, slot, mask, deadline_ns, OBJECT_SIGNAL, RIGHT_READ);
     uint64_t bits = 0;
-    status_t status = signal_wait(thread, object_signal(object), mask, deadline_ns, &bits);
-    done(thread, status, bits);
+    status_t status = signal_wait(cpu, thread, object_signal(object), mask, deadline_ns, &bits);
+    done(cpu, thread, status, bits);
 }
 
 SHORT_WAY(short_signal_raise, slot, bits, unused)
 {
-    struct object *object = short_way_find(thread, slot, OBJECT_SIGNAL, RIGHT_WRITE);
-    if (object == NULL) {
-        arguments_save(thread, slot, bits, unused);
-        short_way_not(thread, CALL_signal_raise);
-    }
-    thread->restarted = 0;
-    signal_set(object_signal(object), bits);
-    done(thread, STATUS_OK, 0);
+    struct cpu *cpu = cpu_current();
+    struct object *object =
+        find(thread, CALL_signal_raise, slot, bits, unused, OBJECT_SIGNAL, RIGHT_WRITE);
+    signal_raise(cpu, thread, object_signal(object), bits);
+    done(cpu, thread, STATUS_OK, 0);
 }

@@ -134,14 +134,18 @@ static void thread_audit(const struct thread *thread)
           handle_entry(thread->domain->object.handle)->object == &thread->domain->object);
 }
 
-/* The threads that are billed to it and run, or wait to run. */
+static bool is_counted(const struct thread *thread)
+{
+    return thread->state == THREAD_RUNNING || (thread->state == THREAD_READY && thread->counted);
+}
+
+/* The threads that are billed to it and run, or wait to run, as far as they are counted. */
 static void runnable_audit(const struct account *account)
 {
     uint64_t runnable = 0;
     for (struct object *at = NULL; (at = object_after_of(at, OBJECT_THREAD)) != NULL;) {
         const struct thread *thread = object_thread(at);
-        bool runs = thread->state == THREAD_READY || thread->state == THREAD_RUNNING;
-        runnable += runs && thread->billing == object_handle(&account->object, 0);
+        runnable += is_counted(thread) && thread->billing == object_handle(&account->object, 0);
     }
     AUDIT(account->object.dying || account->cpu.runnable == runnable);
 }
