@@ -54,19 +54,11 @@ void bill_alone(struct thread *thread)
     account_clock_advance(thread->band, before_ns);
 }
 
-void billing_activate(handle_t billing)
+void billing_change(handle_t billing, int change)
 {
     struct object *account = handle_object(billing, OBJECT_ACCOUNT);
     if (account != NULL) {
-        account_activate(object_account(account));
-    }
-}
-
-void billing_deactivate(handle_t billing)
-{
-    struct object *account = handle_object(billing, OBJECT_ACCOUNT);
-    if (account != NULL) {
-        account_deactivate(object_account(account));
+        account_runnable_change(object_account(account), change);
     }
 }
 
@@ -75,8 +67,8 @@ void scheduler_set_billing(struct thread *thread, handle_t billing)
     const struct cpu *cpu = cpu_current();
     if (thread->billing != billing && cpu->current == thread) {
         billing_switch(cpu, billing);
-        billing_activate(billing);
-        billing_deactivate(thread->billing);
+        billing_change(billing, 1);
+        billing_change(thread->billing, -1);
     }
     thread->billing = billing;
 }

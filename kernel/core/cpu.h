@@ -32,7 +32,7 @@ struct tss {
 struct cpu {
     struct cpu *self;            /* must be first: gs:0 */
     uint64_t user_rsp;           /* gs:8, scratch of the syscall entry */
-    uint64_t stack_top;          /* gs:16 */
+    uint64_t stack_top;          /* gs:16, as on a function's entry */
     struct thread *current;      /* gs:24 */
     uint64_t kernel_entries;     /* gs:32, odd while inside the kernel; others read it */
     uint64_t root_loaded;        /* gs:40, what CR3 holds */
@@ -46,7 +46,13 @@ struct cpu {
     struct shootdown shootdown_own;
     uint64_t shootdown_pending; /* bit per initiator; atomic */
 
-    uint32_t deferred;           /* dead objects that wait for the barrier (core/barrier.c) */
+    union {
+        struct {
+            uint32_t deferred;   /* dead objects that wait for the barrier (core/barrier.c) */
+            uint32_t reschedule; /* 1: give the turn to another */
+        };
+        uint64_t due; /* only scheduler_leave sees to either */
+    };
     uint32_t locks_held;         /* debug: bit per lock class */
     struct tss tss;              /* x86_64/cpu.c */
     uint64_t fault_stack_top[4]; /* x86_64/stacks.h */

@@ -33,12 +33,18 @@ static inline void list_append(struct list_node *head, struct list_node *node)
     list_insert_before(head, node);
 }
 
-static inline void list_remove(struct list_node *node)
+/* The node itself is left as it is. */
+static inline void list_unlink(struct list_node *node)
 {
     struct list_node *next = node->next;
     struct list_node *previous = node->previous;
     previous->next = next;
     next->previous = previous;
+}
+
+static inline void list_remove(struct list_node *node)
+{
+    list_unlink(node);
     list_init(node);
 }
 

@@ -121,7 +121,8 @@ static void group_leave(struct run_queue *queue, struct thread *thread)
 {
     struct thread **place = host_place(queue, thread);
     struct thread *host = *place;
-    list_remove(&thread->wait_node);
+    list_unlink(&thread->wait_node);
+    thread->queued = false;
     host->group.count--;
     if (!is_throttled(host)) {
         queue->ready_count--;
@@ -219,6 +220,7 @@ static void trees_add(struct run_queue *queue, struct thread *thread)
     }
     struct thread *host = *place;
     list_append(&host->group.threads[thread->mode], &thread->wait_node);
+    thread->queued = true;
     host->group.count++;
     if (!is_throttled(host)) {
         queue->ready_count++;
@@ -309,12 +311,11 @@ uint64_t run_queue_key(const struct run_queue *queue, uint32_t band)
 
 bool run_queue_waits(const struct run_queue *queue, uint32_t least_band)
 {
-    const struct thread *only = __atomic_load_n(&queue->only, __ATOMIC_ACQUIRE);
-    bool waits = only != NULL && only->band >= least_band;
-    for (uint32_t band = least_band; band < BANDS && !waits; band++) {
-        waits = __atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED) != 0;
+    uint32_t band = least_band;
+    while (band < BANDS && run_queue_key(queue, band) == 0) {
+        band++;
     }
-    return waits;
+    return band < BANDS;
 }
 
 uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band)
@@ -349,8 +350,7 @@ bool run_queue_remove(struct run_queue *queue, struct thread *thread)
 {
     spin_lock(&queue->lock);
     only_into_trees(queue);
-    bool queued = thread->state == THREAD_READY && !list_empty(&thread->wait_node) &&
-                  queue->cpu == thread->cpu;
+    bool queued = thread->queued && queue->cpu == thread->cpu;
     if (queued) {
         group_leave(queue, thread);
     }

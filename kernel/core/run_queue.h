@@ -8,7 +8,8 @@
  *
  * A thread that comes into an empty queue, which is the usual case, stays outside the trees until
  * another one comes, or somebody compares it with others: it is the queue's *only* one. That is one
- * word, and no lock: who exchanges it for another owns what was there.
+ * word, and no lock: who exchanges it for another owns what was there. Model:
+ * kernel/model/only.pml.
  *
  * A thread that is in the queue has the state READY. The queue's lock guards its wait_node, and all
  * of the trees; under it the only one goes into them.

@@ -20,12 +20,14 @@
 #define MARGIN_NS 2000000     /* virtual time for which no thread is moved to another CPU */
 
 static struct scheduler schedulers[CPUS_MAX];
-uint64_t scheduler_idle; /* atomic */
+static struct domain no_domain; /* whose window an idle CPU has loaded */
+uint64_t scheduler_idle;        /* atomic */
 
 void scheduler_init(struct cpu *cpu)
 {
     struct scheduler *scheduler = &schedulers[cpu->number];
     cpu->scheduler = scheduler;
+    scheduler->loaded_domain = &no_domain;
     cpu->bit = 1ull << cpu->number;
     run_queue_init(&scheduler->queue, cpu->number);
     timers_init(scheduler);
@@ -33,32 +35,12 @@ void scheduler_init(struct cpu *cpu)
 
 /* --- saving and switching -------------------------------------------------------------------- */
 
-void scheduler_save(struct thread *thread)
-{
-    fpu_save(thread->fpu);
-    bases_save(&thread->fs_base, &thread->gs_base);
-    time_count(cpu_current(), thread, thread->mode);
-}
-
-static void current_leave(struct cpu *cpu)
-{
-    scheduler_of(cpu)->own = cpu->current->billing_own;
-    cpu->current = NULL;
-}
-
 void scheduler_detach(void)
 {
     struct cpu *cpu = cpu_current();
-    billing_deactivate(cpu->current->billing);
-    current_leave(cpu);
-}
-
-static void root_load(struct cpu *cpu, uint64_t root)
-{
-    if (cpu->root_loaded != root) {
-        cpu->root_loaded = root;
-        cr3_write(root);
-    }
+    billing_change(cpu->current->billing, -1);
+    scheduler_of(cpu)->own = cpu->current->billing_own;
+    cpu->current = NULL;
 }
 
 void thread_enter_space(struct thread *thread, struct space *space)
@@ -119,15 +101,6 @@ void scheduler_wake_idle(uint32_t near)
     }
 }
 
-/* Work came to a busy CPU's queue. A CPU that falls asleep looks at the queues after it said so. */
-static void idle_wake(uint32_t near)
-{
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (somebody_idle()) {
-        scheduler_wake_idle(near);
-    }
-}
-
 /* Somebody waits in that queue, whose CPU has other work: a CPU that was woken for one thread may
  * have taken another. */
 static void queue_offer(const struct scheduler *scheduler)
@@ -172,10 +145,7 @@ void scheduler_place(struct thread *thread)
     trace(TRACE_WAKE, 0, object_number(&thread->object), target);
     run_queue_add(&scheduler->queue, thread);
     if (target == self->number) {
-        struct thread *current = self->current;
-        if (current != NULL && band > current->band) {
-            scheduler->reschedule = true;
-        }
+        self->reschedule |= self->current != NULL && band > self->current->band;
     } else if (sleeps || scheduler->idle || band > current_band(target) ||
                (band == current_band(target) && scheduler->slice_end_tsc == 0)) {
         /* It must wake; or preempt; or begin to share the band by slices. */
@@ -196,7 +166,7 @@ void scheduler_handoff(struct thread *thread)
 {
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
-    billing_activate(thread->billing);
+    billing_change(thread->billing, 1);
     thread->counted = true;
     if (cpu->current != NULL || scheduler->handoff != NULL) {
         scheduler_place(thread);
@@ -214,14 +184,14 @@ bool scheduler_withdraw(struct thread *thread)
 {
     bool withdrawn = run_queue_remove(&schedulers[thread->cpu].queue, thread);
     if (withdrawn) {
-        billing_deactivate(thread->billing);
+        billing_change(thread->billing, -1);
     }
     return withdrawn;
 }
 
 void scheduler_yield(void)
 {
-    scheduler_of(cpu_current())->reschedule = true;
+    cpu_current()->reschedule = 1;
 }
 
 /* --- choosing -------------------------------------------------------------------------------- */
@@ -340,7 +310,7 @@ static struct thread *choose(struct cpu *cpu)
     struct thread *handoff = scheduler->handoff;
     if (handoff != NULL) {
         scheduler->handoff = NULL;
-        if (!scheduler->reschedule && !run_queue_waits(&scheduler->queue, handoff->band + 1) &&
+        if (cpu->reschedule == 0 && !run_queue_waits(&scheduler->queue, handoff->band + 1) &&
             !throttled(handoff)) {
             if (scheduler_turn_bounds != 0 && scheduler->slice_end_tsc != 0) {
                 turn_shorten(scheduler, handoff);
@@ -387,7 +357,7 @@ static void current_requeue(struct cpu *cpu)
     struct thread *current = cpu->current;
     bool stop = false;
     bool look = scheduler->look;
-    scheduler->reschedule = false;
+    cpu->reschedule = 0;
     scheduler->look = false;
     if (scheduler_turn_bounds != 0) {
         scheduler_bill(current);
@@ -401,12 +371,13 @@ static void current_requeue(struct cpu *cpu)
     if (look) {
         scheduler->look_tsc = 0;
     }
-    scheduler_save(current);
+    scheduler_save(cpu, current, current->mode);
     time_bill(cpu);
     if (current->trap_on_preemption) {
         thread_attend_self(current, ATTENTION_PREEMPTED);
     }
-    current_leave(cpu);
+    scheduler->own = current->billing_own;
+    cpu->current = NULL;
     run_queue_add(&scheduler->queue, current);
 }
 
@@ -425,7 +396,7 @@ static void tick(struct cpu *cpu)
     /* After that: a queue that is looked at more often knows of all that was billed before. */
     scheduler->look = elsewhere_waits(cpu);
     if (scheduler->look || scheduler_turn_bounds != 0) {
-        scheduler->reschedule = true; /* a quota may be new */
+        cpu->reschedule = 1; /* a quota may be new */
     }
 }
 
@@ -445,7 +416,7 @@ void scheduler_timer(void)
     uint64_t now = tsc_read();
     if (scheduler->slice_end_tsc != 0 && now >= scheduler->slice_end_tsc) {
         scheduler->slice_end_tsc = 0;
-        scheduler->reschedule = true;
+        cpu->reschedule = 1;
     }
     if (scheduler->tick_tsc != 0 && now >= scheduler->tick_tsc) {
         scheduler->tick_tsc = 0;
@@ -470,7 +441,7 @@ void scheduler_kicked(void)
     }
     if (cpu->current != NULL && (scheduler_turn_bounds != 0 ||
                                  run_queue_waits(&scheduler->queue, cpu->current->band + 1))) {
-        scheduler->reschedule = true;
+        cpu->reschedule = 1;
     }
 }
 
@@ -478,12 +449,13 @@ void scheduler_kicked(void)
 
 bool scheduler_alert(handle_t account)
 {
-    struct scheduler *scheduler = scheduler_of(cpu_current());
+    struct cpu *cpu = cpu_current();
+    struct scheduler *scheduler = scheduler_of(cpu);
     if (scheduler->alert_count == ALERTS) {
         return false;
     }
     scheduler->alert[scheduler->alert_count++] = account;
-    scheduler->reschedule = true;
+    cpu->reschedule = 1;
     return true;
 }
 
@@ -503,10 +475,10 @@ static struct thread *idle(struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
     trace(TRACE_SWITCH, 0, 0, 0);
-    halves_load(cpu, NULL, NULL, kernel_root_physical);
+    halves_load(cpu, NULL, &no_domain, kernel_root_physical);
     billing_switch(cpu, 0);
     scheduler->slice_end_tsc = 0;
-    scheduler->reschedule = false;
+    cpu->reschedule = 0;
     scheduler->idle = true;
     struct thread *next;
     for (;;) {
@@ -556,6 +528,18 @@ static void turn_begin(struct cpu *cpu)
     }
 }
 
+/* To the thread, which is loaded but perhaps for its root. */
+__attribute__((noreturn)) static void leave(struct cpu *cpu, struct thread *thread)
+{
+    uint64_t root = root_of(thread);
+    if (cpu->root_loaded != root) {
+        cpu->root_loaded = root;
+        cr3_write(root);
+    }
+    cpu->kernel_entries++;
+    kernel_leave(thread);
+}
+
 void scheduler_leave(void)
 {
     struct cpu *cpu = cpu_current();
@@ -565,48 +549,30 @@ void scheduler_leave(void)
             (void)barrier_poll();
         }
         alerts_raise(scheduler);
-        if (cpu->current != NULL && scheduler->reschedule) {
+        if (cpu->current != NULL && cpu->reschedule != 0) {
             current_requeue(cpu);
         }
         if (cpu->current == NULL) {
             struct thread *next = choose(cpu);
             switch_to(cpu, next != NULL ? next : idle(cpu));
-            scheduler->reschedule = false;
+            cpu->reschedule = 0;
         }
         if (cpu->current->attention != 0) {
             trap_attend(cpu->current);
         }
-        if (cpu->current != NULL && !scheduler->reschedule) {
+        if (cpu->current != NULL && cpu->reschedule == 0) {
             break;
         }
     }
     turn_begin(cpu);
-    struct thread *thread = cpu->current;
-    root_load(cpu, root_of(thread));
-    cpu->kernel_entries++;
-    kernel_leave(thread);
+    leave(cpu, cpu->current);
 }
 
 void scheduler_return(struct thread *thread)
 {
     struct cpu *cpu = cpu_current();
-    const struct scheduler *scheduler = scheduler_of(cpu);
-    bool goes_on = cpu->current == thread && thread->attention == 0 && cpu->deferred == 0 &&
-                   !scheduler->reschedule &&
-                   (!run_queue_ready(&scheduler->queue) || scheduler->slice_end_tsc != 0);
-    if (!goes_on) {
+    if (cpu->current != thread || !call_goes_on(cpu, thread)) {
         scheduler_leave();
     }
-    root_load(cpu, root_of(thread));
-    cpu->kernel_entries++;
-    kernel_leave(thread);
-}
-
-/* --- short ways ------------------------------------------------------------------------------ */
-
-bool scheduler_may_switch_busy(const struct cpu *cpu, const struct thread *next)
-{
-    const struct scheduler *scheduler = scheduler_of(cpu);
-    return cpu->deferred == 0 && !scheduler->reschedule && scheduler->slice_end_tsc != 0 &&
-           !run_queue_waits(&scheduler->queue, next->band + 1);
+    leave(cpu, thread);
 }

@@ -3,8 +3,9 @@
  * account, then in turn. Idle CPUs take what waits anywhere, and sleep without a tick.
  *
  * A thread that blocks: scheduler_save (its context is complete), then, under the lock of what it
- * waits at and its own, its new state; from that moment another CPU may run it; then
- * scheduler_detach. A thread that wakes: under its lock the state READY, then scheduler_ready.
+ * waits at and its own, its new state, and scheduler_detach or scheduler_give_way (core/switch.h);
+ * from then on another CPU may run it. A thread that wakes: under the lock the state READY, then
+ * scheduler_ready.
  */
 #pragma once
 
@@ -12,9 +13,6 @@
 #include "kernel/object/thread.h"
 
 void scheduler_init(struct cpu *cpu);
-
-/* Save the current thread's FPU state and bases, and count its time. */
-void scheduler_save(struct thread *thread);
 
 /* The current thread's mode is about to change: count what it used in this one. */
 void scheduler_count(struct thread *thread);

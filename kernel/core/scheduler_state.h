@@ -14,9 +14,8 @@
 
 struct scheduler {
     struct run_queue queue;
-    bool idle;       /* others read it to choose whom to wake */
-    bool reschedule; /* own CPU: give the turn to another */
-    bool look;       /* own CPU: somebody on another one should rather run */
+    bool idle; /* others read it to choose whom to wake */
+    bool look; /* own CPU: somebody on another one should rather run */
 
     struct thread *handoff; /* run this next; state RUNNING */
     struct space *loaded_space;
@@ -58,7 +57,8 @@ void timers_expire(struct scheduler *scheduler);
 
 /* --- billing.c ------------------------------------------------------------------------------- */
 
-/* An account that pays for several threads in turn pays at least this often. */
+/* An account that pays for several threads in turn pays at least this often, where the scheduler
+ * chooses them; those who hand the CPU to each other, at each tick and at the turn's end. */
 #define BILL_CYCLES (1ull << 20)
 
 static inline void time_count(struct cpu *cpu, struct thread *thread, uint8_t mode)
@@ -84,16 +84,15 @@ void billing_switch(const struct cpu *cpu, handle_t billing);
 /* Count and bill where nobody waited: who comes now does not begin where this one began. */
 void bill_alone(struct thread *thread);
 
-/* Somebody billed to the account runs now, or does so no more. */
-void billing_activate(handle_t billing);
-void billing_deactivate(handle_t billing);
+/* Somebody billed to the account runs now (1), or does so no more (-1). */
+void billing_change(handle_t billing, int change);
 
 /* The thread is READY or RUNNING, and counts from now on as one that its account runs. */
 static inline void billing_count(struct thread *thread)
 {
     if (!thread->counted) {
         thread->counted = true;
-        billing_activate(thread->billing);
+        billing_change(thread->billing, 1);
     }
 }
 

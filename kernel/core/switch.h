@@ -1,6 +1,8 @@
 /*
  * From one thread to another on this CPU: what the scheduler and the short ways of calls have in
- * common, and the short ways' switch past the run queue.
+ * common, and the short ways' switches past the run queue. Three of them: a call hands its CPU to
+ * the receiver, a reply to the caller (scheduler_switch); who parks or waits for a signal, to the
+ * one that it, or somebody here, woke last (scheduler_give_way, scheduler_next).
  */
 #pragma once
 
@@ -13,6 +15,14 @@
 #include "kernel/object/space.h"
 #include "kernel/x86_64/cpu.h"
 
+/* Save the current thread's FPU state and bases, and count its time in that mode, its own. */
+static inline void scheduler_save(struct cpu *cpu, struct thread *thread, uint8_t mode)
+{
+    fpu_save(thread->fpu);
+    bases_save(&thread->fs_base, &thread->gs_base);
+    time_count(cpu, thread, mode);
+}
+
 /*
  * Announce the new halves, load the root, then leave the old ones: never unannounced. A root
  * belongs to one pair of halves.
@@ -23,12 +33,11 @@ static inline void halves_load(struct cpu *cpu, struct space *space, struct doma
     struct scheduler *scheduler = scheduler_of(cpu);
     struct space *old_space = scheduler->loaded_space;
     struct domain *old_domain = scheduler->loaded_domain;
-    scheduler->loaded_space = space;
-    scheduler->loaded_domain = domain;
     if (space != old_space && space != NULL) {
         region_map_loaded(&space->map, cpu->bit);
     }
-    if (domain != old_domain && domain != NULL) {
+    if (domain != old_domain) {
+        scheduler->loaded_domain = domain;
         region_map_loaded(&domain->window, cpu->bit);
         if (__builtin_expect(cpu_features.domain_barrier, 0)) {
             cpu_domain_barrier(cpu, domain->object.handle);
@@ -36,11 +45,14 @@ static inline void halves_load(struct cpu *cpu, struct space *space, struct doma
     }
     cpu->root_loaded = root;
     cr3_write(root);
-    if (domain != old_domain && old_domain != NULL) {
+    if (domain != old_domain) {
         region_map_unloaded(&old_domain->window, cpu->bit);
     }
-    if (space != old_space && old_space != NULL) {
-        region_map_unloaded(&old_space->map, cpu->bit);
+    if (space != old_space) {
+        scheduler->loaded_space = space;
+        if (old_space != NULL) {
+            region_map_unloaded(&old_space->map, cpu->bit);
+        }
     }
 }
 
@@ -63,8 +75,7 @@ static inline uint64_t root_of(const struct thread *thread)
     return thread->mode == MODE_APPLICATION ? thread->root_application : thread->root_personality;
 }
 
-/* --- waking: the usual case, and the others ----------------------------------------------------
- */
+/* --- waking: the usual case, and the others --------------------------------------------------- */
 
 extern uint64_t scheduler_idle; /* bit per CPU that sleeps and nobody has woken yet; atomic */
 
@@ -75,6 +86,15 @@ static inline bool somebody_idle(void)
 
 /* Wake one of them, the next one from that CPU on. */
 void scheduler_wake_idle(uint32_t near);
+
+/* Work came to a busy CPU's queue. A CPU that falls asleep looks at the queues after it said so. */
+static inline void idle_wake(uint32_t near)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (somebody_idle()) {
+        scheduler_wake_idle(near);
+    }
+}
 
 /* A CPU that runs a lower band than the thread's; else the one where it ran last. */
 uint32_t scheduler_busy_cpu(const struct thread *thread);
@@ -94,13 +114,14 @@ static inline bool place_here(struct cpu *cpu, const struct thread *current, str
         return false;
     }
     trace(TRACE_WAKE, 0, object_number(&thread->object), cpu->number);
-    if (somebody_idle()) { /* looked at after the exchange */
-        scheduler_wake_idle(cpu->number);
-    }
+    idle_wake(cpu->number);
     return true;
 }
 
-/* Who waits alone, woken by one who is billed to the same account, need not be counted twice. */
+/*
+ * A woken thread waits. Its account counts it, but not if somebody runs for that one here and it
+ * comes to wait alone: then it is counted when it leaves that place, most often for the other.
+ */
 static inline void scheduler_ready_here(struct cpu *cpu, const struct thread *current,
                                         struct thread *thread)
 {
@@ -113,8 +134,7 @@ static inline void scheduler_ready_here(struct cpu *cpu, const struct thread *cu
     }
 }
 
-/* --- waiting -----------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Once a turn a CPU compares its own with what waits elsewhere. */
 static inline bool look_is_due(const struct cpu *cpu)
@@ -135,15 +155,18 @@ static inline struct thread *take_only(const struct cpu *cpu)
     return only;
 }
 
-/* A thread begins to wait, as scheduler_detach: who was woken here last is next. */
+/*
+ * The current thread begins to wait, as scheduler_detach; before anyone can end that. Who waits
+ * alone here is next, if nothing else is due: choose() looks at it again, scheduler_next need not.
+ */
 static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
-    struct thread *next = (cpu->deferred | scheduler->reschedule) != 0 ? NULL : take_only(cpu);
+    struct thread *next = cpu->due != 0 ? NULL : take_only(cpu);
     if (next != NULL && !next->counted && next->billing == thread->billing) {
         next->counted = true; /* in the place of this one */
     } else {
-        billing_deactivate(thread->billing);
+        billing_change(thread->billing, -1);
         if (next != NULL) {
             billing_count(next);
         }
@@ -153,7 +176,10 @@ static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
     cpu->current = NULL;
 }
 
-/* Then: that one takes over in what is left of the turn. */
+/*
+ * After scheduler_give_way: the next one takes over in what is left of the turn. Its account is the
+ * one that pays already, and does so at the end of the turn.
+ */
 __attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
 {
     struct scheduler *scheduler = scheduler_of(cpu);
@@ -170,11 +196,7 @@ __attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
     kernel_leave(next);
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
-
-/* The same, when others wait or turns have bounds: then this one must have an end. */
-bool scheduler_may_switch_busy(const struct cpu *cpu, const struct thread *next);
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /*
  * May that thread take this CPU over at once, in what is left of the current turn? Not while anyone
@@ -183,30 +205,18 @@ bool scheduler_may_switch_busy(const struct cpu *cpu, const struct thread *next)
 static inline bool scheduler_may_switch(const struct cpu *cpu, const struct thread *next)
 {
     const struct scheduler *scheduler = scheduler_of(cpu);
-    uint64_t due = cpu->deferred | scheduler->reschedule;
-    due |= scheduler->queue.ready_count | (uint64_t)scheduler->queue.only;
+    uint64_t due = cpu->due | scheduler->queue.ready_count | (uint64_t)scheduler->queue.only;
     return __builtin_expect((due | scheduler_turn_bounds) == 0, 1) ||
-           scheduler_may_switch_busy(cpu, next);
-}
-
-/*
- * The two parts of such a switch: save the current thread, and count its time; leave the kernel
- * with the next, which is RUNNING on this CPU, in personality mode and billed to the same account,
- * while the former waits. The next one's call is OK, with those results. That account takes over
- * that somebody billed to it runs, and pays at the end of the turn.
- */
-static inline void scheduler_save_for_switch(struct cpu *cpu, struct thread *thread)
-{
-    fpu_save(thread->fpu);
-    bases_save(&thread->fs_base, &thread->gs_base);
-    time_count(cpu, thread, MODE_PERSONALITY);
+           /* Others wait, or turns have bounds: then this one must have an end. */
+           (cpu->due == 0 && scheduler->slice_end_tsc != 0 &&
+            !run_queue_waits(&scheduler->queue, next->band + 1));
 }
 
 /* May the current thread go on from a kernel call that changed nothing of its own? */
 static inline bool call_goes_on(const struct cpu *cpu, const struct thread *thread)
 {
     const struct scheduler *scheduler = scheduler_of(cpu);
-    return (cpu->deferred | scheduler->reschedule | thread->attention) == 0 &&
+    return (cpu->due | thread->attention) == 0 &&
            (scheduler->slice_end_tsc != 0 || !run_queue_ready(&scheduler->queue));
 }
 
@@ -227,6 +237,12 @@ __attribute__((noreturn)) static inline void call_leave(struct cpu *cpu, struct 
     kernel_leave_call(rdi, rsi, rdx, thread);
 }
 
+/*
+ * Leave the kernel with the next thread, which is RUNNING on this CPU, in personality mode and
+ * billed to the same account, while the current one, which is saved, waits. Its call is OK, with
+ * those results. That account takes over that somebody billed to it runs, and pays at the end of
+ * the turn.
+ */
 __attribute__((noreturn)) static inline void
 scheduler_switch(struct cpu *cpu, struct thread *next, uint64_t rdi, uint64_t rsi, uint64_t rdx)
 {

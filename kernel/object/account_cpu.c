@@ -62,19 +62,13 @@ static inline void children_change(struct account *account, int change)
     }
 }
 
-void account_activate(struct account *account)
+void account_runnable_change(struct account *account, int change)
 {
-    if (__atomic_fetch_add(&account->cpu.runnable, 1, __ATOMIC_RELAXED) == 0) {
-        __atomic_fetch_add(&account->cpu.active_weight, ACCOUNT_WEIGHT_DEFAULT, __ATOMIC_RELAXED);
-        children_change(account, 1);
-    }
-}
-
-void account_deactivate(struct account *account)
-{
-    if (__atomic_fetch_sub(&account->cpu.runnable, 1, __ATOMIC_RELAXED) == 1) {
-        __atomic_fetch_sub(&account->cpu.active_weight, ACCOUNT_WEIGHT_DEFAULT, __ATOMIC_RELAXED);
-        children_change(account, -1);
+    uint64_t before = __atomic_fetch_add(&account->cpu.runnable, change, __ATOMIC_RELAXED);
+    if (before == (change > 0 ? 0 : 1)) {
+        __atomic_fetch_add(&account->cpu.active_weight, change * (int)ACCOUNT_WEIGHT_DEFAULT,
+                           __ATOMIC_RELAXED);
+        children_change(account, change);
     }
 }
 

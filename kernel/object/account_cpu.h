@@ -40,8 +40,7 @@ struct quota_state {
 void account_cpu_init(struct account_cpu *cpu);
 
 /* A thread that is billed to the account becomes ready; waits or ends. */
-void account_activate(struct account *account);
-void account_deactivate(struct account *account);
+void account_runnable_change(struct account *account, int change);
 
 /* The account ends: whoever is still billed to it counts no more. */
 void account_cpu_end(struct account *account);

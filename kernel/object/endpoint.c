@@ -4,7 +4,7 @@
  */
 #include "kernel/object/endpoint.h"
 
-#include "kernel/core/scheduler.h"
+#include "kernel/core/switch.h"
 #include "kernel/core/wait.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
@@ -71,23 +71,18 @@ static void wait_begin(struct thread *thread, enum thread_state state, struct en
     thread->waiting_at = &endpoint->object;
 }
 
-/* A receiver that still waits, taken from the queue and made ready; NULL without one. */
+/* The first receiver, taken from the queue and made ready; NULL without one. */
 static struct thread *receiver_take(struct endpoint *endpoint)
 {
-    while (!list_empty(&endpoint->receivers)) {
-        struct thread *receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
-        list_remove(&receiver->wait_node);
-        spin_lock(&receiver->lock);
-        bool waits = receiver->state == THREAD_RECEIVING;
-        if (waits) {
-            wait_finish(receiver, STATUS_OK);
-        }
-        spin_unlock(&receiver->lock);
-        if (waits) {
-            return receiver;
-        }
+    if (list_empty(&endpoint->receivers)) {
+        return NULL;
     }
-    return NULL;
+    struct thread *receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
+    list_remove(&receiver->wait_node);
+    spin_lock(&receiver->lock);
+    wait_finish(receiver, STATUS_OK);
+    spin_unlock(&receiver->lock);
+    return receiver;
 }
 
 /* Stand in the queue of callers: BLOCKED, or INTERRUPTED. Under the endpoint's lock. */
@@ -128,7 +123,7 @@ status_t call_gate_call(struct call *call)
     }
     receive_slots_prepare(caller);
     struct endpoint *endpoint = object_endpoint(object);
-    scheduler_save(caller);
+    scheduler_save(cpu_current(), caller, MODE_PERSONALITY);
     spin_lock(&endpoint->lock);
     if (endpoint->object.dying) {
         spin_unlock(&endpoint->lock);
@@ -154,30 +149,27 @@ status_t call_gate_call(struct call *call)
 
 /* --- receive --------------------------------------------------------------------------------- */
 
-/* The first caller that still waits to be received moves on to wait for its reply. */
+/* The first caller moves on to wait for its reply; NULL without one. */
 static struct thread *caller_take(struct endpoint *endpoint)
 {
-    while (!list_empty(&endpoint->callers)) {
-        struct thread *caller = CONTAINER_OF(endpoint->callers.next, struct thread, wait_node);
-        list_remove(&caller->wait_node);
-        spin_lock(&caller->lock);
-        bool waits = caller->state == THREAD_CALLING;
-        if (waits) {
-            caller->state = THREAD_AWAITING_REPLY;
-            list_append(&endpoint->awaiting, &caller->wait_node);
-        }
-        spin_unlock(&caller->lock);
-        if (waits) {
-            return caller;
-        }
+    if (list_empty(&endpoint->callers)) {
+        return NULL;
     }
-    return NULL;
+    struct thread *caller = CONTAINER_OF(endpoint->callers.next, struct thread, wait_node);
+    list_remove(&caller->wait_node);
+    spin_lock(&caller->lock);
+    caller->state = THREAD_AWAITING_REPLY;
+    list_append(&endpoint->awaiting, &caller->wait_node);
+    spin_unlock(&caller->lock);
+    return caller;
 }
 
-/* Receive with the thread's context saved already. */
 static status_t receive(struct call *call, uint64_t deadline_ns)
 {
     struct thread *thread = call->thread;
+    receive_slots_prepare(thread);
+    scheduler_save(cpu_current(), thread, MODE_PERSONALITY);
+    scheduler_set_billing(thread, thread->billing_own);
     struct endpoint *endpoint = object_endpoint(call->object);
     struct signal *signal = call->other == NULL ? NULL : object_signal(call->other);
     if (signal != NULL) {
@@ -195,9 +187,8 @@ static status_t receive(struct call *call, uint64_t deadline_ns)
         call->result[2] = 0;
     } else if ((caller = caller_take(endpoint)) != NULL) {
         deliver(caller, thread, caller->call_header, caller->call_badge);
-        call->result[0] = thread->registers.rdi;
-        call->result[1] = thread->registers.rsi;
-        call->result[2] = thread->registers.rdx;
+        thread->registers.rax = STATUS_OK;
+        status = CALL_DONE;
     } else if (deadline_ns == 0) {
         status = STATUS_TIMED_OUT;
     } else {
@@ -218,14 +209,16 @@ static status_t receive(struct call *call, uint64_t deadline_ns)
 
 status_t call_endpoint_receive(struct call *call)
 {
-    receive_slots_prepare(call->thread);
-    scheduler_save(call->thread);
-    scheduler_set_billing(call->thread, call->thread->billing_own);
     return receive(call, call->argument[2]);
 }
 
-void endpoint_notify(struct endpoint *endpoint, struct object *signal_object)
+void endpoint_notify(handle_t handle, struct object *signal_object)
 {
+    struct object *object = handle_object(handle, OBJECT_ENDPOINT);
+    if (object == NULL) {
+        return;
+    }
+    struct endpoint *endpoint = object_endpoint(object);
     struct signal *signal = object_signal(signal_object);
     struct thread *woken = NULL;
     spin_lock(&endpoint->lock);
@@ -307,9 +300,6 @@ status_t call_endpoint_reply_receive(struct call *call)
         return STATUS_INVALID_ARGUMENT;
     }
     struct thread *caller = token == 0 ? NULL : reply_deliver(server, endpoint, token, header);
-    receive_slots_prepare(server);
-    scheduler_save(server);
-    scheduler_set_billing(server, server->billing_own);
     status_t status = receive(call, DEADLINE_NEVER);
     if (caller != NULL) {
         scheduler_handoff(caller);

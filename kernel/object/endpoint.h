@@ -21,8 +21,8 @@ OBJECT_AS(endpoint)
 
 bool endpoint_end_step(struct object *object);
 
-/* The signal has bits now: wake a receiver that waits for it as well. */
-void endpoint_notify(struct endpoint *endpoint, struct object *signal);
+/* The signal has bits now: wake a receiver of that endpoint that waits for it as well. */
+void endpoint_notify(handle_t handle, struct object *signal);
 
 /* What a reply to the caller's present call must name: the handle with a part of the wait's number.
  */

@@ -25,16 +25,16 @@
 #include "kernel/object/signal.h"
 #include "kernel/object/thread.h"
 
-/* The number of words and, above it, the number of capabilities: a large number for any of those.
- */
+/* The number of words and, above it, the number of capabilities: a large number for any of those;
+ * both where they are in the header. */
 static uint32_t counts(uint64_t header)
 {
-    return (uint32_t)(header >> 16 & 0x7ff);
+    return (uint32_t)header & 0x7ff0000;
 }
 
 static bool header_plain(uint64_t header)
 {
-    return counts(header) <= MESSAGE_WORDS;
+    return counts(header) <= MESSAGE_WORDS << 16;
 }
 
 /* The leaves of the slots offered for capabilities exist. */
@@ -57,12 +57,15 @@ static bool slots_prepared(const struct thread *thread)
 }
 
 /* Of a plain message. */
-static void words_copy(const struct thread *from, struct thread *to, uint64_t header)
+static inline void words_copy(const struct thread *from, struct thread *to, uint64_t header)
 {
+    if (counts(header) == 0) {
+        return;
+    }
+    size_t words = counts(header) >> 16;
     const uint64_t *source = from->frame->message;
     uint64_t *target = to->frame->message;
-    size_t words = counts(header);
-    for (; words % 4 != 0; words--) {
+    for (; __builtin_expect(words % 4 != 0, 0); words--) {
         target[words - 1] = source[words - 1];
     }
     for (; words != 0; words -= 4) {
@@ -73,15 +76,10 @@ static void words_copy(const struct thread *from, struct thread *to, uint64_t he
     }
 }
 
-static bool timer_is_armed(const struct thread *thread)
-{
-    return __atomic_load_n(&thread->timer_armed, __ATOMIC_ACQUIRE);
-}
-
 /* From waiting to running here. Under the endpoint's lock. */
 static void take_over(struct thread *thread, const struct cpu *cpu)
 {
-    list_remove(&thread->wait_node);
+    list_unlink(&thread->wait_node);
     if (thread->cpu != cpu->number) {
         thread->cpu = cpu->number;
         thread_moved(thread);
@@ -94,7 +92,8 @@ static bool receiver_ready(const struct endpoint *endpoint, const struct cpu *cp
                            struct thread **out)
 {
     *out = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
-    return !endpoint->object.dying && !list_empty(&endpoint->receivers) && !timer_is_armed(*out) &&
+    return !endpoint->object.dying && !list_empty(&endpoint->receivers) &&
+           !__atomic_load_n(&(*out)->timer_armed, __ATOMIC_ACQUIRE) &&
            scheduler_may_switch(cpu, *out);
 }
 
@@ -124,38 +123,6 @@ static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64
     return true;
 }
 
-/* The receiver takes over. False when all is as it was. */
-static inline bool call(struct cpu *cpu, struct thread *caller, uint64_t slot, uint64_t header,
-                        struct thread **out_receiver, uint64_t *out_badge, uint64_t *out_token)
-{
-    struct object *object = short_way_find(caller, slot, OBJECT_GATE, RIGHT_CALL);
-    if (object == NULL || !header_plain(header)) {
-        return false;
-    }
-    const struct gate *gate = object_gate(object);
-    object = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
-    if (object == NULL || !slots_prepared(caller)) {
-        return false;
-    }
-    struct endpoint *endpoint = object_endpoint(object);
-    scheduler_save_for_switch(cpu, caller);
-    spin_lock(&endpoint->lock);
-    struct thread *receiver;
-    if (!receiver_ready(endpoint, cpu, &receiver) || !caller_wait(caller, endpoint, header)) {
-        spin_unlock(&endpoint->lock);
-        return false;
-    }
-    caller->restarted = 0;
-    words_copy(caller, receiver, header);
-    *out_receiver = receiver;
-    *out_badge = gate->badge;
-    *out_token = endpoint_token(caller);
-    receiver->billing = caller->billing;
-    take_over(receiver, cpu);
-    spin_unlock(&endpoint->lock);
-    return true;
-}
-
 /*
  * The caller that the token names, if it was the last to be received and can take over. Who is in
  * the list waits for its reply here. Under the endpoint's lock.
@@ -165,7 +132,8 @@ static bool caller_ready(const struct endpoint *endpoint, uint64_t token, const 
 {
     *out = CONTAINER_OF(endpoint->awaiting.previous, struct thread, wait_node);
     return !list_empty(&endpoint->awaiting) && endpoint_token(*out) == token &&
-           !timer_is_armed(*out) && scheduler_may_switch(cpu, *out);
+           !__atomic_load_n(&(*out)->timer_armed, __ATOMIC_ACQUIRE) &&
+           scheduler_may_switch(cpu, *out);
 }
 
 /* Nothing to receive: no call, no bits, and the endpoint lives. Under its lock. */
@@ -173,16 +141,6 @@ static bool nothing_waits(const struct endpoint *endpoint, const struct signal *
 {
     return !endpoint->object.dying && list_empty(&endpoint->callers) &&
            __atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE) == 0;
-}
-
-static void server_wait(struct thread *server, struct endpoint *endpoint,
-                        const struct signal *signal)
-{
-    server->billing = server->billing_own;
-    server->interruptible = true;
-    server->receive_signal = signal->object.handle;
-    wait_begin(server, THREAD_RECEIVING, endpoint);
-    list_append(&endpoint->receivers, &server->wait_node);
 }
 
 /* In the place of a signal where there is none. */
@@ -204,57 +162,63 @@ static bool signal_find(const struct thread *server, uint64_t slot, const struct
     return __atomic_load_n(&(*out)->endpoint, __ATOMIC_RELAXED) == endpoint->object.handle;
 }
 
-/* The caller takes over. False when all is as it was. */
-static inline bool reply_receive(struct cpu *cpu, struct thread *server, uint64_t slot,
-                                 uint64_t token, uint64_t header, struct thread **out_caller)
-{
-    struct object *object = short_way_find(server, slot, OBJECT_ENDPOINT, RIGHT_RECEIVE);
-    if (object == NULL || !header_plain(header)) {
-        return false;
-    }
-    struct endpoint *endpoint = object_endpoint(object);
-    const struct signal *signal;
-    if (!signal_find(server, server->registers.r10, endpoint, &signal) || !slots_prepared(server)) {
-        return false;
-    }
-    scheduler_save_for_switch(cpu, server);
-    spin_lock(&endpoint->lock);
-    struct thread *caller;
-    if (!nothing_waits(endpoint, signal) || !caller_ready(endpoint, token, cpu, &caller) ||
-        caller->billing != server->billing) {
-        spin_unlock(&endpoint->lock);
-        return false;
-    }
-    server->restarted = 0;
-    server_wait(server, endpoint, signal);
-    words_copy(server, caller, header);
-    *out_caller = caller;
-    take_over(caller, cpu);
-    spin_unlock(&endpoint->lock);
-    return true;
-}
-
 SHORT_WAY(ipc_call, slot, header, deadline_ns)
 {
-    arguments_save(thread, slot, header, deadline_ns);
     struct cpu *cpu = cpu_current();
-    uint64_t badge;
-    uint64_t token;
-    struct thread *receiver;
-    if (deadline_ns != DEADLINE_NEVER ||
-        !call(cpu, thread, slot, header, &receiver, &badge, &token)) {
-        short_way_not(thread, CALL_gate_call);
+    struct object *object = short_way_find(thread, slot, OBJECT_GATE, RIGHT_CALL);
+    if (object == NULL || !header_plain(header) || deadline_ns != DEADLINE_NEVER) {
+        short_way_not(thread, CALL_gate_call, slot, header, deadline_ns);
     }
-    scheduler_switch(cpu, receiver, header, badge, token);
+    const struct gate *gate = object_gate(object);
+    object = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
+    if (object == NULL || !slots_prepared(thread)) {
+        short_way_not(thread, CALL_gate_call, slot, header, deadline_ns);
+    }
+    struct endpoint *endpoint = object_endpoint(object);
+    scheduler_save(cpu, thread, MODE_PERSONALITY);
+    spin_lock(&endpoint->lock);
+    struct thread *receiver;
+    if (!receiver_ready(endpoint, cpu, &receiver) || !caller_wait(thread, endpoint, header)) {
+        spin_unlock(&endpoint->lock);
+        short_way_not(thread, CALL_gate_call, slot, header, deadline_ns);
+    }
+    thread->restarted = 0;
+    words_copy(thread, receiver, header);
+    uint64_t token = endpoint_token(thread);
+    receiver->billing = thread->billing;
+    take_over(receiver, cpu);
+    spin_unlock(&endpoint->lock);
+    scheduler_switch(cpu, receiver, header, gate->badge, token);
 }
 
 SHORT_WAY(ipc_reply_receive, slot, token, header)
 {
-    arguments_save(thread, slot, token, header);
     struct cpu *cpu = cpu_current();
-    struct thread *caller;
-    if (!reply_receive(cpu, thread, slot, token, header, &caller)) {
-        short_way_not(thread, CALL_endpoint_reply_receive);
+    struct object *object = short_way_find(thread, slot, OBJECT_ENDPOINT, RIGHT_RECEIVE);
+    if (object == NULL || !header_plain(header)) {
+        short_way_not(thread, CALL_endpoint_reply_receive, slot, token, header);
     }
+    struct endpoint *endpoint = object_endpoint(object);
+    const struct signal *signal;
+    if (!signal_find(thread, thread->registers.r10, endpoint, &signal) || !slots_prepared(thread)) {
+        short_way_not(thread, CALL_endpoint_reply_receive, slot, token, header);
+    }
+    scheduler_save(cpu, thread, MODE_PERSONALITY);
+    spin_lock(&endpoint->lock);
+    struct thread *caller;
+    if (!nothing_waits(endpoint, signal) || !caller_ready(endpoint, token, cpu, &caller) ||
+        caller->billing != thread->billing) {
+        spin_unlock(&endpoint->lock);
+        short_way_not(thread, CALL_endpoint_reply_receive, slot, token, header);
+    }
+    thread->restarted = 0;
+    thread->billing = thread->billing_own;
+    thread->interruptible = true;
+    thread->receive_signal = signal->object.handle;
+    wait_begin(thread, THREAD_RECEIVING, endpoint);
+    list_append(&endpoint->receivers, &thread->wait_node);
+    words_copy(thread, caller, header);
+    take_over(caller, cpu);
+    spin_unlock(&endpoint->lock);
     scheduler_switch(cpu, caller, header, 0, 0);
 }

@@ -23,17 +23,15 @@ SHORT_WAY(short_signal_wait, slot, mask, deadline_ns);
 SHORT_WAY(short_thread_park, deadline_ns, flags, unused);
 SHORT_WAY(short_thread_unpark, slot, unused_1, unused_2);
 
-static inline void arguments_save(struct thread *thread, uint64_t a, uint64_t b, uint64_t c)
+/* The general way of that call. */
+__attribute__((noreturn)) static inline void short_way_not(struct thread *thread, uint64_t number,
+                                                           uint64_t a, uint64_t b, uint64_t c)
 {
-    thread->registers.rdi = a;
-    thread->registers.rsi = b;
-    thread->registers.rdx = c;
-}
-
-/* The general way of that call, whose arguments are saved. */
-__attribute__((noreturn)) static inline void short_way_not(struct thread *thread, uint64_t number)
-{
-    thread->registers.rax = number;
+    struct registers *registers = &thread->registers;
+    registers->rax = number;
+    registers->rdi = a;
+    registers->rsi = b;
+    registers->rdx = c;
     kernel_call(thread);
 }
 

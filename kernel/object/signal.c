@@ -22,29 +22,6 @@ void signal_set(struct signal *signal, uint64_t bits)
     signal_raise(cpu, cpu->current, signal, bits);
 }
 
-/* Whoever begins to wait after the bits were set under the lock sees them. */
-void signal_wake_more(struct signal *signal)
-{
-    struct thread *thread;
-    do {
-        spin_lock(&signal->lock);
-        thread = signal_waiter_take(signal);
-        spin_unlock(&signal->lock);
-        if (thread != NULL) {
-            timer_disarm(thread);
-            scheduler_ready(thread);
-        }
-    } while (thread != NULL);
-}
-
-void signal_notify(struct signal *signal, handle_t endpoint)
-{
-    struct object *bound = handle_object(endpoint, OBJECT_ENDPOINT);
-    if (bound != NULL) {
-        endpoint_notify(object_endpoint(bound), &signal->object);
-    }
-}
-
 uint64_t signal_take(struct signal *signal, uint64_t mask)
 {
     /* Who raises bits looks for receivers afterwards, under the endpoint's lock: none is missed. */

@@ -27,15 +27,6 @@ _Static_assert(CALL_gate_call == 2 && CALL_endpoint_reply_receive == 5 && CALL_s
                "entry.S");
 _Static_assert((THREAD_REGISTERS + sizeof(struct registers)) % 16 == 0, "RSP0 is aligned");
 
-static void fpu_prepare(struct thread *thread, bool copy_current)
-{
-    fpu_init_area(thread->fpu);
-    if (copy_current) {
-        fpu_save(thread->fpu);
-        bases_save(&thread->fs_base, &thread->gs_base);
-    }
-}
-
 /* Into the domain's list, unless the domain is dying or has ended. */
 static status_t domain_join(struct thread *thread, struct domain *domain)
 {
@@ -67,7 +58,6 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     }
     struct thread *thread = object_thread(object);
     spin_init(&thread->lock, LOCK_THREAD);
-    list_init(&thread->wait_node);
     list_init(&thread->in_domain);
     thread->state = THREAD_STOPPED;
     thread->band = band;
@@ -76,7 +66,11 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     thread->billing = thread->billing_own;
     thread->time_trap_cycles = UINT64_MAX;
     thread->frame_address = frame_address;
-    fpu_prepare(thread, copy_fpu);
+    fpu_init_area(thread->fpu);
+    if (copy_fpu) {
+        fpu_save(thread->fpu);
+        bases_save(&thread->fs_base, &thread->gs_base);
+    }
 
     status = region_pin_frame(&domain->window, frame_address, &thread->pin);
     if (status == STATUS_OK) {

@@ -6,8 +6,9 @@
  * kernel stack: its registers are here, and whoever wakes it writes the results into them.
  *
  * State changes are made under `lock` (model: kernel/model/park.pml), but for the short ways of
- * calls, which hold only the endpoint's (object/ipc_fast.c). A thread's registers, FPU area and
- * mode belong to the CPU that runs it, and to whoever holds its lock while it waits.
+ * calls, which hold only the endpoint's (object/ipc_fast.c), and waiting for a signal, which holds
+ * only the signal's (object/waits.h). A thread's registers, FPU area and mode belong to the CPU
+ * that runs it, and while it waits to whoever holds that lock.
  */
 #pragma once
 
@@ -35,7 +36,7 @@ enum thread_state {
     THREAD_STOPPED,        /* made, not started */
     THREAD_READY,          /* in a run queue */
     THREAD_RUNNING,        /* some CPU's current */
-    THREAD_PARKED,         /* thread_park */
+    THREAD_PARKED,         /* thread_park: the first that waits; until SIGNAL_WAIT */
     THREAD_RECEIVING,      /* in an endpoint's list of receivers */
     THREAD_CALLING,        /* in an endpoint's queue of callers */
     THREAD_AWAITING_REPLY, /* its call was received and not yet answered */
@@ -90,8 +91,9 @@ struct thread {
     uint64_t call_badge;
     handle_t receive_signal; /* RECEIVING: the signal waited for as well */
     handle_t billing;        /* whose account pays for its time now; while it is READY or RUNNING,
-                                it is counted there (account_activate) */
+                                it is counted there (account_runnable_change) */
     handle_t billing_own;    /* its own account */
+    bool queued;             /* it is in the trees of a run queue; under that one's lock */
     bool counted;            /* READY: it is, which its queue's only thread may not be yet */
     uint64_t queued_tsc;     /* READY: when it came into the queue's trees */
     struct run_group group;

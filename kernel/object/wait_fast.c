@@ -25,8 +25,7 @@ static inline struct object *find(struct thread *thread, uint64_t number, uint64
 {
     struct object *object = short_way_find(thread, slot, type, right);
     if (object == NULL) {
-        arguments_save(thread, slot, b, c);
-        short_way_not(thread, number);
+        short_way_not(thread, number, slot, b, c);
     }
     thread->restarted = 0;
     return object;

@@ -7,6 +7,7 @@
 
 #include "kernel/core/switch.h"
 #include "kernel/core/wait.h"
+#include "kernel/object/endpoint.h"
 #include "kernel/object/signal.h"
 
 /* --- parking --------------------------------------------------------------------------------- */
@@ -16,7 +17,7 @@ static inline status_t thread_park(struct cpu *cpu, struct thread *thread, uint6
                                    uint64_t flags)
 {
     bool interruptible = (flags & PARK_UNINTERRUPTIBLE) == 0;
-    scheduler_save_for_switch(cpu, thread);
+    scheduler_save(cpu, thread, MODE_PERSONALITY);
     spin_lock(&thread->lock);
     status_t status = STATUS_OK;
     if (thread->unparked) {
@@ -65,7 +66,7 @@ static inline struct thread *signal_waiter_take(struct signal *signal)
         uint64_t bits = signal->bits & thread->wait_mask;
         if (bits != 0) {
             signal->bits &= ~bits;
-            list_remove(&thread->wait_node);
+            list_unlink(&thread->wait_node);
             thread->registers.rdi = bits;
             wait_finish(thread, STATUS_OK);
             return thread;
@@ -74,29 +75,26 @@ static inline struct thread *signal_waiter_take(struct signal *signal)
     return NULL;
 }
 
-/* Wake all others whom set bits concern. */
-void signal_wake_more(struct signal *signal);
-
-/* Wake a receiver of that endpoint, if it is there. */
-void signal_notify(struct signal *signal, handle_t endpoint);
-
+/* Set bits and wake whom they concern: whoever begins to wait afterwards sees them. */
 static inline void signal_raise(struct cpu *cpu, const struct thread *current,
                                 struct signal *signal, uint64_t bits)
 {
-    spin_lock(&signal->lock);
-    signal->bits |= bits;
-    handle_t endpoint = signal->endpoint;
-    struct thread *thread = signal_waiter_take(signal);
-    spin_unlock(&signal->lock);
-    if (thread != NULL) {
-        timer_disarm(thread);
-        scheduler_ready_here(cpu, current, thread);
-        if (!list_empty(&signal->waiters)) {
-            signal_wake_more(signal);
+    handle_t endpoint;
+    struct thread *thread;
+    do {
+        spin_lock(&signal->lock);
+        signal->bits |= bits;
+        bits = 0;
+        endpoint = signal->endpoint;
+        thread = signal_waiter_take(signal);
+        spin_unlock(&signal->lock);
+        if (thread != NULL) {
+            timer_disarm(thread);
+            scheduler_ready_here(cpu, current, thread);
         }
-    }
+    } while (thread != NULL && !list_empty(&signal->waiters));
     if (endpoint != 0) {
-        signal_notify(signal, endpoint);
+        endpoint_notify(endpoint, &signal->object);
     }
 }
 
@@ -130,7 +128,7 @@ static inline status_t signal_wait(struct cpu *cpu, struct thread *thread, struc
     if (mask == 0) {
         return STATUS_INVALID_ARGUMENT;
     }
-    scheduler_save_for_switch(cpu, thread);
+    scheduler_save(cpu, thread, MODE_PERSONALITY);
     spin_lock(&signal->lock);
     status_t status = STATUS_OK;
     uint64_t bits = signal->bits & mask;

@@ -68,6 +68,7 @@ offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
     movq %r12, T_R12(%rsp)
     movq %rbp, T_RBP(%rsp)
     movq %rbx, T_RBX(%rsp)
+    movq %r10, T_R10(%rsp) /* the fourth argument, which has no register in C */
     movq %r11, T_RFLAGS(%rsp)
     movq %rcx, T_RIP(%rsp)
     movq %gs:CPU_USER_RSP, %rcx
@@ -76,7 +77,6 @@ offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
     movq %rsp, %rcx
     movq %gs:CPU_STACK_TOP, %rsp
     lock incq %gs:CPU_ENTRIES
-    pushq $0 /* instead of a return address */
 .endm
 
 /* The rest, so that the call can be run again; then RDI is the thread. */
@@ -84,7 +84,6 @@ offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
     movq %rdi, T_RDI(%rcx)
     movq %rsi, T_RSI(%rcx)
     movq %rdx, T_RDX(%rcx)
-    movq %r10, T_R10(%rcx)
     movq %r9, T_R9(%rcx)
     movq %r8, T_R8(%rcx)
     movl %eax, %eax
@@ -217,7 +216,7 @@ kernel_call_slow:
     cmpl $CALL_GATE_CALL, %eax
     je ipc_call
     cmpl $CALL_REPLY_RECEIVE, %eax
-    je short_reply_receive
+    je ipc_reply_receive
     cmpl $CALL_THREAD_UNPARK, %eax
     je short_thread_unpark
     cmpl $CALL_THREAD_PARK, %eax
@@ -228,10 +227,6 @@ kernel_call_slow:
     je short_signal_wait
     save_arguments
     jmp kernel_call
-
-short_reply_receive:
-    movq %r10, T_R10(%rcx)
-    jmp ipc_reply_receive
 
 /*
  * In place of syscall_entry while the trace is on: all goes the general way, so that every call and
@@ -256,24 +251,15 @@ syscall_entry_traced:
 kernel_leave:
     cmpb $0, T_SYSRET(%rdi)
     je leave_by_iret
-    movq T_R15(%rdi), %r15
-    movq T_R14(%rdi), %r14
-    movq T_R13(%rdi), %r13
-    movq T_R12(%rdi), %r12
-    movq T_R10(%rdi), %r10
-    movq T_R9(%rdi), %r9
-    movq T_R8(%rdi), %r8
-    movq T_RBP(%rdi), %rbp
-    movq T_RSI(%rdi), %rsi
-    movq T_RDX(%rdi), %rdx
-    movq T_RBX(%rdi), %rbx
-    movq T_RAX(%rdi), %rax
-    movq T_RIP(%rdi), %rcx
-    movq T_RFLAGS(%rdi), %r11
-    movq T_RSP(%rdi), %rsp
-    movq T_RDI(%rdi), %rdi
-    swapgs
-    sysretq
+    movq %rdi, %rcx
+    movq T_R10(%rcx), %r10
+    movq T_R9(%rcx), %r9
+    movq T_R8(%rcx), %r8
+    movq T_RSI(%rcx), %rsi
+    movq T_RDX(%rcx), %rdx
+    movq T_RAX(%rcx), %rax
+    movq T_RDI(%rcx), %rdi
+    jmp leave_by_sysret
 
 /*
  * void kernel_leave_call(RDI, RSI, RDX: results, RCX: thread): the same at the end of a kernel call
@@ -282,6 +268,11 @@ kernel_leave:
 .globl kernel_leave_call
 .align 16
 kernel_leave_call:
+    xorl %r10d, %r10d
+    xorl %r9d, %r9d
+    xorl %r8d, %r8d
+    xorl %eax, %eax
+leave_by_sysret:
     movq T_R15(%rcx), %r15
     movq T_R14(%rcx), %r14
     movq T_R13(%rcx), %r13
@@ -291,10 +282,6 @@ kernel_leave_call:
     movq T_RFLAGS(%rcx), %r11
     movq T_RSP(%rcx), %rsp
     movq T_RIP(%rcx), %rcx
-    xorl %r10d, %r10d
-    xorl %r9d, %r9d
-    xorl %r8d, %r8d
-    xorl %eax, %eax
     swapgs
     sysretq
 
@@ -348,8 +335,7 @@ trap_common:
     movq %gs:CPU_STACK_TOP, %rsp
     lock incq %gs:CPU_ENTRIES
     xorl %ebp, %ebp
-    call trap_user
-    ud2
+    jmp trap_user
 
 trap_from_kernel:
     lfence

@@ -27,7 +27,8 @@ static uint64_t stack_make(uint64_t start, uint64_t size_bytes)
 void stacks_make(struct cpu *cpu)
 {
     uint64_t end = stack_make(STACKS_BASE + cpu->number * STACKS_STRIDE, KERNEL_STACK_BYTES);
-    cpu->stack_top = end;
+    cpu->stack_top = end - sizeof(uint64_t);
+    *(uint64_t *)(uintptr_t)cpu->stack_top = 0; /* instead of a return address */
     for (uint32_t i = 0; i < FAULT_STACKS; i++) {
         end = stack_make(end, FAULT_STACK_BYTES);
         uint64_t top = end - FAULT_STACK_ABOVE;
