@@ -71,7 +71,9 @@ enum kernel_call {
 
 /* One word of capabilities_copy. */
 #define CAPABILITY_COPY(there, here, rights)                                                       \
-    ((uint64_t)(there) | (uint64_t)(here) << 24 | (uint64_t)(rights) << 48)
+    ((uint64_t)(there) | (uint64_t)(here) << 24 | ((uint64_t)(rights)&0xff) << 48)
+/* The other way: from the domain's table into the caller's. */
+#define CAPABILITY_TAKE(there, here, rights) (CAPABILITY_COPY(there, here, rights) | 1ull << 56)
 
 /* Why a thread came to its domain's trap entry, in trap_words.cause. */
 enum trap_cause {
@@ -166,6 +168,8 @@ enum account_setting {
     ACCOUNT_CPU_WEIGHT = 4,  /* 1 to 262144, against its siblings' */
     ACCOUNT_CPU_QUOTA = 5,   /* nanoseconds of all CPUs together in each period; 0: no quota */
     ACCOUNT_CPU_PERIOD = 6,  /* nanoseconds, 1 ms to 10 s; 100 ms at first */
+    ACCOUNT_FROZEN = 7, /* 1: none of its threads, and its children's, runs any more, wherever it
+                           is; account_usage.running is 0 soon. 0: they go on */
 };
 #define ACCOUNT_WEIGHT_DEFAULT 1024
 
@@ -177,7 +181,30 @@ enum account_kind {
     ACCOUNT_KINDS,
 };
 
-/* What object_read tells of an account. */
+/*
+ * What object_read tells, and object_write changes; each has its structure, in the frame's message,
+ * and is of one type of object. `position` is 0 where nothing else is said.
+ */
+enum object_state {
+    STATE_NONE,
+    STATE_ACCOUNT,  /* struct account_usage */
+    STATE_DOMAIN,   /* struct domain_report */
+    STATE_THREAD,   /* struct thread_usage */
+    STATE_PLATFORM, /* struct platform_state */
+    STATE_REGION,   /* struct region_state of a domain's window or a space: of the first region that
+                       ends above the address `position`; NOT_FOUND: none does */
+    STATE_MEMORY,   /* struct memory_state */
+    STATE_PAGES,    /* struct memory_pages of PAGES_OF_STATE pages from the offset `position` on, a
+                       multiple of so many pages. Written: those of `written` are clean from now on */
+    STATE_GATE,     /* struct gate_state */
+    STATE_SIGNAL,   /* struct signal_state */
+    STATE_REGISTERS, /* struct thread_registers of a thread that does not run (freeze its account).
+                        Written: of one that was never started; thread_start with entry 0 runs it */
+    STATE_FPU, /* struct thread_fpu: part of the thread's XSAVE area, from the byte `position` on,
+                  a multiple of its size; as STATE_REGISTERS. NOT_FOUND: behind the area's end */
+    OBJECT_STATES,
+};
+
 struct account_usage {
     uint64_t bytes[ACCOUNT_KINDS]; /* this account alone, by kind */
     uint64_t bytes_total;          /* with its children */
@@ -193,9 +220,9 @@ struct account_usage {
     uint64_t cpu_weight;
     uint64_t cpu_quota_ns; /* its own, or of the nearest account above that has one; 0: none */
     uint64_t cpu_period_ns;
+    uint64_t running; /* threads of it or its children that some CPU runs now */
 };
 
-/* Of a thread. */
 struct thread_usage {
     uint64_t application_ns;
     uint64_t personality_ns;
@@ -204,7 +231,72 @@ struct thread_usage {
 #define THREAD_STATE_READY   1
 #define THREAD_STATE_RUNNING 2
 
-/* Of a domain: which fault ended it. */
+/*
+ * A thread that waits in a call is told as if the call were about to be made, so that it is made
+ * again; one whose call was received already, as if that had returned RESTARTED. Written, all words
+ * but the last three count; flags, bases and addresses must be what a thread can have.
+ */
+struct thread_registers {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+    uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t rip, rflags, rsp, fs_base, gs_base;
+    uint64_t flags; /* enum thread_register_flags */
+    uint64_t frame; /* as thread_create had it, and the band */
+    uint64_t band;
+    uint64_t space; /* object number; 0: none */
+};
+
+enum thread_register_flags {
+    THREAD_IN_APPLICATION = 1,
+    THREAD_IN_FAULT = 2,   /* between the fault entry and fault_resume */
+    THREAD_IN_RESTART = 4, /* its call goes on where it was interrupted */
+    THREAD_UNPARKED = 8,   /* its next park ends at once */
+    THREAD_INTERRUPTED = 16 /* as by INTERRUPT_NOW */,
+    THREAD_REGISTER_FLAGS = 31,
+};
+
+#define THREAD_FPU_BYTES 512
+struct thread_fpu {
+    uint8_t bytes[THREAD_FPU_BYTES];
+};
+
+/* Memories by object number, which capability_read tells as well. */
+struct region_state {
+    uint64_t start;
+    uint64_t end;
+    uint64_t rights;
+    uint64_t rights_allowed; /* the most that region_protect gives */
+    uint64_t private_memory; /* 0: none */
+    uint64_t private_offset; /* of start */
+    uint64_t source_memory;  /* 0: none */
+    uint64_t source_offset;
+};
+
+struct memory_state {
+    uint64_t size_bytes;
+    uint64_t payer; /* the account's object number */
+    uint64_t base;  /* of a view; 0: it is none, or the base is gone */
+    uint64_t base_offset;
+    uint64_t rights; /* of a view */
+};
+
+/* A bit for each page. A page is written when it is made, and cleaned by object_write. */
+#define PAGES_OF_STATE 512
+struct memory_pages {
+    uint64_t present[PAGES_OF_STATE / 64];
+    uint64_t written[PAGES_OF_STATE / 64]; /* since it was cleaned; only of present ones */
+};
+
+struct gate_state {
+    uint64_t endpoint; /* object number; 0: it is gone */
+    uint64_t badge;
+};
+
+struct signal_state {
+    uint64_t bits;
+};
+
+/* Which fault ended a domain; and its entries. */
 #define DOMAIN_REPORT_FRAMES 16
 struct domain_report {
     uint64_t cause; /* enum trap_cause, 0: the domain has not ended by a fault */
@@ -215,6 +307,9 @@ struct domain_report {
     uint64_t rsp;
     uint64_t calls;                                /* how many of the next are valid */
     uint64_t return_address[DOMAIN_REPORT_FRAMES]; /* by frame pointers, innermost first */
+    uint64_t trap_entry;
+    uint64_t fault_entry;
+    uint64_t flags; /* enum domain_flags */
 };
 
 #define LOCK(name, meaning) PLATFORM_LOCK_##name,
@@ -224,7 +319,6 @@ enum platform_lock {
 };
 #undef LOCK
 
-/* Of the platform. */
 struct platform_state {
     uint64_t memory_bytes;       /* all that the kernel manages */
     uint64_t memory_free_bytes;  /* frames nobody owns now */

@@ -8,6 +8,7 @@
 #include "kernel/object/account.h"
 
 uint64_t scheduler_turn_bounds;
+uint64_t scheduler_freezes;
 
 __attribute__((noinline)) void time_bill(const struct cpu *cpu)
 {
@@ -113,6 +114,30 @@ void scheduler_add_turns(const struct account *account, uint64_t *application_ns
     for (uint32_t i = 0; i < cpu_count; i++) {
         turn_add(cpus[i], account, application_ns, personality_ns);
     }
+}
+
+/* --- freezing -------------------------------------------------------------------------------- */
+
+void scheduler_kick_all(void)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (cpus[i] != cpu_current()) {
+            cpu_kick(i);
+        }
+    }
+}
+
+uint64_t scheduler_running(const struct account *account)
+{
+    uint64_t running = 0;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        /* In this order: who comes in later sees what was frozen before. */
+        bool choosing = __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_SEQ_CST) & 1;
+        const struct thread *thread = __atomic_load_n(&cpus[i]->current, __ATOMIC_ACQUIRE);
+        bool own = thread != NULL && account_is_ancestor(account, thread->object.payer);
+        running += own || (choosing && cpus[i] != cpu_current());
+    }
+    return running;
 }
 
 /* --- traps for time -------------------------------------------------------------------------- */

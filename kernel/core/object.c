@@ -8,7 +8,6 @@
 #include "kernel/object/endpoint.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/memory.h"
-#include "kernel/object/platform.h"
 #include "kernel/object/signal.h"
 #include "kernel/object/space.h"
 #include "kernel/object/thread.h"
@@ -111,9 +110,6 @@ struct object *handle_object_dying(handle_t handle)
 /* --- what differs by type -------------------------------------------------------------------- */
 
 struct object_kind {
-    /* What object_read leaves in the frame's message. */
-    size_t state_bytes;
-    void (*state_read)(struct object *object, void *out);
     /* A bounded step of ending what hangs from it, or waits at it; true: nothing does any more. */
     bool (*end_step)(struct object *object);
     /* Then, once: give back what it holds beside its own memory. */
@@ -121,36 +117,15 @@ struct object_kind {
 };
 
 static const struct object_kind kinds[OBJECT_TYPES] = {
-    [OBJECT_ACCOUNT] = {sizeof(struct account_usage), account_read, account_end_step,
-                        account_release},
-    [OBJECT_DOMAIN] = {sizeof(struct domain_report), domain_read, domain_end_step, domain_release},
-    [OBJECT_SPACE] = {.end_step = space_end_step, .release = space_release},
-    [OBJECT_MEMORY] = {.end_step = memory_end_step},
-    [OBJECT_THREAD] = {sizeof(struct thread_usage), thread_read, thread_end_step, thread_release},
-    [OBJECT_ENDPOINT] = {.end_step = endpoint_end_step},
-    [OBJECT_SIGNAL] = {.end_step = signal_end_step},
-    [OBJECT_IRQ] = {.release = irq_release},
-    [OBJECT_PLATFORM] = {sizeof(struct platform_state), platform_read, NULL, NULL},
+    [OBJECT_ACCOUNT] = {account_end_step, account_release},
+    [OBJECT_DOMAIN] = {domain_end_step, domain_release},
+    [OBJECT_SPACE] = {space_end_step, space_release},
+    [OBJECT_MEMORY] = {memory_end_step, NULL},
+    [OBJECT_THREAD] = {thread_end_step, thread_release},
+    [OBJECT_ENDPOINT] = {endpoint_end_step, NULL},
+    [OBJECT_SIGNAL] = {signal_end_step, NULL},
+    [OBJECT_IRQ] = {NULL, irq_release},
 };
-
-_Static_assert(sizeof(struct account_usage) <= MESSAGE_BYTES &&
-                   sizeof(struct domain_report) <= MESSAGE_BYTES &&
-                   sizeof(struct thread_usage) <= MESSAGE_BYTES &&
-                   sizeof(struct platform_state) <= MESSAGE_BYTES,
-               "every structure fits into the frame's message");
-
-status_t call_object_read(struct call *call)
-{
-    const struct object_kind *kind = &kinds[call->object->type];
-    if (call->argument[1] != call->object->type || kind->state_read == NULL) {
-        return STATUS_WRONG_TYPE;
-    }
-    if (kind->state_bytes != call->argument[2]) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    kind->state_read(call->object, call->thread->frame->message);
-    return STATUS_OK;
-}
 
 /* --- destruction ----------------------------------------------------------------------------- */
 

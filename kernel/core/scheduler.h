@@ -32,6 +32,15 @@ void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns);
 
 /* Quotas and time traps that exist: without any, a turn needs no end unless somebody waits. */
 extern uint64_t scheduler_turn_bounds;
+/* Frozen accounts that exist: without any, a thread may take over in another's turn unseen. */
+extern uint64_t scheduler_freezes;
+
+/* Make every other CPU look at its thread's quotas. */
+void scheduler_kick_all(void);
+
+/* Threads of the account that run, and other CPUs that may be choosing one: they are in the kernel.
+ */
+uint64_t scheduler_running(const struct account *account);
 
 /* On the way out of the kernel, call account_alert. False: too many already; ask again later. */
 bool scheduler_alert(handle_t account);

@@ -371,11 +371,6 @@ status_t call_application_resume(struct call *call)
     return CALL_DONE;
 }
 
-static bool canonical(uint64_t address)
-{
-    return (int64_t)(address << 16) >> 16 == (int64_t)address;
-}
-
 status_t call_fault_resume(struct call *call)
 {
     struct thread *thread = call->thread;
@@ -383,7 +378,7 @@ status_t call_fault_resume(struct call *call)
     if (!thread->in_fault) {
         return STATUS_BAD_STATE;
     }
-    if (!canonical(words.rip)) {
+    if (!address_canonical(words.rip)) {
         return STATUS_INVALID_ARGUMENT;
     }
     words_load(thread, &words);

@@ -28,3 +28,9 @@ void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address
 
 /* Do what thread->attention asks; the CPU may have no current thread afterwards. */
 void trap_attend(struct thread *thread);
+
+/* An address that the CPU takes as one. */
+static inline bool address_canonical(uint64_t address)
+{
+    return (int64_t)(address << 16) >> 16 == (int64_t)address;
+}

@@ -471,6 +471,8 @@ static status_t account_set(struct call *call, struct account *account)
         return STATUS_OK;
     case ACCOUNT_CPU_PERIOD:
         return account_set_period(account, value);
+    case ACCOUNT_FROZEN:
+        return account_set_frozen(account, value);
     default:
         return STATUS_INVALID_ARGUMENT;
     }
@@ -498,8 +500,9 @@ static const struct account *held_by(const struct account *account)
     return account;
 }
 
-void account_read(struct object *object, void *out)
+status_t account_read(struct object *object, uint64_t position, void *out)
 {
+    (void)position;
     struct account *account = object_account(object);
     const struct account_cpu *cpu = &account->cpu;
     const struct account *held = held_by(account);
@@ -510,6 +513,7 @@ void account_read(struct object *object, void *out)
         .cpu_weight = __atomic_load_n(&cpu->activity, __ATOMIC_RELAXED) >> 32,
         .cpu_quota_ns = held->cpu.quota_ns,
         .cpu_period_ns = held->cpu.period_ns,
+        .running = scheduler_running(account),
     };
     scheduler_add_turns(account, &usage.application_ns, &usage.personality_ns);
     usage.cpu_ns = usage.application_ns + usage.personality_ns;
@@ -523,6 +527,7 @@ void account_read(struct object *object, void *out)
     usage.limit_threads = account->limit_threads;
     spin_unlock(&account->lock);
     memcpy(out, &usage, sizeof(usage));
+    return STATUS_OK;
 }
 
 /* --- destruction ----------------------------------------------------------------------------- */

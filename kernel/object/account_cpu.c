@@ -29,7 +29,7 @@
 #define AHEAD_MOST  (1ll << 45)
 
 static uint64_t virtual_clock[BANDS];
-static uint64_t accounts_with_quota;
+static uint64_t accounts_with_quota; /* or frozen */
 
 void account_cpu_init(struct account_cpu *cpu)
 {
@@ -75,6 +75,7 @@ void account_runnable_change(struct account *account, int change)
 void account_cpu_end(struct account *account)
 {
     account_set_quota(account, 0);
+    (void)account_set_frozen(account, 0);
     uint64_t before = __atomic_fetch_or(&account->cpu.activity, ENDED, __ATOMIC_RELAXED);
     if ((before & COUNT) > IDLE) {
         __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
@@ -202,6 +203,10 @@ enum throttle account_throttle(struct account *account, struct quota_state *stat
     for (struct account *next = account; next != NULL; next = next->parent) {
         struct account_cpu *cpu = &next->cpu;
         uint64_t quota_ns = load(&cpu->quota_ns);
+        if (__atomic_load_n(&cpu->frozen, __ATOMIC_RELAXED)) {
+            *state = (struct quota_state){next, DEADLINE_NEVER, now_ns};
+            return THROTTLE_ALL;
+        }
         if (quota_ns == 0) {
             continue;
         }
@@ -263,6 +268,22 @@ void account_set_quota(struct account *account, uint64_t quota_ns)
     /* What was used in this period counts against the new quota. */
     __atomic_fetch_add(&cpu->left_ns, (int64_t)(quota_ns - before_ns), __ATOMIC_RELAXED);
     __atomic_store_n(&cpu->quota_ns, quota_ns, __ATOMIC_RELAXED);
+}
+
+/* Under the account's lock. Whoever chooses a thread afterwards sees it. */
+status_t account_set_frozen(struct account *account, uint64_t frozen)
+{
+    if (frozen > 1) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    int change = (int)frozen - account->cpu.frozen;
+    quotas_add(change);
+    __atomic_fetch_add(&scheduler_freezes, change, __ATOMIC_RELAXED);
+    __atomic_store_n(&account->cpu.frozen, frozen == 1, __ATOMIC_SEQ_CST);
+    if (change > 0) {
+        scheduler_kick_all();
+    }
+    return STATUS_OK;
 }
 
 status_t account_set_period(struct account *account, uint64_t period_ns)

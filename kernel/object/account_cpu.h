@@ -22,13 +22,14 @@ struct account_cpu {
     uint64_t period_ns;
     uint64_t period_end_ns;
     int64_t left_ns; /* below zero: debt */
+    bool frozen;
 };
 
 /* Who of an account must not run now. */
 enum throttle {
     THROTTLE_NONE,
     THROTTLE_APPLICATION, /* threads in application mode: the quota is used up */
-    THROTTLE_ALL,         /* all: the debt is too large */
+    THROTTLE_ALL,         /* all: the debt is too large, or it is frozen */
 };
 
 struct quota_state {
@@ -66,7 +67,8 @@ void account_count_throttled(struct account *cause, uint64_t ns);
 /* How long a thread of the account may run before its quotas must be looked at; UINT64_MAX. */
 uint64_t account_turn_ns(struct account *account);
 
-/* INVALID_ARGUMENT outside [1, 262144]; [1 ms, 10 s]. A quota of 0 is none. */
+/* INVALID_ARGUMENT outside [1, 262144]; [1 ms, 10 s]; 0 and 1. A quota of 0 is none. */
 status_t account_set_weight(struct account *account, uint64_t weight);
 status_t account_set_period(struct account *account, uint64_t period_ns);
+status_t account_set_frozen(struct account *account, uint64_t frozen);
 void account_set_quota(struct account *account, uint64_t quota_ns);

@@ -76,12 +76,18 @@ status_t call_domain_watch(struct call *call)
     return STATUS_OK;
 }
 
-void domain_read(struct object *object, void *out)
+status_t domain_read(struct object *object, uint64_t position, void *out)
 {
+    (void)position;
     struct domain *domain = object_domain(object);
+    struct domain_report *report = out;
     spin_lock(&domain->lock);
-    memcpy(out, &domain->report, sizeof(domain->report));
+    *report = domain->report;
+    report->trap_entry = domain->trap_entry;
+    report->fault_entry = domain->fault_entry;
+    report->flags = domain->open ? DOMAIN_OPEN : 0;
     spin_unlock(&domain->lock);
+    return STATUS_OK;
 }
 
 void domain_end(struct domain *domain, const struct domain_report *report)
@@ -104,6 +110,8 @@ void domain_end(struct domain *domain, const struct domain_report *report)
         signal_set(object_signal(signal), bits);
     }
 }
+
+#define SLOTS_PER_STEP 64
 
 /* --- capability table ------------------------------------------------------------------------ */
 
@@ -193,11 +201,27 @@ status_t call_capabilities_copy(struct call *call)
         if (word == 0) {
             continue;
         }
-        status = here == 0 ? capability_drop(domain, there)
-                           : capability_copy(call->thread->domain, here, domain, there,
-                                             (uint32_t)(word >> 48) & RIGHTS_ALL);
+        struct domain *own = call->thread->domain;
+        uint32_t rights = (uint32_t)(word >> 48) & RIGHTS_ALL;
+        status = here == 0        ? capability_drop(domain, there)
+                 : word >> 56 & 1 ? capability_copy(domain, there, own, here, rights)
+                                  : capability_copy(own, here, domain, there, rights);
     }
     return status;
+}
+
+/* A slot above that one, with nothing in those between them; 0: no other is in use. */
+static uint64_t slot_next(const struct domain *domain, uint64_t slot)
+{
+    uint64_t next = MIN(slot, SLOTS) + 1;
+    for (uint32_t i = 0; i < SLOTS_PER_STEP && next < SLOTS; i++) {
+        const handle_t *place = domain_slot_place(domain, next);
+        if (place != NULL && *place != 0) {
+            break;
+        }
+        next = place == NULL ? ALIGN_UP(next + 1, TABLE_LEAF_SLOTS) : next + 1;
+    }
+    return next < SLOTS ? next : 0;
 }
 
 status_t call_capability_read(struct call *call)
@@ -206,6 +230,7 @@ status_t call_capability_read(struct call *call)
     struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_NONE);
     call->result[0] = object == NULL ? 0 : object->type | handle_rights(handle) << 8;
     call->result[1] = object == NULL ? 0 : object_number(object);
+    call->result[2] = slot_next(object_domain(call->object), call->argument[1]);
     return STATUS_OK;
 }
 

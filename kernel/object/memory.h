@@ -67,7 +67,12 @@ status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t
  */
 void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page);
 
-/* Make every mapping of the memory's own frames read-only: they are shared with a clone now. */
-void memory_write_protect(struct memory *memory);
+/* Make every mapping of the memory's own frames of those pages read-only: they are shared with a
+ * clone now, or to be noted when they are written. */
+void memory_write_protect(struct memory *memory, uint64_t first_page, uint64_t end_page);
+
+/* struct memory_pages, for object_read and object_write. */
+status_t memory_read_pages(struct object *object, uint64_t position, void *out);
+status_t memory_clean_pages(struct object *object, uint64_t position, const void *in);
 
 bool memory_end_step(struct object *object);

@@ -82,6 +82,7 @@ static struct node *node_copy(struct account *account, struct node *node)
         return NULL;
     }
     copy->present = node->present;
+    copy->written = node->written;
     for (uint64_t left = node->present; left != 0; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
         void *below = node->slot[i];
@@ -150,11 +151,10 @@ status_t tree_set(struct memory_tree *tree, struct account *account, uint64_t pa
     if (leaf == NULL) {
         return STATUS_NO_MEMORY;
     }
-    void **place = &leaf->slot[slot_number(page, 0)];
-    *old = *place;
-    *place = frame;
-    uint64_t bit = 1ull << slot_number(page, 0);
-    leaf->present = frame != NULL ? leaf->present | bit : leaf->present & ~bit;
+    *old = leaf_put(leaf, page, frame);
+    if (frame == NULL) {
+        leaf->present &= ~leaf_bit(page);
+    }
     return STATUS_OK;
 }
 

@@ -22,6 +22,8 @@ struct node {
     uint64_t first;      /* the first of the 64^(level + 1) pages that it covers */
     struct payer *payer;
     uint64_t present; /* bit per slot that is not NULL */
+    uint64_t written; /* of a leaf, bit per slot: it changed since it was cleaned. Only then may its
+                         page be mapped writable */
     void *slot[NODE_SLOTS];
 };
 _Static_assert(NODE_SLOTS == 64, "a bit of one word for each slot");
@@ -43,12 +45,18 @@ struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alon
 /* Is that frame, of a leaf that is the tree's alone, nobody else's? A pin does not count. */
 bool frame_is_exclusive(const struct frame *frame);
 
+static inline uint64_t leaf_bit(uint64_t page)
+{
+    return 1ull << page % NODE_SLOTS;
+}
+
 /* Put a frame into a leaf that is the tree's alone; the frame that was there, or NULL. */
 static inline struct frame *leaf_put(struct node *leaf, uint64_t page, struct frame *frame)
 {
     struct frame *old = leaf->slot[page % NODE_SLOTS];
     leaf->slot[page % NODE_SLOTS] = frame;
-    leaf->present |= 1ull << page % NODE_SLOTS;
+    leaf->present |= leaf_bit(page);
+    leaf->written |= leaf_bit(page);
     return old;
 }
 

@@ -10,8 +10,9 @@
 #include "kernel/x86_64/memory_map.h"
 #include "lib/base/string.h"
 
-void platform_read(struct object *object, void *out)
+status_t platform_read(struct object *object, uint64_t position, void *out)
 {
+    (void)position;
     (void)object;
     uint64_t table_bytes = object_chunk_count * OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry);
     struct platform_state state = {
@@ -26,6 +27,7 @@ void platform_read(struct object *object, void *out)
         state.lock_contended[i] = __atomic_load_n(&lock_contended[i], __ATOMIC_RELAXED);
     }
     memcpy(out, &state, sizeof(state));
+    return STATUS_OK;
 }
 
 status_t call_platform_set(struct call *call)

@@ -4,4 +4,4 @@
 #include "kernel/core/call.h"
 
 /* struct platform_state, for object_read. */
-void platform_read(struct object *object, void *out);
+status_t platform_read(struct object *object, uint64_t position, void *out);

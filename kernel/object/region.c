@@ -326,8 +326,9 @@ static void range_clear(struct region_map *map, uint64_t start, uint64_t end)
     shootdown_run(&map->loaded, &batch);
 }
 
-void region_clear_pages(struct region *region, enum link_role role, uint64_t first_page,
-                        uint64_t end_page)
+/* Where the region shows pages of [first_page, end_page) of a memory; false: nowhere. */
+static bool pages_shown(const struct region *region, enum link_role role, uint64_t first_page,
+                        uint64_t end_page, uint64_t *start, uint64_t *end)
 {
     uint64_t offset = role == LINK_PRIVATE  ? region->private_offset
                       : role == LINK_SOURCE ? region->source_offset
@@ -340,10 +341,19 @@ void region_clear_pages(struct region *region, enum link_role role, uint64_t fir
         end_page = region_first + pages;
     }
     uint64_t first = MAX(first_page, region_first);
-    uint64_t end = MIN(end_page, region_first + pages);
-    if (first < end) {
-        range_clear(region->map, region->start + ((first - region_first) << PAGE_SHIFT),
-                    region->start + ((end - region_first) << PAGE_SHIFT));
+    uint64_t last = MIN(end_page, region_first + pages);
+    *start = region->start + ((first - region_first) << PAGE_SHIFT);
+    *end = region->start + ((last - region_first) << PAGE_SHIFT);
+    return first < last;
+}
+
+void region_clear_pages(struct region *region, enum link_role role, uint64_t first_page,
+                        uint64_t end_page)
+{
+    uint64_t start;
+    uint64_t end;
+    if (pages_shown(region, role, first_page, end_page, &start, &end)) {
+        range_clear(region->map, start, end);
     }
 }
 
@@ -378,30 +388,33 @@ static bool entries_write_protect_noted(uint64_t *entry, const uint64_t *last, u
     return pinned_stay;
 }
 
-void region_write_protect(struct region *region)
+void region_write_protect(struct region *region, uint64_t first_page, uint64_t end_page)
 {
-    if (!region->has_writable) {
+    uint64_t start;
+    uint64_t end;
+    if (!region->has_writable ||
+        !pages_shown(region, LINK_PRIVATE, first_page, end_page, &start, &end)) {
         return;
     }
     struct shootdown_batch batch = {.count = 0};
     bool pins = !list_empty(&region->link[LINK_PRIVATE].memory->pins);
-    bool noted = pins || region->end - region->start <= SHOOTDOWN_ADDRESSES * PAGE_SIZE;
-    bool pinned_stay = false;
+    bool noted = pins || end - start <= SHOOTDOWN_ADDRESSES * PAGE_SIZE;
+    bool writable_stay = start != region->start || end != region->end;
     uint64_t next;
-    for (uint64_t at = region->start; at < region->end; at = next) {
-        uint64_t *entry = page_entries(&region->map->tables, at, region->end, 1, &next);
-        next = MIN(next, region->end);
+    for (uint64_t at = start; at < end; at = next) {
+        uint64_t *entry = page_entries(&region->map->tables, at, end, 1, &next);
+        next = MIN(next, end);
         if (entry == NULL) {
             continue;
         }
         const uint64_t *last = entry + ((next - at) >> PAGE_SHIFT);
         if (noted) {
-            pinned_stay |= entries_write_protect_noted(entry, last, at, &batch);
+            writable_stay |= entries_write_protect_noted(entry, last, at, &batch);
         } else if (entries_write_protect(entry, last) & PTE_WRITE) {
             batch.count = SHOOTDOWN_ADDRESSES + 1; /* everything */
         }
     }
-    region->has_writable = pinned_stay;
+    region->has_writable = writable_stay;
     shootdown_run(&region->map->loaded, &batch);
 }
 

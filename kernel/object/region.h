@@ -109,7 +109,8 @@ static inline void region_map_unloaded(struct region_map *map, uint64_t cpu_bit)
 /* Remove mappings of a page range of `memory` through this region. Under the map's lock. */
 void region_clear_pages(struct region *region, enum link_role role, uint64_t first_page,
                         uint64_t end_page);
-void region_write_protect(struct region *region);
+/* Make the mappings of a page range of its private memory read-only. */
+void region_write_protect(struct region *region, uint64_t first_page, uint64_t end_page);
 
 /* Take the region out of its map, its memories' lists, and free it. Under the map's lock. */
 void region_remove(struct region *region);

@@ -124,13 +124,14 @@ static void around_install(const struct fault *fault, const struct memory *memor
     left &= (1ull << around.count) - 1;
     uint64_t shown = region_entry(fault->region, 0, false);
     uint64_t owned = region_entry(fault->region, 0, private && alone);
+    uint64_t written = leaf->written >> (page % NODE_SLOTS - around.below);
     for (; left != 0; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
         const struct frame *frame = slot[i];
         if (entry[i] != 0) {
             continue;
         }
-        bool exclusive = owned != shown && frame_is_exclusive(frame);
+        bool exclusive = owned != shown && written >> i & 1 && frame_is_exclusive(frame);
         entry[i] = frame_physical(frame) | (exclusive ? owned : shown);
         fault->region->has_writable |= exclusive;
     }
@@ -185,6 +186,11 @@ static status_t private_resolve(struct fault *fault, struct memory *memory)
         status = fresh == NULL ? STATUS_NO_MEMORY : private_put(fault, memory, leaf, alone, fresh);
         frame = fresh;
         exclusive = true;
+    }
+    if (resident && exclusive && fault->access == RIGHT_WRITE) {
+        leaf->written |= leaf_bit(private_page(fault));
+    } else if (resident && exclusive) {
+        exclusive = leaf->written & leaf_bit(private_page(fault));
     }
     if (status == STATUS_OK) {
         status = entry_install(fault, frame_physical(frame), exclusive, 0);

@@ -45,10 +45,8 @@ static uint32_t run_install(struct region *region, struct node *leaf, uint64_t p
     if (count == 0 || !account_frames_take(payer, frames, count)) {
         return 0;
     }
-    uint32_t slot = (uint32_t)(page % NODE_SLOTS);
     for (uint32_t i = 0; i < count; i++) {
-        leaf->slot[slot + i] = frames[i];
-        leaf->present |= 1ull << (slot + i);
+        (void)leaf_put(leaf, page + i, frames[i]);
         entry[i] = region_entry(region, frame_physical(frames[i]), true);
     }
     region->has_writable = true;

@@ -134,7 +134,7 @@ status_t call_thread_start(struct call *call)
 {
     struct thread *thread = object_thread(call->object);
     uint64_t entry = call->argument[2];
-    if (entry - WINDOW_BASE >= WINDOW_SIZE) {
+    if ((entry != 0 || thread->registers.rip == 0) && entry - WINDOW_BASE >= WINDOW_SIZE) {
         return STATUS_INVALID_ARGUMENT;
     }
     struct space *space;
@@ -143,11 +143,16 @@ status_t call_thread_start(struct call *call)
         return status;
     }
     spin_lock(&thread->lock);
-    bool startable = thread->state == THREAD_STOPPED && thread->space == NULL &&
-                     !thread->object.dying && thread->registers.rip == 0;
+    bool written =
+        thread->registers.rip != 0 && (space != NULL || thread->mode == MODE_PERSONALITY);
+    bool startable = thread->state == THREAD_STOPPED && !thread->started && !thread->object.dying &&
+                     (entry != 0 || written);
     if (startable) {
+        thread->started = true;
         thread_enter_space(thread, space);
-        thread_set_start(thread, entry, call->argument[3]);
+        if (entry != 0) {
+            thread_set_start(thread, entry, call->argument[3]);
+        }
         thread->state = THREAD_READY;
     }
     spin_unlock(&thread->lock);
@@ -224,8 +229,9 @@ status_t call_thread_yield(struct call *call)
 _Static_assert(THREAD_READY == THREAD_STATE_READY && THREAD_RUNNING == THREAD_STATE_RUNNING,
                "states as abi/kernel.h tells them");
 
-void thread_read(struct object *object, void *out)
+status_t thread_read(struct object *object, uint64_t position, void *out)
 {
+    (void)position;
     const struct thread *thread = object_thread(object);
     uint64_t turn = scheduler_turn_cycles(thread);
     bool application = thread->mode == MODE_APPLICATION;
@@ -237,6 +243,7 @@ void thread_read(struct object *object, void *out)
         .state = thread->state,
     };
     memcpy(out, &usage, sizeof(usage));
+    return STATUS_OK;
 }
 
 /* It never runs again; false while a CPU still runs it. */

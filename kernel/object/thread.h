@@ -81,6 +81,7 @@ struct thread {
     enum thread_state state;
     uint32_t band;
     uint32_t cpu; /* where it runs, or ran last */
+    bool started;
     bool unparked;
     bool interruptible;         /* of the present wait */
     struct list_node wait_node; /* run queue, or the queue of what it waits at */
@@ -144,8 +145,12 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
 /* The registers with which a stopped thread will enter personality mode. */
 void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);
 
-/* struct thread_usage, for object_read. */
-void thread_read(struct object *object, void *out);
+/* For object_read and object_write: struct thread_usage, thread_registers, thread_fpu. */
+status_t thread_read(struct object *object, uint64_t position, void *out);
+status_t thread_read_registers(struct object *object, uint64_t position, void *out);
+status_t thread_write_registers(struct object *object, uint64_t position, const void *in);
+status_t thread_read_fpu(struct object *object, uint64_t position, void *out);
+status_t thread_write_fpu(struct object *object, uint64_t position, const void *in);
 
 bool thread_end_step(struct object *object);
 void thread_release(struct object *object);

@@ -118,16 +118,27 @@ static inline struct thread_frame *thread_frame_self(void)
     return (struct thread_frame *)(block + THREAD_FRAME_OFFSET);
 }
 
-/*
- * object_read into `out`, the structure that abi/kernel.h has for that type of object; not written
- * on failure.
- */
-static inline status_t object_state(uint64_t object, enum object_type type, void *out,
-                                    size_t size_bytes)
+/* object_read into `out`, the structure that abi/kernel.h has for it; not written on failure. */
+static inline status_t object_state_at(uint64_t object, enum object_state state, uint64_t position,
+                                       void *out, size_t size_bytes)
 {
-    status_t status = kernel_object_read(object, type, size_bytes);
+    status_t status = kernel_object_read(object, state, size_bytes, position);
     if (status == STATUS_OK) {
         memcpy(out, thread_frame_self()->message, size_bytes);
     }
     return status;
+}
+
+static inline status_t object_state(uint64_t object, enum object_state state, void *out,
+                                    size_t size_bytes)
+{
+    return object_state_at(object, state, 0, out, size_bytes);
+}
+
+/* object_write of such a structure. */
+static inline status_t object_change(uint64_t object, enum object_state state, uint64_t position,
+                                     const void *in, size_t size_bytes)
+{
+    memcpy(thread_frame_self()->message, in, size_bytes);
+    return kernel_object_write(object, state, size_bytes, position);
 }

@@ -22,7 +22,7 @@ void cpu_time_add(struct cpu_time *to, const struct cpu_time *more)
 
 static const struct thread_usage *thread_usage_read(uint32_t thread)
 {
-    return kernel_object_read(thread, OBJECT_THREAD, sizeof(struct thread_usage)) != STATUS_OK
+    return kernel_object_read(thread, STATE_THREAD, sizeof(struct thread_usage), 0) != STATUS_OK
                ? NULL
                : (const struct thread_usage *)(const void *)thread_frame_self()->message;
 }

@@ -17,7 +17,7 @@
 static struct account_usage usage_read(void)
 {
     struct account_usage usage = {.limit_bytes = UINT64_MAX, .limit_threads = UINT64_MAX};
-    (void)object_state(CONTAINER_SLOT_APPLICATION, OBJECT_ACCOUNT, &usage, sizeof(usage));
+    (void)object_state(CONTAINER_SLOT_APPLICATION, STATE_ACCOUNT, &usage, sizeof(usage));
     return usage;
 }
 

@@ -48,7 +48,7 @@ static long make_meminfo(const struct proc_target *target, struct proc_text *tex
 static uint64_t cpu_used_ns(void)
 {
     struct account_usage usage = {.cpu_ns = 0};
-    (void)object_state(CONTAINER_SLOT_APPLICATION, OBJECT_ACCOUNT, &usage, sizeof(usage));
+    (void)object_state(CONTAINER_SLOT_APPLICATION, STATE_ACCOUNT, &usage, sizeof(usage));
     return usage.cpu_ns;
 }
 

@@ -192,7 +192,7 @@ struct container_memory container_memory_read(void)
 {
     struct container_memory memory = {0, 0};
     struct account_usage usage;
-    if (object_state(CONTAINER_SLOT_APPLICATION, OBJECT_ACCOUNT, &usage, sizeof(usage)) ==
+    if (object_state(CONTAINER_SLOT_APPLICATION, STATE_ACCOUNT, &usage, sizeof(usage)) ==
         STATUS_OK) {
         memory.total_bytes =
             usage.limit_bytes == UINT64_MAX ? MEMORY_SHOWN_BYTES : usage.limit_bytes;

@@ -242,7 +242,7 @@ struct account_usage objects_usage(uint32_t account)
 {
     struct account_usage usage = {0};
     /* Without an account, or when it is gone, nothing is used. */
-    (void)object_state(account, OBJECT_ACCOUNT, &usage, sizeof(usage));
+    (void)object_state(account, STATE_ACCOUNT, &usage, sizeof(usage));
     return usage;
 }
 
@@ -254,7 +254,7 @@ struct account_usage objects_containers_usage(void)
 struct domain_report objects_report(const struct container_objects *objects)
 {
     struct domain_report report = {0};
-    (void)object_state(objects->domain, OBJECT_DOMAIN, &report, sizeof(report));
+    (void)object_state(objects->domain, STATE_DOMAIN, &report, sizeof(report));
     return report;
 }
 
@@ -273,7 +273,7 @@ struct capability_found objects_capability(const struct container_objects *objec
 struct platform_state objects_machine(void)
 {
     struct platform_state state = {0};
-    (void)object_state(ENGINE_SLOT_PLATFORM, OBJECT_PLATFORM, &state, sizeof(state));
+    (void)object_state(ENGINE_SLOT_PLATFORM, STATE_PLATFORM, &state, sizeof(state));
     return state;
 }
 

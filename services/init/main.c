@@ -178,7 +178,7 @@ static status_t process_start(uint32_t index)
 static void process_report(const char *name, const struct program *program)
 {
     struct domain_report report;
-    if (object_state(program->domain, OBJECT_DOMAIN, &report, sizeof(report)) != STATUS_OK) {
+    if (object_state(program->domain, STATE_DOMAIN, &report, sizeof(report)) != STATUS_OK) {
         log_line("%s ended", name);
         return;
     }

@@ -188,7 +188,7 @@ void backend_close(uint32_t view, uint32_t gate)
 static struct account_usage cache_usage(void)
 {
     struct account_usage usage = {0};
-    (void)object_state(STORAGE_SLOT_CACHE, OBJECT_ACCOUNT, &usage, sizeof(usage));
+    (void)object_state(STORAGE_SLOT_CACHE, STATE_ACCOUNT, &usage, sizeof(usage));
     return usage;
 }
 

@@ -56,7 +56,7 @@ static void test_guarantee(void)
     ok_status(kernel_memory_populate(memory, 0, (3 << 20) - 64 * PAGE_SIZE), STATUS_OK,
               "and the child's guarantee holds all the same");
     destroy(parent);
-    ok_status(kernel_object_read(child, OBJECT_ACCOUNT, sizeof(struct account_usage)),
+    ok_status(kernel_object_read(child, STATE_ACCOUNT, sizeof(struct account_usage), 0),
               STATUS_BAD_CAPABILITY, "a child account ends with its parent");
     destroy(account);
     pause_ns(MILLISECOND_NS);

@@ -63,14 +63,14 @@ void destroy(uint32_t slot)
 struct account_usage account_books(uint32_t account)
 {
     struct account_usage usage;
-    must(object_state(account, OBJECT_ACCOUNT, &usage, sizeof(usage)), "read the account");
+    must(object_state(account, STATE_ACCOUNT, &usage, sizeof(usage)), "read the account");
     return usage;
 }
 
 struct platform_state machine_books(void)
 {
     struct platform_state state;
-    must(object_state(INIT_SLOT_PLATFORM, OBJECT_PLATFORM, &state, sizeof(state)),
+    must(object_state(INIT_SLOT_PLATFORM, STATE_PLATFORM, &state, sizeof(state)),
          "read the platform");
     return state;
 }
@@ -268,7 +268,7 @@ void child_load(struct child *child, uint64_t limit_bytes, uint64_t argument, ui
 struct domain_report child_report(const struct child *child)
 {
     struct domain_report report;
-    must(object_state(child->program.domain, OBJECT_DOMAIN, &report, sizeof(report)), "report");
+    must(object_state(child->program.domain, STATE_DOMAIN, &report, sizeof(report)), "report");
     return report;
 }
 

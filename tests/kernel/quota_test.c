@@ -80,7 +80,7 @@ static void test_parent(void)
     pause_ns(50 * MILLISECOND_NS);
     ok(hogs_work(&left) + hogs_work(&right) == work, "next to no quota holds them still");
     must(kernel_object_destroy(parent), "destroy");
-    ok_status(kernel_object_read(left.account, OBJECT_ACCOUNT, sizeof(struct account_usage)),
+    ok_status(kernel_object_read(left.account, STATE_ACCOUNT, sizeof(struct account_usage), 0),
               STATUS_BAD_CAPABILITY, "and they are destroyed where they stand");
     for (uint32_t i = 0; i < cpus(); i++) {
         (void)worker_kill(&left.worker[i]);

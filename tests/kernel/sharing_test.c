@@ -121,7 +121,7 @@ static void test_levels(void)
     /* The subtree goes while its threads run. */
     struct platform_state before = machine_books();
     must(kernel_object_destroy(parent), "destroy");
-    ok_status(kernel_object_read(right.account, OBJECT_ACCOUNT, sizeof(struct account_usage)),
+    ok_status(kernel_object_read(right.account, STATE_ACCOUNT, sizeof(struct account_usage), 0),
               STATUS_BAD_CAPABILITY, "a destroyed account takes what is below it along");
     ok(machine_books().objects + right.count <= before.objects, "running threads included");
     uint64_t work = hogs_work(&right);
@@ -164,7 +164,7 @@ static void test_time_trap(void)
         pause_ns(MILLISECOND_NS);
         reasons = __atomic_load_n(&hogs.reasons[0], __ATOMIC_RELAXED);
         struct thread_usage usage;
-        must(object_state(thread, OBJECT_THREAD, &usage, sizeof(usage)), "read the thread");
+        must(object_state(thread, STATE_THREAD, &usage, sizeof(usage)), "read the thread");
         used_ns = usage.application_ns + usage.personality_ns;
     } while ((reasons & INTERRUPTED_TIME) == 0 && used_ns < 2 * SECOND_NS);
     ok((reasons & INTERRUPTED_TIME) != 0, "a thread is trapped for the time it used");

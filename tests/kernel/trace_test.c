@@ -49,7 +49,7 @@ static void check_refusals(uint32_t slot)
     must(kernel_capability_copy(SLOT_DOMAIN, slot, INIT_SLOT_PLATFORM, RIGHT_READ), "copy");
     struct platform_state state;
     ok(kernel_platform_set(slot, PLATFORM_TRACE, 1) == STATUS_NO_RIGHT &&
-           object_state(slot, OBJECT_PLATFORM, &state, sizeof(state)) == STATUS_OK,
+           object_state(slot, STATE_PLATFORM, &state, sizeof(state)) == STATUS_OK,
        "who may only read reads the counters");
     must(kernel_capability_drop(SLOT_DOMAIN, slot), "drop");
     ok(written_all() == 0, "none of them switched the trace on");

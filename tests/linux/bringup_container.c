@@ -168,7 +168,7 @@ static void stack_log(const char *who, uint32_t memory, uint64_t rsp)
 void domain_report_log(const char *who, uint32_t domain, uint32_t memory)
 {
     struct domain_report report;
-    if (object_state(domain, OBJECT_DOMAIN, &report, sizeof(report)) != STATUS_OK ||
+    if (object_state(domain, STATE_DOMAIN, &report, sizeof(report)) != STATUS_OK ||
         report.cause == 0) {
         return;
     }

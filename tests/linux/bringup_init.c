@@ -66,7 +66,7 @@ static unsigned long long since_start_us(void)
 static uint64_t free_bytes(void)
 {
     struct platform_state platform;
-    must(object_state(INIT_SLOT_PLATFORM, OBJECT_PLATFORM, &platform, sizeof(platform)),
+    must(object_state(INIT_SLOT_PLATFORM, STATE_PLATFORM, &platform, sizeof(platform)),
          "read the platform");
     return platform.memory_free_bytes;
 }
@@ -179,7 +179,7 @@ static void on_deadline(void *context)
     (void)context;
     state.report_ns += REPORT_NS;
     struct account_usage usage;
-    if (object_state(state.container.account, OBJECT_ACCOUNT, &usage, sizeof(usage)) != STATUS_OK) {
+    if (object_state(state.container.account, STATE_ACCOUNT, &usage, sizeof(usage)) != STATUS_OK) {
         return;
     }
     log_line("still running after %llu ms: cpu %llu ms, %llu bytes", since_start_us() / 1000,

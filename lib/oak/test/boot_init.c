@@ -43,7 +43,7 @@ static uint32_t slot_new(void)
 static uint64_t own_bytes(void)
 {
     struct account_usage usage;
-    must(object_state(SLOT_ACCOUNT, OBJECT_ACCOUNT, &usage, sizeof(usage)), "account");
+    must(object_state(SLOT_ACCOUNT, STATE_ACCOUNT, &usage, sizeof(usage)), "account");
     return usage.bytes[ACCOUNT_FRAMES];
 }
 
@@ -258,7 +258,7 @@ static void test_program_fault(const struct bundle *bundle)
     ok(kernel_signal_wait(signal, 8, clock_now_ns() + 5000000000ull, &bits) == STATUS_OK,
        "a program that faults is heard of");
     struct domain_report report;
-    must(object_state(program.domain, OBJECT_DOMAIN, &report, sizeof(report)), "report");
+    must(object_state(program.domain, STATE_DOMAIN, &report, sizeof(report)), "report");
     ok(report.rip == WINDOW_HEAP && report.address == WINDOW_HEAP, "and the report says where");
     program_destroy(&program);
     ok(own_bytes() == before, "destroying it gives everything back");

@@ -1,0 +1,155 @@
+/*
+ * What objects tell of themselves (object_read) and let be changed (object_write): structures of
+ * abi/kernel.h in the message of the caller's frame. Readers write there directly; what is to be
+ * written is copied once, then checked.
+ */
+#include "kernel/object/account.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/endpoint.h"
+#include "kernel/object/gate.h"
+#include "kernel/object/memory.h"
+#include "kernel/object/platform.h"
+#include "kernel/object/region_find.h"
+#include "kernel/object/signal.h"
+#include "kernel/object/thread.h"
+#include "lib/base/string.h"
+
+#define STATES_BOUND 16
+_Static_assert(OBJECT_STATES <= STATES_BOUND, "every state's number is below the bound");
+
+static uint64_t handle_number(handle_t handle, enum object_type type)
+{
+    const struct object *object = handle_object(handle, type);
+    return object == NULL ? 0 : object_number(object);
+}
+
+/* As the region was mapped: by its view, if there is one. */
+static void link_read(const struct region *region, enum link_role role, uint64_t offset,
+                      uint64_t *number, uint64_t *out_offset)
+{
+    const struct memory *memory = region->link[role].memory;
+    const struct memory *view = region->link[role + LINK_PRIVATE_VIEW].memory;
+    *number = memory == NULL ? 0 : object_number(view == NULL ? &memory->object : &view->object);
+    *out_offset = memory == NULL ? 0 : offset - (view == NULL ? 0 : view->base_offset);
+}
+
+static status_t region_read(struct object *object, uint64_t position, void *out)
+{
+    struct region_map *map = region_map_of(object);
+    struct region_state *state = out;
+    spin_lock(&map->lock);
+    const struct region *region = region_from(map, position);
+    if (region != NULL) {
+        state->start = region->start;
+        state->end = region->end;
+        state->rights = region->rights;
+        state->rights_allowed = region->rights_allowed;
+        link_read(region, LINK_PRIVATE, region->private_offset, &state->private_memory,
+                  &state->private_offset);
+        link_read(region, LINK_SOURCE, region->source_offset, &state->source_memory,
+                  &state->source_offset);
+    }
+    spin_unlock(&map->lock);
+    return region == NULL ? STATUS_NOT_FOUND : STATUS_OK;
+}
+
+static status_t memory_read(struct object *object, uint64_t position, void *out)
+{
+    (void)position;
+    const struct memory *memory = object_memory(object);
+    bool view = memory->kind == MEMORY_VIEW;
+    *(struct memory_state *)out = (struct memory_state){
+        .size_bytes = memory->size_bytes,
+        .payer = object_number(&object->payer->object),
+        .base = view ? handle_number(memory->base, OBJECT_MEMORY) : 0,
+        .base_offset = memory->base_offset,
+        .rights = memory->view_rights,
+    };
+    return STATUS_OK;
+}
+
+static status_t gate_read(struct object *object, uint64_t position, void *out)
+{
+    (void)position;
+    const struct gate *gate = object_gate(object);
+    *(struct gate_state *)out =
+        (struct gate_state){handle_number(gate->endpoint, OBJECT_ENDPOINT), gate->badge};
+    return STATUS_OK;
+}
+
+static status_t signal_read(struct object *object, uint64_t position, void *out)
+{
+    (void)position;
+    const struct signal *signal = object_signal(object);
+    *(struct signal_state *)out =
+        (struct signal_state){__atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE)};
+    return STATUS_OK;
+}
+
+struct state {
+    uint32_t types;
+    uint32_t bytes;
+    status_t (*read)(struct object *object, uint64_t position, void *out);
+    status_t (*write)(struct object *object, uint64_t position, const void *in); /* or NULL */
+};
+
+static const struct state states[STATES_BOUND] = {
+    [STATE_ACCOUNT] = {TYPE_ACCOUNT, sizeof(struct account_usage), account_read, NULL},
+    [STATE_DOMAIN] = {TYPE_DOMAIN, sizeof(struct domain_report), domain_read, NULL},
+    [STATE_THREAD] = {TYPE_THREAD, sizeof(struct thread_usage), thread_read, NULL},
+    [STATE_PLATFORM] = {TYPE_PLATFORM, sizeof(struct platform_state), platform_read, NULL},
+    [STATE_REGION] = {TYPE_HALF, sizeof(struct region_state), region_read, NULL},
+    [STATE_MEMORY] = {TYPE_MEMORY, sizeof(struct memory_state), memory_read, NULL},
+    [STATE_PAGES] = {TYPE_MEMORY, sizeof(struct memory_pages), memory_read_pages,
+                     memory_clean_pages},
+    [STATE_GATE] = {TYPE_GATE, sizeof(struct gate_state), gate_read, NULL},
+    [STATE_SIGNAL] = {TYPE_SIGNAL, sizeof(struct signal_state), signal_read, NULL},
+    [STATE_REGISTERS] = {TYPE_THREAD, sizeof(struct thread_registers), thread_read_registers,
+                         thread_write_registers},
+    [STATE_FPU] = {TYPE_THREAD, sizeof(struct thread_fpu), thread_read_fpu, thread_write_fpu},
+};
+
+union any_state {
+    struct account_usage account;
+    struct domain_report domain;
+    struct platform_state platform;
+    struct memory_pages pages;
+    struct thread_registers registers;
+    struct thread_fpu fpu;
+};
+_Static_assert(sizeof(union any_state) <= MESSAGE_BYTES, "each fits into the frame's message");
+
+/* The state that the call means: WRONG_TYPE, or INVALID_ARGUMENT for another size than its. */
+static status_t state_find(const struct call *call, const struct state **out)
+{
+    uint64_t number = call->argument[1];
+    if (number >= OBJECT_STATES) {
+        return STATUS_WRONG_TYPE;
+    }
+    *out = &states[index_bound(number, STATES_BOUND)];
+    if (!((*out)->types >> call->object->type & 1)) {
+        return STATUS_WRONG_TYPE;
+    }
+    return (*out)->bytes == call->argument[2] ? STATUS_OK : STATUS_INVALID_ARGUMENT;
+}
+
+status_t call_object_read(struct call *call)
+{
+    const struct state *state;
+    status_t status = state_find(call, &state);
+    return status != STATUS_OK
+               ? status
+               : state->read(call->object, call->argument[3], call->thread->frame->message);
+}
+
+status_t call_object_write(struct call *call)
+{
+    const struct state *state;
+    status_t status = state_find(call, &state);
+    if (status != STATUS_OK || state->write == NULL) {
+        return status != STATUS_OK ? status : STATUS_NOT_SUPPORTED;
+    }
+    union any_state copy;
+    memcpy(&copy, call->thread->frame->message, state->bytes);
+    return state->write(call->object, call->argument[3], &copy);
+}

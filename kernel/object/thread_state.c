@@ -1,0 +1,195 @@
+/*
+ * A thread's registers and FPU area, read while it does not run, and written before it first does:
+ * so a container is copied, or put away. Who wants all threads of one moment freezes their account.
+ */
+#include "kernel/object/space.h"
+#include "kernel/object/thread.h"
+#include "kernel/core/traps.h"
+#include "kernel/x86_64/features.h"
+#include "kernel/x86_64/layout.h"
+#include "lib/base/string.h"
+
+#define SYSCALL_BYTES 2
+#define MXCSR_OFFSET  24
+#define MXCSR_MASK    0xffffu
+#define XSAVE_HEADER  512
+/* Behind the header's first word, XSTATE_BV, all is 0: the standard format. */
+#define XSAVE_HEADER_BYTES 64
+
+/* What else the structure holds, by the names that both have. Its first words are the same. */
+_Static_assert(offsetof(struct thread_registers, rip) == offsetof(struct registers, vector),
+               "the general registers have one order");
+#define GENERAL_BYTES offsetof(struct registers, vector)
+
+/* As if its present call were still to be made; or, where a server has it already, lost. */
+static void call_undo(const struct thread *thread, struct thread_registers *out)
+{
+    switch (thread->state) {
+    case THREAD_RECEIVING:
+        out->rsi = out->rax == CALL_endpoint_reply_receive ? 0 : out->rsi; /* that was replied to */
+        out->rip -= SYSCALL_BYTES;
+        break;
+    case THREAD_PARKED:
+    case THREAD_CALLING:
+    case THREAD_SIGNAL_WAIT:
+        out->rip -= SYSCALL_BYTES;
+        break;
+    case THREAD_AWAITING_REPLY:
+        out->rax = STATUS_RESTARTED;
+        break;
+    case THREAD_STOPPED:
+    case THREAD_READY:
+    case THREAD_RUNNING:
+    case THREAD_DEAD:
+        break;
+    }
+}
+
+static uint64_t flags_of(const struct thread *thread)
+{
+    return (thread->mode == MODE_APPLICATION ? THREAD_IN_APPLICATION : 0) |
+           (thread->in_fault ? THREAD_IN_FAULT : 0) | (thread->restarted ? THREAD_IN_RESTART : 0) |
+           (thread->unparked ? THREAD_UNPARKED : 0) |
+           (thread->attention & ATTENTION_INTERRUPT ? THREAD_INTERRUPTED : 0);
+}
+
+/* Under the thread's lock; BAD_STATE when some CPU has it, or it never runs again. */
+static status_t may_read(const struct thread *thread)
+{
+    bool still = thread->state != THREAD_RUNNING && thread->state != THREAD_DEAD;
+    return still && !thread->object.dying ? STATUS_OK : STATUS_BAD_STATE;
+}
+
+status_t thread_read_registers(struct object *object, uint64_t position, void *out_)
+{
+    (void)position;
+    struct thread *thread = object_thread(object);
+    const struct registers *registers = &thread->registers;
+    struct thread_registers *out = out_;
+    spin_lock(&thread->lock);
+    status_t status = may_read(thread);
+    if (status == STATUS_OK) {
+        memcpy(out, registers, GENERAL_BYTES);
+        out->rcx = thread->sysret ? registers->rip : registers->rcx;
+        out->r11 = thread->sysret ? registers->rflags : registers->r11;
+        out->rip = registers->rip;
+        out->rflags = registers->rflags;
+        out->rsp = registers->rsp;
+        out->fs_base = thread->fs_base;
+        out->gs_base = thread->gs_base;
+        out->flags = flags_of(thread);
+        out->frame = thread->frame_address;
+        out->band = thread->band;
+        out->space = thread->space == NULL ? 0 : object_number(&thread->space->object);
+        call_undo(thread, out);
+    }
+    spin_unlock(&thread->lock);
+    return status;
+}
+
+/* Made, and never started. Under the thread's lock. */
+static status_t may_write(const struct thread *thread)
+{
+    bool fresh = thread->state == THREAD_STOPPED && thread->space == NULL && !thread->started;
+    return fresh && !thread->object.dying ? STATUS_OK : STATUS_BAD_STATE;
+}
+
+/* Nothing that the way out of the kernel cannot load, or that its mode could not have. */
+static bool registers_valid(const struct thread_registers *in)
+{
+    bool application = in->flags & THREAD_IN_APPLICATION;
+    bool place = application ? in->rip < APPLICATION_END : in->rip - WINDOW_BASE < WINDOW_SIZE;
+    return place && address_canonical(in->fs_base) && address_canonical(in->gs_base) &&
+           !(in->flags & ~(uint64_t)THREAD_REGISTER_FLAGS);
+}
+
+status_t thread_write_registers(struct object *object, uint64_t position, const void *in_)
+{
+    (void)position;
+    struct thread *thread = object_thread(object);
+    const struct thread_registers *in = in_;
+    if (!registers_valid(in)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    spin_lock(&thread->lock);
+    status_t status = may_write(thread);
+    if (status == STATUS_OK) {
+        thread_set_start(thread, in->rip, 0);
+        struct registers *registers = &thread->registers;
+        memcpy(registers, in, GENERAL_BYTES);
+        registers->rflags = (in->rflags & ALLOWED_RFLAGS) | USER_RFLAGS;
+        registers->rsp = in->rsp;
+        thread->fs_base = in->fs_base;
+        thread->gs_base = in->gs_base;
+        thread->mode = in->flags & THREAD_IN_APPLICATION ? MODE_APPLICATION : MODE_PERSONALITY;
+        thread->in_fault = (in->flags & THREAD_IN_FAULT) != 0;
+        thread->restarted = (in->flags & THREAD_IN_RESTART) != 0;
+        thread->unparked = in->flags & THREAD_UNPARKED;
+        if (in->flags & THREAD_INTERRUPTED) {
+            thread_attend_self(thread, ATTENTION_INTERRUPT);
+        }
+    }
+    spin_unlock(&thread->lock);
+    return status;
+}
+
+/* --- FPU ------------------------------------------------------------------------------------- */
+
+/* How much of the area that part has; 0: the position is none of a part's. */
+static uint64_t fpu_part(uint64_t position)
+{
+    uint64_t bytes = cpu_features.xsave_bytes;
+    bool inside = position % THREAD_FPU_BYTES == 0 && position < bytes;
+    return inside ? MIN(bytes - position, THREAD_FPU_BYTES) : 0;
+}
+
+status_t thread_read_fpu(struct object *object, uint64_t position, void *out)
+{
+    struct thread *thread = object_thread(object);
+    uint64_t bytes = fpu_part(position);
+    if (bytes == 0) {
+        return STATUS_NOT_FOUND;
+    }
+    spin_lock(&thread->lock);
+    status_t status = may_read(thread);
+    if (status == STATUS_OK) {
+        memcpy(out, thread->fpu + position, bytes);
+    }
+    spin_unlock(&thread->lock);
+    return status;
+}
+
+/* Nothing that XRSTOR refuses. Intel SDM volume 1, 13.4 and 13.8. */
+static void fpu_sanitize(uint8_t *bytes, uint64_t position)
+{
+    if (position == 0) {
+        uint32_t mxcsr;
+        memcpy(&mxcsr, bytes + MXCSR_OFFSET, sizeof(mxcsr));
+        mxcsr &= MXCSR_MASK;
+        memcpy(bytes + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    } else if (position == XSAVE_HEADER) {
+        uint64_t present;
+        memcpy(&present, bytes, sizeof(present));
+        present &= cpu_features.xsave_mask;
+        memset(bytes, 0, XSAVE_HEADER_BYTES);
+        memcpy(bytes, &present, sizeof(present));
+    }
+}
+
+status_t thread_write_fpu(struct object *object, uint64_t position, const void *in)
+{
+    struct thread *thread = object_thread(object);
+    uint64_t bytes = fpu_part(position);
+    if (bytes == 0) {
+        return STATUS_NOT_FOUND;
+    }
+    struct thread_fpu part = *(const struct thread_fpu *)in;
+    fpu_sanitize(part.bytes, position);
+    spin_lock(&thread->lock);
+    status_t status = may_write(thread);
+    if (status == STATUS_OK) {
+        memcpy(thread->fpu + position, part.bytes, bytes);
+    }
+    spin_unlock(&thread->lock);
+    return status;
+}
