@@ -196,6 +196,7 @@ enum object_state {
     STATE_MEMORY,   /* struct memory_state */
     STATE_PAGES,    /* struct memory_pages of PAGES_OF_STATE pages from the offset `position` on, a
                        multiple of so many pages. Written: those of `written` are clean from now on */
+    STATE_PAYER,    /* struct object_payer, of any type */
     STATE_GATE,     /* struct gate_state */
     STATE_SIGNAL,   /* struct signal_state */
     STATE_REGISTERS, /* struct thread_registers of a thread that does not run (freeze its account).
@@ -274,8 +275,7 @@ struct region_state {
 
 struct memory_state {
     uint64_t size_bytes;
-    uint64_t payer; /* the account's object number */
-    uint64_t base;  /* of a view; 0: it is none, or the base is gone */
+    uint64_t base; /* of a view; 0: it is none, or the base is gone */
     uint64_t base_offset;
     uint64_t rights; /* of a view */
 };
@@ -285,6 +285,10 @@ struct memory_state {
 struct memory_pages {
     uint64_t present[PAGES_OF_STATE / 64];
     uint64_t written[PAGES_OF_STATE / 64]; /* since it was cleaned; only of present ones */
+};
+
+struct object_payer {
+    uint64_t account; /* object number; 0: the root account has none */
 };
 
 struct gate_state {

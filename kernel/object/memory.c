@@ -648,7 +648,7 @@ void memory_write_protect(struct memory *memory, uint64_t first_page, uint64_t e
     struct region_link *link;
     while ((link = link_take(memory, &pass)) != NULL) {
         struct region_map *map = link->region->map;
-        if (role_of(link) == LINK_PRIVATE) {
+        if (role_of(link) == LINK_PRIVATE && link->region->has_writable) {
             region_write_protect(link->region, first_page, end_page);
         }
         spin_unlock(&map->lock);

@@ -392,8 +392,7 @@ void region_write_protect(struct region *region, uint64_t first_page, uint64_t e
 {
     uint64_t start;
     uint64_t end;
-    if (!region->has_writable ||
-        !pages_shown(region, LINK_PRIVATE, first_page, end_page, &start, &end)) {
+    if (!pages_shown(region, LINK_PRIVATE, first_page, end_page, &start, &end)) {
         return;
     }
     struct shootdown_batch batch = {.count = 0};

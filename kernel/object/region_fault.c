@@ -160,6 +160,15 @@ static status_t private_put(struct fault *fault, struct memory *memory, struct n
     return STATUS_OK;
 }
 
+/* May the page, which nobody shares, be mapped writable? */
+static bool leaf_written(struct node *leaf, uint64_t page, uint32_t access)
+{
+    if (access == RIGHT_WRITE) {
+        leaf->written |= leaf_bit(page);
+    }
+    return leaf->written & leaf_bit(page);
+}
+
 /*
  * The private memory's part: OK with the page mapped, WOULD_BLOCK when the page is absent and the
  * region has a source.
@@ -186,11 +195,8 @@ static status_t private_resolve(struct fault *fault, struct memory *memory)
         status = fresh == NULL ? STATUS_NO_MEMORY : private_put(fault, memory, leaf, alone, fresh);
         frame = fresh;
         exclusive = true;
-    }
-    if (resident && exclusive && fault->access == RIGHT_WRITE) {
-        leaf->written |= leaf_bit(private_page(fault));
-    } else if (resident && exclusive) {
-        exclusive = leaf->written & leaf_bit(private_page(fault));
+    } else if (exclusive) {
+        exclusive = leaf_written(leaf, private_page(fault), fault->access);
     }
     if (status == STATUS_OK) {
         status = entry_install(fault, frame_physical(frame), exclusive, 0);

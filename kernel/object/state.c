@@ -60,11 +60,19 @@ static status_t memory_read(struct object *object, uint64_t position, void *out)
     bool view = memory->kind == MEMORY_VIEW;
     *(struct memory_state *)out = (struct memory_state){
         .size_bytes = memory->size_bytes,
-        .payer = object_number(&object->payer->object),
         .base = view ? handle_number(memory->base, OBJECT_MEMORY) : 0,
         .base_offset = memory->base_offset,
         .rights = memory->view_rights,
     };
+    return STATUS_OK;
+}
+
+static status_t payer_read(struct object *object, uint64_t position, void *out)
+{
+    (void)position;
+    const struct account *payer = object->payer;
+    *(struct object_payer *)out =
+        (struct object_payer){payer == NULL ? 0 : object_number(&payer->object)};
     return STATUS_OK;
 }
 
@@ -102,6 +110,7 @@ static const struct state states[STATES_BOUND] = {
     [STATE_MEMORY] = {TYPE_MEMORY, sizeof(struct memory_state), memory_read, NULL},
     [STATE_PAGES] = {TYPE_MEMORY, sizeof(struct memory_pages), memory_read_pages,
                      memory_clean_pages},
+    [STATE_PAYER] = {TYPE_ANY, sizeof(struct object_payer), payer_read, NULL},
     [STATE_GATE] = {TYPE_GATE, sizeof(struct gate_state), gate_read, NULL},
     [STATE_SIGNAL] = {TYPE_SIGNAL, sizeof(struct signal_state), signal_read, NULL},
     [STATE_REGISTERS] = {TYPE_THREAD, sizeof(struct thread_registers), thread_read_registers,

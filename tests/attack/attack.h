@@ -7,6 +7,7 @@ void attack_rights(void);
 void attack_addresses(void);
 void attack_resume(void);
 void attack_isolation(void);
+void attack_state(void);
 void attack_random(void);
 
 /* xorshift: the same attacks in every run. */

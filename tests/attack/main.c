@@ -13,6 +13,7 @@ void program_main(uint64_t argument)
     attack_addresses();
     attack_resume();
     attack_isolation();
+    attack_state();
     attack_random();
     tap_end();
 }

@@ -156,3 +156,4 @@ void test_shortage(void);
 void test_sharing(void);
 void test_quota(void);
 void test_trace(void);
+void test_domain_clone(void);

@@ -14,6 +14,7 @@ static void test_objects(void)
     test_space();
     test_shortage();
     test_trace();
+    test_domain_clone();
 }
 
 void program_main(uint64_t argument)

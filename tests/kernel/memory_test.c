@@ -379,6 +379,119 @@ static void test_destroy_meets_destroy(void)
     ok(machine_books().objects == before.objects || machine_is_as(&before), "and nothing is left");
 }
 
+/* --- what was written ------------------------------------------------------------------------- */
+
+static struct memory_pages pages_of(uint32_t memory, uint64_t offset)
+{
+    struct memory_pages pages;
+    must(object_state_at(memory, STATE_PAGES, offset, &pages, sizeof(pages)), "read pages");
+    return pages;
+}
+
+static void clean(uint32_t memory, uint64_t offset, uint64_t bits)
+{
+    struct memory_pages pages = {.written = {bits, bits, 0, 0, 0, 0, 0, bits}};
+    must(object_change(memory, STATE_PAGES, offset, &pages, sizeof(pages)), "clean");
+}
+
+#define TRACKED_PAGES (2 * PAGES_OF_STATE)
+#define ALL           UINT64_MAX
+
+static void test_written(void)
+{
+    uint64_t size = TRACKED_PAGES * PAGE_SIZE;
+    uint32_t memory = memory_new(SLOT_ACCOUNT, size);
+    volatile uint8_t *here = window_map_all(memory, size);
+    volatile uint8_t *again = window_map_all(memory, size);
+    for (uint64_t page = 0; page < 100; page++) {
+        here[page * PAGE_SIZE] = 1;
+    }
+    struct memory_pages pages = pages_of(memory, 0);
+    ok(pages.present[0] == ALL && pages.written[0] == ALL && pages.present[1] == ALL >> 28 &&
+           pages.written[1] == pages.present[1] && pages.present[7] == 0,
+       "pages are written when they are made");
+    again[3 * PAGE_SIZE] = 2; /* writable at both places */
+    clean(memory, 0, ALL);
+    pages = pages_of(memory, 0);
+    ok(pages.present[0] == ALL && (pages.written[0] | pages.written[1]) == 0,
+       "cleaned ones are not, and are still there");
+    ok(here[5 * PAGE_SIZE] == 1 && again[9 * PAGE_SIZE] == 1 && pages_of(memory, 0).written[0] == 0,
+       "reading changes nothing");
+    again[3 * PAGE_SIZE] = 3;
+    here[70 * PAGE_SIZE] = 3;
+    pages = pages_of(memory, 0);
+    ok(pages.written[0] == 1 << 3 && pages.written[1] == 1 << 6,
+       "writing is noted, wherever the page is mapped");
+    clean(memory, 0, 1 << 4);
+    ok(pages_of(memory, 0).written[0] == 1 << 3, "only those asked for are cleaned");
+    uint32_t copy = clone_of(memory, 0, size);
+    clean(memory, 0, ALL);
+    ok(pages_of(memory, 0).written[0] == 0 && pages_of(copy, 0).written[0] == 1 << 3,
+       "a clone knows what its original knew, and each is cleaned for itself");
+    here[3 * PAGE_SIZE] = 4;
+    ok(pages_of(memory, 0).written[0] == 1 << 3 && here[3 * PAGE_SIZE] == 4,
+       "a page that is copied because of a clone is written");
+    here[(PAGES_OF_STATE + 1) * PAGE_SIZE] = 1;
+    ok(pages_of(memory, PAGES_OF_STATE * PAGE_SIZE).written[0] == 2, "parts are apart");
+    ok_status(object_change(memory, STATE_PAGES, PAGE_SIZE, &pages, sizeof(pages)),
+              STATUS_OUT_OF_RANGE, "a part begins at its multiple");
+    ok_status(object_change(memory, STATE_PAGES, size, &pages, sizeof(pages)), STATUS_OUT_OF_RANGE,
+              "and inside the memory");
+    ok_status(object_change(memory, STATE_MEMORY, 0, &pages, sizeof(struct memory_state)),
+              STATUS_NOT_SUPPORTED, "what can only be read is not written");
+    ok_status(kernel_object_read(memory, STATE_THREAD, sizeof(struct thread_usage), 0),
+              STATUS_WRONG_TYPE, "a memory has no state of a thread");
+    destroy(copy);
+    destroy(memory);
+}
+
+/* A writer that never stops, and a reader that cleans, then copies: what it copied last is what is
+ * there once the writer has stopped. */
+struct writing {
+    uint32_t memory;
+    volatile uint8_t *here;
+    uint32_t stop;
+};
+
+static void write_on(struct worker *worker)
+{
+    struct writing *test = worker->context;
+    for (uint64_t i = 0; !__atomic_load_n(&test->stop, __ATOMIC_ACQUIRE); i++) {
+        (*(volatile uint64_t *)(test->here + i % 64 * PAGE_SIZE))++;
+    }
+}
+
+static void copy_written(struct writing *test, uint64_t *copy)
+{
+    uint64_t written = pages_of(test->memory, 0).written[0];
+    clean(test->memory, 0, written);
+    for (; written != 0; written &= written - 1) {
+        uint32_t page = (uint32_t)__builtin_ctzll(written);
+        copy[page] = *(volatile uint64_t *)(test->here + page * PAGE_SIZE);
+    }
+}
+
+static void test_written_meanwhile(void)
+{
+    static uint64_t copy[64];
+    struct writing test = {.memory = memory_new(SLOT_ACCOUNT, SIZE)};
+    test.here = window_map_all(test.memory, SIZE);
+    struct worker worker = {.context = &test};
+    worker_start(&worker, write_on, SLOT_NONE);
+    for (uint32_t round = 0; round < 300; round++) {
+        copy_written(&test, copy);
+    }
+    __atomic_store_n(&test.stop, 1, __ATOMIC_RELEASE);
+    worker_join(&worker);
+    copy_written(&test, copy);
+    bool same = true;
+    for (uint64_t page = 0; page < 64; page++) {
+        same = same && copy[page] == *(volatile uint64_t *)(test.here + page * PAGE_SIZE);
+    }
+    ok(same, "who cleans first and copies then misses nothing");
+    destroy(test.memory);
+}
+
 void test_memory(void)
 {
     log_line("# memory");
@@ -392,4 +505,6 @@ void test_memory(void)
     test_two_mappings();
     test_concurrent_discard();
     test_destroy_meets_destroy();
+    test_written();
+    test_written_meanwhile();
 }
