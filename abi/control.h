@@ -70,8 +70,8 @@ enum control_request {
         10, /* CONTAINER [FOLLOW] [TAIL] -> ; DATA on streams 1 and 2, then EOF on both */
     CONTROL_AUTHORITY = 11,  /* CONTAINER -> AUTHORITY* (one line of words each) */
     CONTROL_STATISTICS = 12, /* [CONTAINER] -> COUNTER* */
-    CONTROL_PAUSE = 13,
-    CONTROL_UNPAUSE = 14,
+    CONTROL_PAUSE = 13,       /* CONTAINER -> ; no thread of it runs until UNPAUSE or a KILL */
+    CONTROL_UNPAUSE = 14,     /* CONTAINER -> */
     CONTROL_COPY_OUT = 15,    /* CONTAINER PATH -> ; DATA on stream 1 is a tar archive */
     CONTROL_COPY_IN = 16,     /* CONTAINER PATH -> ; DATA on stream 0 is a tar archive */
     CONTROL_TRACE_START = 17, /* -> SIZE (bytes of all rings) FREQUENCY; one session at a time */

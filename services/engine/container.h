@@ -82,6 +82,7 @@ struct container {
     char id[CONTAINER_ID_DIGITS + 1];
     char name[CONTAINER_NAME_MAX + 1];
     bool auto_remove;
+    bool paused; /* RUNNING, and frozen */
     struct container_limits limits;
     uint8_t *label;
     uint32_t label_bytes;

@@ -236,6 +236,11 @@ void objects_forget(struct container_objects *objects)
     objects->account = SLOT_NONE;
 }
 
+status_t objects_freeze(const struct container_objects *objects, bool frozen)
+{
+    return kernel_account_set(objects->account, ACCOUNT_FROZEN, frozen, SLOT_NONE, 0);
+}
+
 /* --- Looking ---------------------------------------------------------------------------------- */
 
 struct account_usage objects_usage(uint32_t account)

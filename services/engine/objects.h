@@ -61,6 +61,9 @@ MUST_USE status_t objects_start(const struct container_objects *objects,
 MUST_USE status_t objects_limit(const struct container_objects *objects,
                                 const struct container_limits *limits);
 
+/* Nothing of the container runs from now on; or it goes on. */
+MUST_USE status_t objects_freeze(const struct container_objects *objects, bool frozen);
+
 /* Raise enum container_event. */
 void objects_raise(const struct container_objects *objects, uint64_t events);
 

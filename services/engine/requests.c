@@ -3,12 +3,6 @@
 
 #include "lib/base/string.h"
 
-static void request_later(const struct request *request)
-{
-    request_answer_message(request, STATUS_NOT_SUPPORTED,
-                           "this version of Oak cannot do that to a container yet");
-}
-
 void request_answer(const struct request *request, status_t status)
 {
     session_reply(request->session, request->tag, status, NULL, 0);
@@ -85,8 +79,8 @@ static const struct {
     {CONTROL_LOGS, request_logs},
     {CONTROL_AUTHORITY, request_authority},
     {CONTROL_STATISTICS, request_statistics},
-    {CONTROL_PAUSE, request_later},
-    {CONTROL_UNPAUSE, request_later},
+    {CONTROL_PAUSE, request_pause},
+    {CONTROL_UNPAUSE, request_unpause},
     {CONTROL_COPY_OUT, request_copy_out},
     {CONTROL_COPY_IN, request_copy_in},
     {CONTROL_UPDATE, request_update},

@@ -36,6 +36,8 @@ void request_exec(const struct request *request);
 void request_copy_out(const struct request *request);
 void request_copy_in(const struct request *request);
 void request_kill(const struct request *request);
+void request_pause(const struct request *request);
+void request_unpause(const struct request *request);
 void request_remove(const struct request *request);
 void request_update(const struct request *request); /* requests_limits.c */
 void request_attach(const struct request *request); /* requests_streams.c */

@@ -111,6 +111,8 @@ void request_create(const struct request *request)
 
 /* --- START, EXEC and COPY --- */
 
+static const char paused_text[] = "the container is paused";
+
 /* From here on process_launch_answer answers the request. */
 static void launch_begin(const struct request *request, struct process *process)
 {
@@ -212,6 +214,10 @@ void request_exec(const struct request *request)
         request_answer_message(request, STATUS_BAD_STATE, "the container is not running");
         return;
     }
+    if (container->paused) {
+        request_answer_message(request, STATUS_BAD_STATE, paused_text);
+        return;
+    }
     if (specification_check(request->bytes, request->length_bytes, &why) != STATUS_OK) {
         request_answer_message(request, STATUS_INVALID_ARGUMENT, why);
         return;
@@ -231,6 +237,10 @@ static void request_copy(const struct request *request, enum container_request k
             container->state == CONTAINER_STOPPED
                 ? "the container has ended, and its files are gone"
                 : "the container does not run yet: its files are there when it does");
+        return;
+    }
+    if (container->paused) {
+        request_answer_message(request, STATUS_BAD_STATE, paused_text);
         return;
     }
     if (copy_specification_check(request->bytes, request->length_bytes) != STATUS_OK) {
@@ -264,6 +274,43 @@ static status_t process_kill(struct process *process, uint32_t signal)
     return container_tell(container, CONTAINER_REQUEST_KILL, process->number, signal);
 }
 
+/* Let it stand still, or go on, and keep that in mind. */
+static status_t container_freeze(struct container *container, bool frozen)
+{
+    status_t status = objects_freeze(&container->objects, frozen);
+    if (status == STATUS_OK) {
+        container->paused = frozen;
+    }
+    return status;
+}
+
+static void request_freeze(const struct request *request, bool frozen)
+{
+    struct container *container = request_container(request);
+    if (container == NULL) {
+        return;
+    }
+    const char *why = container->state != CONTAINER_RUNNING ? "the container is not running"
+                      : container->paused == frozen ? frozen ? "the container is paused already"
+                                                             : "the container is not paused"
+                                                    : NULL;
+    if (why != NULL) {
+        request_answer_message(request, STATUS_BAD_STATE, why);
+        return;
+    }
+    request_answer(request, container_freeze(container, frozen));
+}
+
+void request_pause(const struct request *request)
+{
+    request_freeze(request, true);
+}
+
+void request_unpause(const struct request *request)
+{
+    request_freeze(request, false);
+}
+
 void request_kill(const struct request *request)
 {
     struct container *container = request_container(request);
@@ -285,7 +332,10 @@ void request_kill(const struct request *request)
         request_answer_message(request, STATUS_BAD_STATE, "the container is not running");
         return;
     }
-    status_t status = process_kill(process, (uint32_t)signal);
+    status_t status = container->paused ? container_freeze(container, false) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = process_kill(process, (uint32_t)signal); /* the container may be gone then */
+    }
     if (status == STATUS_BUSY) {
         request_answer_message(request, status, "the container does not take signals any more");
         return;

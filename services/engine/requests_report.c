@@ -20,7 +20,7 @@ static const char *state_name(const struct container *container)
     case CONTAINER_CREATED:
         return "created";
     case CONTAINER_RUNNING:
-        return "running";
+        return container->paused ? "paused" : "running";
     case CONTAINER_STOPPED:
         return "stopped";
     }

@@ -74,7 +74,35 @@ expect "an unknown signal is refused" 125 "" "oak: kill: no such signal: WRONG"
 run_oak rm polite
 expect "rm refuses what runs" 1 "" "oak: container polite is running*"
 run_oak pause polite
-expect "pause, which comes later, is refused in one line" 1 "" "oak: container polite: *yet"
+expect "pause stops it for a while" 0 "polite"
+run_oak ps --format '{{.Names}} {{.Status}}'
+expect "ps says so" 0 "*polite Up * (Paused)*"
+run_oak pause polite
+expect "what is paused is not paused again" 1 "" "oak: *polite*is paused already"
+run_oak exec polite true
+expect "and executes nothing" 1 "" "oak: container polite is paused*"
+run_oak unpause polite
+expect "unpause lets it go on" 0 "polite"
+run_oak exec polite echo again
+expect "and then it executes" 0 "again"
+run_oak unpause polite
+expect "what is not paused does not go on" 1 "" "oak: *polite*is not paused"
+run_oak run -d --name counting busybox sh -c 'while :; do echo $((i = i + 1)); done'
+expect "one counts without end" 0 "*"
+wait_for 5 logged counting 100 && "$oak" pause counting >/dev/null
+last=$("$oak" logs --tail 1 counting)
+sleep 0.3
+[ "$("$oak" logs --tail 1 counting)" = "$last" ]
+result $? "and does not while it is paused"
+"$oak" unpause counting >/dev/null
+goes_on() { [ "$("$oak" logs --tail 1 counting)" -gt "$last" ]; }
+wait_for 5 goes_on
+result $? "and goes on from there"
+"$oak" pause counting >/dev/null
+run_oak rm -f counting
+expect "a paused container is removed by force" 0 "counting"
+run_oak pause polite
+expect "a paused container" 0 "polite"
 run_oak stop -t 5 "${id:0:10}"
 expect "stop takes a prefix of the identifier" 0 "${id:0:10}"
 run_oak wait polite

@@ -379,12 +379,33 @@ static void test_report(void)
     CHECK(asked(client, CONTROL_STATISTICS, NULL)->status == STATUS_OK);
     result = asked_about(client, CONTROL_AUTHORITY, "one", 0, 0);
     CHECK(strcmp(result_text(result, RECORD_AUTHORITY), "memory image read execute") == 0);
-    CHECK(asked_about(client, CONTROL_PAUSE, "one", 0, 0)->status == STATUS_NOT_SUPPORTED);
-    CHECK(asked_about(client, CONTROL_UNPAUSE, "one", 0, 0)->status == STATUS_NOT_SUPPORTED);
     CHECK(personality_ended(&p, 0) == STATUS_OK && container->process.channel.bytes == NULL);
     CHECK(container_missing_count(container, container->missing) == 5);
     proved("STATISTICS names missing calls and how often they were made, AUTHORITY every "
-           "capability; what cannot be done says so");
+           "capability");
+}
+
+static void test_pause(void)
+{
+    harness_start();
+    struct personality p = started("one", 0);
+    struct client *client = client_new();
+    const bool *frozen = &simulated_domain(p.badge)->frozen;
+    CHECK(asked_about(client, CONTROL_UNPAUSE, "one", 0, 0)->status == STATUS_BAD_STATE);
+    CHECK(asked_about(client, CONTROL_PAUSE, "one", 0, 0)->status == STATUS_OK && *frozen);
+    struct result *result = asked_about(client, CONTROL_INSPECT, "one", 0, 0);
+    CHECK(memmem(result->bytes, result->length_bytes, "paused", 6) != NULL);
+    CHECK(asked_about(client, CONTROL_PAUSE, "one", 0, 0)->status == STATUS_BAD_STATE);
+    CHECK(asked_about(client, CONTROL_EXEC, "one", 0, 0)->status == STATUS_BAD_STATE);
+    CHECK(asked_about(client, CONTROL_UNPAUSE, "one", 0, 0)->status == STATUS_OK && !*frozen);
+    CHECK(asked_about(client, CONTROL_PAUSE, "one", 0, 0)->status == STATUS_OK && *frozen);
+    CHECK(asked_about(client, CONTROL_KILL, "one", RECORD_SIGNAL, 15)->status == STATUS_OK);
+    CHECK(!*frozen);
+    CHECK(personality_ended(&p, 0) == STATUS_OK);
+    CHECK(asked_about(client, CONTROL_PAUSE, "one", 0, 0)->status == STATUS_BAD_STATE);
+    proved("PAUSE freezes what runs, once, until UNPAUSE or a signal");
+    client_close(client);
+    harness_end();
 }
 
 /* UPDATE of "one" with one number. */
@@ -508,6 +529,7 @@ int main(void)
     test_kill();
     test_remove();
     test_fault();
+    test_pause();
     test_limits();
     test_blobs();
     test_report();

@@ -220,6 +220,12 @@ status_t objects_limit(const struct container_objects *objects,
     return STATUS_OK;
 }
 
+status_t objects_freeze(const struct container_objects *objects, bool frozen)
+{
+    domain_of(objects)->frozen = frozen;
+    return STATUS_OK;
+}
+
 struct account_usage objects_usage(uint32_t account)
 {
     return (struct account_usage){.bytes_total = account == SLOT_NONE ? 0 : 65536};

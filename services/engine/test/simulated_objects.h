@@ -18,6 +18,7 @@ struct simulated_domain {
     uint64_t events; /* raised and not looked at yet */
     uint32_t channel_memory;
     struct container_limits limits;
+    bool frozen;
     struct domain_report report;
 };
 
