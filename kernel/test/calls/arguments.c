@@ -39,6 +39,9 @@ enum argument_kind {
     KIND_BITS,
     KIND_SMALL,
     KIND_BYTES,
+    KIND_STATE,
+    KIND_STATE_BYTES,
+    KIND_POSITION,
 };
 
 /* The first word that is found in an argument's name decides. */
@@ -52,6 +55,9 @@ static const struct {
     {"slot for", KIND_EMPTY_SLOT},
     {"slot there", KIND_SMALL},
     {"any capability", KIND_ANY_SLOT},
+    {"enum object_state", KIND_STATE},
+    {"bytes of its structure", KIND_STATE_BYTES},
+    {"position", KIND_POSITION},
     {"enum", KIND_SMALL},
     {"band", KIND_SMALL},
     {"threads", KIND_SMALL},
@@ -222,6 +228,55 @@ static uint64_t memory_pair(const struct thread *thread, uint32_t index, uint8_t
     return private | source << 32;
 }
 
+/* Of the state in the second argument. */
+static uint64_t state_bytes(uint64_t number)
+{
+    static const uint32_t bytes[OBJECT_STATES] = {
+        [STATE_ACCOUNT] = sizeof(struct account_usage),
+        [STATE_DOMAIN] = sizeof(struct domain_report),
+        [STATE_THREAD] = sizeof(struct thread_usage),
+        [STATE_PLATFORM] = sizeof(struct platform_state),
+        [STATE_REGION] = sizeof(struct region_state),
+        [STATE_MEMORY] = sizeof(struct memory_state),
+        [STATE_PAGES] = sizeof(struct memory_pages),
+        [STATE_PAYER] = sizeof(struct object_payer),
+        [STATE_GATE] = sizeof(struct gate_state),
+        [STATE_SIGNAL] = sizeof(struct signal_state),
+        [STATE_REGISTERS] = sizeof(struct thread_registers),
+        [STATE_FPU] = sizeof(struct thread_fpu),
+    };
+    return number < OBJECT_STATES ? bytes[number] : 0;
+}
+
+/* One that the object has, mostly. */
+static uint64_t state_fitting(const struct thread *thread, uint32_t index)
+{
+    switch (index % 4 == 3 ? OBJECT_NONE : type_at(thread, thread->registers.rdi)) {
+    case OBJECT_MEMORY:
+        return index % 4 == 0 ? STATE_MEMORY : STATE_PAGES;
+    case OBJECT_THREAD:
+        return index % 4 == 0 ? STATE_FPU : STATE_REGISTERS;
+    case OBJECT_DOMAIN:
+    case OBJECT_SPACE:
+        return STATE_REGION;
+    default:
+        return index % OBJECT_STATES;
+    }
+}
+
+static uint64_t position(const struct thread *thread, uint32_t index)
+{
+    switch (thread->registers.rsi) {
+    case STATE_REGION:
+        return arguments_address(type_at(thread, thread->registers.rdi) != OBJECT_DOMAIN,
+                                 (uint8_t)index);
+    case STATE_FPU:
+        return index % 8 * THREAD_FPU_BYTES;
+    default:
+        return index < 56 ? 0 : index * PAGES_OF_STATE * PAGE_SIZE;
+    }
+}
+
 /* As it is meant to be. */
 static uint64_t value_proper(const struct thread *thread, uint32_t kind, uint32_t index,
                              uint8_t more)
@@ -259,6 +314,12 @@ static uint64_t value_proper(const struct thread *thread, uint32_t kind, uint32_
         return index < 8 ? 1ull << index : UINT64_MAX;
     case KIND_SMALL:
         return index < 32 ? index % 2 : index % 8;
+    case KIND_STATE:
+        return state_fitting(thread, index);
+    case KIND_STATE_BYTES:
+        return state_bytes(thread->registers.rsi);
+    case KIND_POSITION:
+        return position(thread, index);
     case KIND_NUMBER:
         return more & 1 ? (uint64_t)index * 1000000 : index;
     default:
@@ -316,6 +377,16 @@ static void frame_fill(const struct thread *thread, const uint8_t *more)
     frame->application.rsp = WORLD_APPLICATION;
     frame->personality.rip = more[2] % 16 == 1 ? (uint64_t)more[3] << 43 : WORLD_WINDOW;
     frame->message[0] = more[0];
+    /* For object_write: struct memory_pages, or thread_registers. */
+    struct memory_pages *pages = (void *)frame->message;
+    memset(pages->written, more[1] == 0xa5 ? 0 : more[1], sizeof(pages->written));
+    struct thread_registers *written = (void *)frame->message;
+    written->rip = more[2] % 2 == 0 ? WORLD_APPLICATION : WORLD_WINDOW;
+    written->fs_base = more[3] % 8 == 0 ? 1ull << 63 : 0;
+    written->gs_base = 0;
+    written->flags = more[2] % 2 == 0 ? more[1] | THREAD_IN_APPLICATION
+                                      : more[1] & ~(uint32_t)THREAD_IN_APPLICATION;
+    written->flags &= more[0] % 8 == 0 ? UINT64_MAX : THREAD_REGISTER_FLAGS;
 }
 
 void arguments_fill(struct thread *thread, const uint8_t record[RECORD_BYTES])

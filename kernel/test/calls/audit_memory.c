@@ -91,6 +91,13 @@ void audit_memories(void)
 
 /* --- mappings --------------------------------------------------------------------------------- */
 
+static bool page_is_written(const struct memory *memory, uint64_t offset)
+{
+    bool alone;
+    const struct node *leaf = tree_leaf(&memory->tree, offset >> PAGE_SHIFT, &alone);
+    return leaf != NULL && leaf->written & leaf_bit(offset >> PAGE_SHIFT);
+}
+
 /* What the page behind that address is now; the entry must be no more than that. */
 static void entry_audit(const struct region *region, uint64_t address, uint64_t entry)
 {
@@ -119,6 +126,7 @@ static void entry_audit(const struct region *region, uint64_t address, uint64_t 
     AUDIT(frame != NULL && frame_physical(frame) == physical);
     AUDIT(!(entry & PTE_WRITE) || exclusive);
     AUDIT(!(entry & PTE_WRITE) || region->has_writable);
+    AUDIT(!(entry & PTE_WRITE) || page_is_written(private, region->private_offset + into));
 }
 
 static void table_audit(const struct region_map *map, const uint64_t *table, uint32_t level,
