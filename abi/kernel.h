@@ -201,8 +201,9 @@ enum object_state {
     STATE_SIGNAL,   /* struct signal_state */
     STATE_REGISTERS, /* struct thread_registers of a thread that does not run (freeze its account).
                         Written: of one that was never started; thread_start with entry 0 runs it */
-    STATE_FPU, /* struct thread_fpu: part of the thread's XSAVE area, from the byte `position` on,
-                  a multiple of its size; as STATE_REGISTERS. NOT_FOUND: behind the area's end */
+    STATE_FPU,   /* struct thread_fpu: part of the thread's XSAVE area, from the byte `position` on,
+                    a multiple of its size; as STATE_REGISTERS. NOT_FOUND: behind the area's end */
+    STATE_DEBUG, /* struct thread_debug: a thread's breakpoints. Written: of any, at any time */
     OBJECT_STATES,
 };
 
@@ -233,9 +234,10 @@ struct thread_usage {
 #define THREAD_STATE_RUNNING 2
 
 /*
- * A thread that waits in a call is told as if the call were about to be made, so that it is made
- * again; one whose call was received already, as if that had returned RESTARTED. Written, all words
- * but the last three count; flags, bases and addresses must be what a thread can have.
+ * Of one moment only if the thread's account is frozen. A thread that waits in a call is told as if
+ * the call were about to be made, so that it is made again; one whose call was received already, as
+ * if that had returned RESTARTED. Written, all words but the last three count; flags, bases and
+ * addresses must be what a thread can have.
  */
 struct thread_registers {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
@@ -249,11 +251,22 @@ struct thread_registers {
 
 enum thread_register_flags {
     THREAD_IN_APPLICATION = 1,
-    THREAD_IN_FAULT = 2,   /* between the fault entry and fault_resume */
-    THREAD_IN_RESTART = 4, /* its call goes on where it was interrupted */
-    THREAD_UNPARKED = 8,   /* its next park ends at once */
-    THREAD_INTERRUPTED = 16 /* as by INTERRUPT_NOW */,
-    THREAD_REGISTER_FLAGS = 31,
+    THREAD_IN_FAULT = 2,     /* between the fault entry and fault_resume */
+    THREAD_IN_RESTART = 4,   /* its call goes on where it was interrupted */
+    THREAD_UNPARKED = 8,     /* its next park ends at once */
+    THREAD_INTERRUPTED = 16, /* as by INTERRUPT_NOW */
+    THREAD_STARTED = 32,     /* told only */
+    THREAD_REGISTER_FLAGS = 63,
+};
+
+/*
+ * As DR0 to DR3 and DR7 (Intel SDM volume 3, 17.2.4), of addresses of the application. A hit is a
+ * TRAP_EXCEPTION with vector 1 whose error is DR6's low 4 bits, and bit 14 for a single step.
+ * Accesses by the personality are not told. No ports, no general detection.
+ */
+struct thread_debug {
+    uint64_t address[4];
+    uint64_t control;
 };
 
 #define THREAD_FPU_BYTES 512

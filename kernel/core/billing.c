@@ -118,24 +118,34 @@ void scheduler_add_turns(const struct account *account, uint64_t *application_ns
 
 /* --- freezing -------------------------------------------------------------------------------- */
 
-void scheduler_kick_all(void)
+/* Of each CPU, the newest kernel entry that a freeze met: it may have chosen by what was before. */
+static uint64_t entry_met[CPUS_MAX];
+
+void scheduler_freeze(void)
 {
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if (cpus[i] != cpu_current()) {
-            cpu_kick(i);
+        uint64_t entry = __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_SEQ_CST);
+        uint64_t met = __atomic_load_n(&entry_met[i], __ATOMIC_RELAXED);
+        while (met < entry && !__atomic_compare_exchange_n(&entry_met[i], &met, entry, false,
+                                                           __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
         }
     }
 }
 
-uint64_t scheduler_running(const struct account *account)
+uint64_t scheduler_running(const struct account *account, bool frozen)
 {
     uint64_t running = 0;
     for (uint32_t i = 0; i < cpu_count; i++) {
-        /* In this order: who comes in later sees what was frozen before. */
-        bool choosing = __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_SEQ_CST) & 1;
+        /* In this order: who leaves meanwhile has set what it runs before. */
+        uint64_t entry = __atomic_load_n(&cpus[i]->kernel_entries, __ATOMIC_SEQ_CST);
+        bool chooses = frozen && cpus[i] != cpu_current() && entry & 1 &&
+                       entry == __atomic_load_n(&entry_met[i], __ATOMIC_SEQ_CST);
         const struct thread *thread = __atomic_load_n(&cpus[i]->current, __ATOMIC_ACQUIRE);
-        bool own = thread != NULL && account_is_ancestor(account, thread->object.payer);
-        running += own || (choosing && cpus[i] != cpu_current());
+        bool runs = thread != NULL && account_is_ancestor(account, thread->object.payer);
+        if (runs && frozen && cpus[i] != cpu_current()) {
+            cpu_kick(i);
+        }
+        running += runs || chooses;
     }
     return running;
 }

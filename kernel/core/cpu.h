@@ -49,7 +49,8 @@ struct cpu {
     union {
         struct {
             uint32_t deferred;   /* dead objects that wait for the barrier (core/barrier.c) */
-            uint32_t reschedule; /* 1: give the turn to another */
+            uint16_t reschedule; /* 1: give the turn to another */
+            uint16_t debugged;   /* 1: breakpoints of the current thread are loaded */
         };
         uint64_t due; /* only scheduler_leave sees to either */
     };

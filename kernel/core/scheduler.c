@@ -439,7 +439,7 @@ void scheduler_kicked(void)
     if (cpu->current != NULL) {
         queue_offer(scheduler);
     }
-    if (cpu->current != NULL && (scheduler_turn_bounds != 0 ||
+    if (cpu->current != NULL && ((scheduler_turn_bounds != 0 && throttled(cpu->current)) ||
                                  run_queue_waits(&scheduler->queue, cpu->current->band + 1))) {
         cpu->reschedule = 1;
     }
@@ -495,7 +495,8 @@ static struct thread *idle(struct cpu *cpu)
          * between the sti and the cli below. */
         cpu_serve_requests();
         cpu->kernel_entries++;
-        if (nothing_left && !zeroed) {
+        /* Who was not reached behind those that are throttled is looked for again. */
+        if (nothing_left && !zeroed && !run_queue_waits(&scheduler->queue, 0)) {
             cpu_sleep();
         } else {
             cpu_listen();
@@ -535,6 +536,9 @@ __attribute__((noreturn)) static void leave(struct cpu *cpu, struct thread *thre
     if (cpu->root_loaded != root) {
         cpu->root_loaded = root;
         cr3_write(root);
+    }
+    if (cpu->debugged || thread->attention & ATTENTION_DEBUG) {
+        thread_debug_load(cpu, thread);
     }
     cpu->kernel_entries++;
     kernel_leave(thread);

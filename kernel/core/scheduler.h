@@ -35,12 +35,15 @@ extern uint64_t scheduler_turn_bounds;
 /* Frozen accounts that exist: without any, a thread may take over in another's turn unseen. */
 extern uint64_t scheduler_freezes;
 
-/* Make every other CPU look at its thread's quotas. */
-void scheduler_kick_all(void);
-
-/* Threads of the account that run, and other CPUs that may be choosing one: they are in the kernel.
+/* An account is frozen from now on: remember which CPUs are in the kernel, and may not have seen.
  */
-uint64_t scheduler_running(const struct account *account);
+void scheduler_freeze(void);
+
+/*
+ * Threads of the account that run. Of a frozen one also the CPUs that may be choosing one still;
+ * the others that run one are asked to stop.
+ */
+uint64_t scheduler_running(const struct account *account, bool frozen);
 
 /* On the way out of the kernel, call account_alert. False: too many already; ask again later. */
 bool scheduler_alert(handle_t account);

@@ -271,6 +271,9 @@ void trap_user(struct thread *thread)
         page_fault(thread);
     } else {
         trace(TRACE_TRAP, (uint32_t)vector, thread->registers.rip, 0);
+        if (vector == VECTOR_DEBUG && thread_debug_trap(thread)) {
+            scheduler_return(thread);
+        }
         if (vector < 32) {
             fault_unresolved(thread, TRAP_EXCEPTION, 0);
         } else {
@@ -301,7 +304,7 @@ void trap_attend(struct thread *thread)
                            (before & ATTENTION_TIME ? INTERRUPTED_TIME : 0) |
                            (before & ATTENTION_PREEMPTED ? INTERRUPTED_PREEMPTION : 0);
         trap_forward(thread, TRAP_INTERRUPT, reasons);
-    } else {
+    } else if (attention & ATTENTION_THROTTLE) {
         __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_THROTTLE, __ATOMIC_ACQ_REL);
         scheduler_yield(); /* who is throttled does not come back before the refill */
     }

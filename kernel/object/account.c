@@ -513,7 +513,7 @@ status_t account_read(struct object *object, uint64_t position, void *out)
         .cpu_weight = __atomic_load_n(&cpu->activity, __ATOMIC_RELAXED) >> 32,
         .cpu_quota_ns = held->cpu.quota_ns,
         .cpu_period_ns = held->cpu.period_ns,
-        .running = scheduler_running(account),
+        .running = scheduler_running(account, account_is_frozen(account)),
     };
     scheduler_add_turns(account, &usage.application_ns, &usage.personality_ns);
     usage.cpu_ns = usage.application_ns + usage.personality_ns;

@@ -281,9 +281,18 @@ status_t account_set_frozen(struct account *account, uint64_t frozen)
     __atomic_fetch_add(&scheduler_freezes, change, __ATOMIC_RELAXED);
     __atomic_store_n(&account->cpu.frozen, frozen == 1, __ATOMIC_SEQ_CST);
     if (change > 0) {
-        scheduler_kick_all();
+        scheduler_freeze();
+        (void)scheduler_running(account, true);
     }
     return STATUS_OK;
+}
+
+bool account_is_frozen(const struct account *account)
+{
+    while (account != NULL && !__atomic_load_n(&account->cpu.frozen, __ATOMIC_RELAXED)) {
+        account = account->parent;
+    }
+    return account != NULL;
 }
 
 status_t account_set_period(struct account *account, uint64_t period_ns)

@@ -71,4 +71,6 @@ uint64_t account_turn_ns(struct account *account);
 status_t account_set_weight(struct account *account, uint64_t weight);
 status_t account_set_period(struct account *account, uint64_t period_ns);
 status_t account_set_frozen(struct account *account, uint64_t frozen);
+/* Itself, or one above it. */
+bool account_is_frozen(const struct account *account);
 void account_set_quota(struct account *account, uint64_t quota_ns);

@@ -300,6 +300,7 @@ status_t call_endpoint_reply_receive(struct call *call)
         return STATUS_INVALID_ARGUMENT;
     }
     struct thread *caller = token == 0 ? NULL : reply_deliver(server, endpoint, token, header);
+    server->registers.rsi = call->argument[3]; /* as it stands in a receive: thread_state.c */
     status_t status = receive(call, DEADLINE_NEVER);
     if (caller != NULL) {
         scheduler_handoff(caller);

@@ -215,6 +215,8 @@ SHORT_WAY(ipc_reply_receive, slot, token, header)
     thread->billing = thread->billing_own;
     thread->interruptible = true;
     thread->receive_signal = signal->object.handle;
+    thread->registers.rdi = slot; /* for who copies the thread while it waits */
+    thread->registers.rsi = thread->registers.r10;
     wait_begin(thread, THREAD_RECEIVING, endpoint);
     list_append(&endpoint->receivers, &thread->wait_node);
     words_copy(thread, caller, header);

@@ -341,6 +341,18 @@ static status_t page_move(struct memory *to, uint64_t to_page, struct memory *fr
     return STATUS_OK;
 }
 
+/* The frame, if it is still there, may have been written through the place that it had before. */
+static void page_note_written(struct memory *memory, uint64_t page, const struct frame *frame)
+{
+    bool alone;
+    spin_lock(&memory->lock);
+    struct node *leaf = tree_leaf(&memory->tree, page, &alone);
+    if (leaf != NULL && leaf->slot[page % NODE_SLOTS] == frame) {
+        leaf->written |= leaf_bit(page);
+    }
+    spin_unlock(&memory->lock);
+}
+
 status_t call_memory_move(struct call *call)
 {
     struct memory *to = object_memory(call->object);
@@ -372,6 +384,7 @@ status_t call_memory_move(struct call *call)
     memory_unmap(from, from_page, from_page + pages);
     for (uint64_t i = 0; i < count; i++) {
         if (moved[i] != NULL) {
+            page_note_written(to, to_page + i, moved[i]);
             frame_release(moved[i]);
         }
     }

@@ -328,6 +328,7 @@ status_t region_pin_frame(struct region_map *window, uint64_t address, struct me
             !(frame->flags & (FRAME_PINNED | FRAME_FOREIGN))) {
             __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
             frame->flags |= FRAME_PINNED;
+            tree_leaf(&memory->tree, page, &exclusive)->written |= leaf_bit(page); /* we write */
             pin->memory = memory;
             pin->frame = frame;
             pin->page = page;

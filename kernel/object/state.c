@@ -115,6 +115,8 @@ static const struct state states[STATES_BOUND] = {
     [STATE_SIGNAL] = {TYPE_SIGNAL, sizeof(struct signal_state), signal_read, NULL},
     [STATE_REGISTERS] = {TYPE_THREAD, sizeof(struct thread_registers), thread_read_registers,
                          thread_write_registers},
+    [STATE_DEBUG] = {TYPE_THREAD, sizeof(struct thread_debug), thread_read_debug,
+                     thread_write_debug},
     [STATE_FPU] = {TYPE_THREAD, sizeof(struct thread_fpu), thread_read_fpu, thread_write_fpu},
 };
 

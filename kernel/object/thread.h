@@ -57,6 +57,7 @@ enum thread_attention {
     ATTENTION_THROTTLE = 8,   /* its quota is used up: not on into the application */
     ATTENTION_TIME = 16,      /* trap, as it asked, for the time it has used */
     ATTENTION_PREEMPTED = 32, /* trap, as it asked, because it lost its CPU */
+    ATTENTION_DEBUG = 64,     /* stays: it has breakpoints (thread_debug.c) */
     ATTENTION_TRAPS = ATTENTION_INTERRUPT | ATTENTION_TIME | ATTENTION_PREEMPTED,
 };
 
@@ -113,6 +114,7 @@ struct thread {
 
     uint64_t fs_base;
     uint64_t gs_base;
+    struct thread_debug debug;
 
     uint8_t fpu[] __attribute__((aligned(64))); /* XSAVE area */
 };
@@ -151,6 +153,16 @@ status_t thread_read_registers(struct object *object, uint64_t position, void *o
 status_t thread_write_registers(struct object *object, uint64_t position, const void *in);
 status_t thread_read_fpu(struct object *object, uint64_t position, void *out);
 status_t thread_write_fpu(struct object *object, uint64_t position, const void *in);
+
+status_t thread_read_debug(struct object *object, uint64_t position, void *out);
+status_t thread_write_debug(struct object *object, uint64_t position, const void *in);
+
+struct cpu;
+/* On the way out with the thread: the CPU has its breakpoints then, or none. */
+void thread_debug_load(struct cpu *cpu, const struct thread *thread);
+/* A debug trap of user code. What came about is in registers.error then. True: it does not matter.
+ */
+bool thread_debug_trap(struct thread *thread);
 
 bool thread_end_step(struct object *object);
 void thread_release(struct object *object);

@@ -21,28 +21,41 @@ _Static_assert(offsetof(struct thread_registers, rip) == offsetof(struct registe
                "the general registers have one order");
 #define GENERAL_BYTES offsetof(struct registers, vector)
 
-/* As if its present call were still to be made; or, where a server has it already, lost. */
+/*
+ * As if its present call were still to be made; or, where a server has it already, lost. The short
+ * ways keep a wait's slots, and the rest is in the thread. A reply was made: what is left of that
+ * call is a receive.
+ */
 static void call_undo(const struct thread *thread, struct thread_registers *out)
 {
+    uint64_t deadline_ns = thread->timer_armed ? thread->deadline_ns : DEADLINE_NEVER;
     switch (thread->state) {
-    case THREAD_RECEIVING:
-        out->rsi = out->rax == CALL_endpoint_reply_receive ? 0 : out->rsi; /* that was replied to */
-        out->rip -= SYSCALL_BYTES;
-        break;
     case THREAD_PARKED:
-    case THREAD_CALLING:
+        out->rax = CALL_thread_park;
+        out->rdi = deadline_ns;
+        out->rsi = thread->interruptible ? 0 : PARK_UNINTERRUPTIBLE;
+        break;
+    case THREAD_RECEIVING:
+        out->rax = CALL_endpoint_receive;
+        out->rdx = deadline_ns;
+        break;
     case THREAD_SIGNAL_WAIT:
-        out->rip -= SYSCALL_BYTES;
+        out->rax = CALL_signal_wait;
+        out->rsi = thread->wait_mask;
+        out->rdx = deadline_ns;
         break;
     case THREAD_AWAITING_REPLY:
         out->rax = STATUS_RESTARTED;
+        return;
+    case THREAD_CALLING:
         break;
     case THREAD_STOPPED:
     case THREAD_READY:
     case THREAD_RUNNING:
     case THREAD_DEAD:
-        break;
+        return;
     }
+    out->rip -= SYSCALL_BYTES;
 }
 
 static uint64_t flags_of(const struct thread *thread)
@@ -50,7 +63,8 @@ static uint64_t flags_of(const struct thread *thread)
     return (thread->mode == MODE_APPLICATION ? THREAD_IN_APPLICATION : 0) |
            (thread->in_fault ? THREAD_IN_FAULT : 0) | (thread->restarted ? THREAD_IN_RESTART : 0) |
            (thread->unparked ? THREAD_UNPARKED : 0) |
-           (thread->attention & ATTENTION_INTERRUPT ? THREAD_INTERRUPTED : 0);
+           (thread->attention & ATTENTION_INTERRUPT ? THREAD_INTERRUPTED : 0) |
+           (thread->started ? THREAD_STARTED : 0);
 }
 
 /* Under the thread's lock; BAD_STATE when some CPU has it, or it never runs again. */
@@ -80,7 +94,8 @@ status_t thread_read_registers(struct object *object, uint64_t position, void *o
         out->flags = flags_of(thread);
         out->frame = thread->frame_address;
         out->band = thread->band;
-        out->space = thread->space == NULL ? 0 : object_number(&thread->space->object);
+        const struct space *space = __atomic_load_n(&thread->space, __ATOMIC_RELAXED);
+        out->space = space == NULL ? 0 : object_number(&space->object);
         call_undo(thread, out);
     }
     spin_unlock(&thread->lock);

@@ -53,6 +53,7 @@ SHORT_WAY(short_signal_wait, slot, mask, deadline_ns)
     struct object *object =
         find(thread, CALL_signal_wait, slot, mask, deadline_ns, OBJECT_SIGNAL, RIGHT_READ);
     uint64_t bits = 0;
+    thread->registers.rdi = slot; /* for who copies the thread while it waits */
     status_t status = signal_wait(cpu, thread, object_signal(object), mask, deadline_ns, &bits);
     done(cpu, thread, status, bits);
 }

@@ -39,4 +39,4 @@
 /* RFLAGS of user code: interrupts on; and what an application may have beside that: arithmetic
  * flags, TF, DF, AC, ID. */
 #define USER_RFLAGS    0x202
-#define ALLOWED_RFLAGS 0x240dd5
+#define ALLOWED_RFLAGS 0x250dd5

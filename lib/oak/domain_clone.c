@@ -1,11 +1,13 @@
 #include "lib/oak/domain_clone.h"
 
+#include "lib/base/tree.h"
 #include "lib/oak/heap.h"
 #include "lib/oak/kernel.h"
 #include "lib/oak/slots.h"
 
 /* One object that the domain has a capability for, or shows. */
 struct part {
+    struct tree_node node; /* by number */
     uint64_t number;
     enum object_type type;
     uint32_t rights;  /* of the capability taken */
@@ -19,9 +21,7 @@ struct part {
 
 struct domain_clone {
     const struct domain_clone_request *request;
-    struct part *part;
-    size_t count;
-    size_t capacity;
+    struct tree parts;
     uint32_t domain; /* the copy's */
 };
 
@@ -31,40 +31,54 @@ static uint64_t number_of(uint32_t slot)
     return kernel_capability_read(SLOT_DOMAIN, slot, &results) == STATUS_OK ? results.value[1] : 0;
 }
 
+static int part_compare(const struct tree_node *a, const struct tree_node *b)
+{
+    uint64_t left = CONTAINER_OF(a, struct part, node)->number;
+    uint64_t right = CONTAINER_OF(b, struct part, node)->number;
+    return left < right ? -1 : left > right;
+}
+
+static struct part *part_of(struct tree_node *node)
+{
+    return node == NULL ? NULL : CONTAINER_OF(node, struct part, node);
+}
+
+static struct part *part_first(const struct domain_clone *clone)
+{
+    return part_of(tree_first(&clone->parts));
+}
+
+static struct part *part_next(const struct part *part)
+{
+    return part_of(tree_next(&part->node));
+}
+
 static struct part *part_find(const struct domain_clone *clone, uint64_t number)
 {
-    for (size_t i = 0; number != 0 && i < clone->count; i++) {
-        if (clone->part[i].number == number) {
-            return &clone->part[i];
-        }
+    struct tree_node *node = clone->parts.root;
+    while (node != NULL && part_of(node)->number != number) {
+        node = number < part_of(node)->number ? node->left : node->right;
     }
-    return NULL;
+    return part_of(node);
 }
 
 static struct part *part_add(struct domain_clone *clone, uint64_t number, enum object_type type)
 {
-    if (clone->count == clone->capacity) {
-        size_t capacity = clone->capacity * 2 + 64;
-        struct part *grown = heap_resize(clone->part, capacity * sizeof(*grown));
-        if (grown == NULL) {
-            return NULL;
-        }
-        clone->part = grown;
-        clone->capacity = capacity;
+    struct part *part = heap_allocate_zeroed(sizeof(*part));
+    if (part != NULL) {
+        part->number = number;
+        part->type = type;
+        tree_insert(&clone->parts, &part->node);
     }
-    struct part *part = &clone->part[clone->count++];
-    *part = (struct part){.number = number, .type = type};
     return part;
 }
 
 /* The counterpart of the account that pays for the object; SLOT_NONE: it lies outside. */
-static uint32_t account_for(const struct domain_clone *clone, uint32_t slot)
+static uint32_t account_for(const struct domain_clone *clone, uint32_t slot, bool *readable)
 {
-    struct object_payer payer;
-    if (object_state(slot, STATE_PAYER, &payer, sizeof(payer)) != STATUS_OK) {
-        return SLOT_NONE;
-    }
-    for (size_t i = 0; i < clone->request->account_count; i++) {
+    struct object_payer payer = {0};
+    *readable = object_state(slot, STATE_PAYER, &payer, sizeof(payer)) == STATUS_OK;
+    for (size_t i = 0; *readable && i < clone->request->account_count; i++) {
         if (number_of(clone->request->accounts[i].from) == payer.account) {
             return clone->request->accounts[i].to;
         }
@@ -74,14 +88,20 @@ static uint32_t account_for(const struct domain_clone *clone, uint32_t slot)
 
 /* --- what there is --------------------------------------------------------------------------- */
 
-/* Several capabilities may name one object: the one with the most rights is kept. */
+/* Of two rights to one object the better: one that can be read, and then more. */
+static bool is_better(uint32_t rights, uint32_t than)
+{
+    return (rights & RIGHT_READ) != (than & RIGHT_READ) ? (rights & RIGHT_READ) != 0
+                                                        : (rights & ~than) != 0;
+}
+
 static status_t capability_take(struct domain_clone *clone, uint64_t slot, uint64_t number,
                                 enum object_type type, uint32_t rights)
 {
     struct part *part = part_find(clone, number);
     if (part == NULL) {
         part = part_add(clone, number, type);
-    } else if ((part->rights & rights) == rights) {
+    } else if (!is_better(rights, part->rights)) {
         return STATUS_OK;
     }
     if (part == NULL) {
@@ -142,10 +162,12 @@ static void stand_in_find(struct domain_clone *clone, struct part *part)
             return;
         }
     }
-    part->account = account_for(clone, part->taken);
+    bool readable;
+    part->account = account_for(clone, part->taken, &readable);
     part->borrowed = part->account == SLOT_NONE;
     if (part->borrowed) {
-        part->copy = request->outside(request->context, part->type, part->number, part->taken);
+        part->copy = request->outside(request->context, part->type, part->number,
+                                      readable ? part->taken : SLOT_NONE);
     }
 }
 
@@ -159,7 +181,8 @@ static status_t memory_copy(const struct domain_clone *clone, struct part *part)
         return status;
     }
     if (state.base == 0) {
-        return kernel_memory_clone(part->account, part->copy, part->taken, 0, state.size_bytes);
+        status = kernel_memory_clone(part->account, part->copy, part->taken, 0, state.size_bytes);
+        return status == STATUS_NOT_SUPPORTED ? STATUS_OK : status; /* a device, a dead view */
     }
     const struct part *base = part_find(clone, state.base);
     if (base == NULL || base->copy == SLOT_NONE) {
@@ -230,13 +253,13 @@ static status_t part_copy(struct domain_clone *clone, struct part *part)
 
 static status_t parts_copy(struct domain_clone *clone)
 {
-    for (size_t i = 0; i < clone->count; i++) {
-        stand_in_find(clone, &clone->part[i]);
+    for (struct part *part = part_first(clone); part != NULL; part = part_next(part)) {
+        stand_in_find(clone, part);
     }
     status_t status = STATUS_OK;
     for (enum stage stage = STAGE_SIMPLE; stage < STAGES; stage++) {
-        for (size_t i = 0; i < clone->count && status == STATUS_OK; i++) {
-            struct part *part = &clone->part[i];
+        for (struct part *part = part_first(clone); part != NULL && status == STATUS_OK;
+             part = part_next(part)) {
             if (!part->borrowed && is_above(part) == (stage == STAGE_ABOVE)) {
                 status = part_copy(clone, part);
             }
@@ -263,7 +286,8 @@ static status_t memory_for(struct domain_clone *clone, uint64_t number, uint32_t
         if (part == NULL) {
             return known == SLOT_NONE ? STATUS_NOT_FOUND : STATUS_NO_MEMORY;
         }
-        part->account = account_for(clone, known);
+        bool readable;
+        part->account = account_for(clone, known, &readable);
         part->borrowed = part->account == SLOT_NONE;
         part->copy = part->borrowed ? known : SLOT_NONE;
         if (!part->borrowed) {
@@ -331,11 +355,10 @@ static status_t regions_copy(struct domain_clone *clone, uint32_t from, uint32_t
 static status_t halves_copy(struct domain_clone *clone)
 {
     status_t status = regions_copy(clone, clone->request->domain, clone->domain);
-    size_t count = clone->count; /* what is added meanwhile are memories */
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        const struct part part = clone->part[i];
-        if (part.type == OBJECT_SPACE && !part.borrowed) {
-            status = regions_copy(clone, part.taken, part.copy);
+    for (const struct part *part = part_first(clone); part != NULL && status == STATUS_OK;
+         part = part_next(part)) { /* what is added meanwhile are memories */
+        if (part->type == OBJECT_SPACE && !part->borrowed) {
+            status = regions_copy(clone, part->taken, part->copy);
         }
     }
     return status;
@@ -364,7 +387,7 @@ static status_t thread_copy(const struct domain_clone *clone, struct part *part)
         status = kernel_thread_create(part->account, part->copy, clone->domain, registers.frame,
                                       registers.band, 0);
     }
-    part->starts = registers.rip != 0;
+    part->starts = registers.flags & THREAD_STARTED;
     part->space = registers.space;
     if (status != STATUS_OK || !part->starts) {
         return status;
@@ -377,8 +400,8 @@ static status_t threads_each(const struct domain_clone *clone,
                              status_t (*act)(const struct domain_clone *, struct part *))
 {
     status_t status = STATUS_OK;
-    for (size_t i = 0; i < clone->count && status == STATUS_OK; i++) {
-        struct part *part = &clone->part[i];
+    for (struct part *part = part_first(clone); part != NULL && status == STATUS_OK;
+         part = part_next(part)) {
         if (part->type == OBJECT_THREAD && !part->borrowed) {
             status = act(clone, part);
         }
@@ -429,6 +452,7 @@ status_t domain_clone(const struct domain_clone_request *request, struct domain_
         return STATUS_NO_MEMORY;
     }
     clone->request = request;
+    tree_init(&clone->parts, part_compare);
     status_t status = domain_make(clone);
     if (status == STATUS_OK) {
         status = capabilities_each(clone, capability_take);
@@ -472,12 +496,12 @@ void domain_clone_end(struct domain_clone *clone)
     if (clone == NULL) {
         return;
     }
-    for (size_t i = 0; i < clone->count; i++) {
-        const struct part *part = &clone->part[i];
+    for (struct part *part; (part = part_first(clone)) != NULL;) {
         slot_release(part->taken);
         slot_release(part->borrowed ? SLOT_NONE : part->copy);
+        tree_remove(&clone->parts, &part->node);
+        heap_free(part);
     }
     slot_release(clone->domain);
-    heap_free(clone->part);
     heap_free(clone);
 }

@@ -27,7 +27,8 @@ struct domain_clone_request {
     /*
      * What is to stand in the copy for an object outside, of which the caller holds `slot` for as
      * long as this runs, with the rights of the capability in the domain: a slot of the caller's,
-     * `slot` itself for sharing the object, or SLOT_NONE: the copy's slot stays empty.
+     * `slot` itself for sharing the object, or SLOT_NONE: the copy's slot stays empty. `slot` is
+     * SLOT_NONE if the domain has no right to read the object, so that nobody knows whose it is.
      */
     uint32_t (*outside)(void *context, enum object_type type, uint64_t number, uint32_t slot);
     /* A slot of the caller's with that memory, which a region of the domain shows and the domain
@@ -39,8 +40,10 @@ struct domain_clone_request {
 struct domain_clone;
 
 /*
- * Everything but the start. NOT_FOUND: `memory` does not know one; BAD_STATE: a thread runs; and
- * the errors of the calls. On failure the caller destroys the accounts that were to pay.
+ * Everything but the start. NOT_FOUND: `memory` does not know one; BAD_STATE: a thread runs, or the
+ * domain has ended; and the errors of the calls. On failure the caller destroys the accounts that
+ * were to pay. Threads and spaces without a capability in the domain are left out. It takes as long
+ * as the domain has objects and regions.
  */
 MUST_USE status_t domain_clone(const struct domain_clone_request *request,
                                struct domain_clone **out);

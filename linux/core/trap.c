@@ -121,7 +121,7 @@ static void exception(struct task *task, struct thread_frame *frame)
         break;
     case 1:
         if (!trace_step_is_stale(task, frame)) {
-            signal_force(task, SIGTRAP, TRAP_TRACE, rip);
+            signal_force(task, SIGTRAP, trace_debug_trap(task, frame), rip);
         }
         break;
     case 3:

@@ -258,6 +258,7 @@ void trace_detach(struct trace *trace, int deliver)
         return;
     }
     trace_unlink(trace);
+    trace_debug_clear(trace);
     trace->trap_pending = false;
     trace->deliver = deliver;
     __atomic_store_n(&trace->state, TRACE_RUNS, __ATOMIC_RELEASE);

@@ -105,10 +105,17 @@ struct trace {
     /* While it is stopped: what lies in the CPU otherwise. */
     uint64_t fs_base;
     uint64_t gs_base;
+    struct thread_debug debug; /* as its tracer wrote them */
+    uint64_t debug_status;     /* DR6, but for the bits that are always set */
     bool fpu_changed;
     void *fpu;            /* XSAVE area, aligned */
     void *fpu_allocation; /* where it lies; NULL: the task has ended */
 };
+
+/* No breakpoints any more. Under tasks_lock, or by the task itself. */
+void trace_debug_clear(struct trace *trace);
+/* The task's program had a debug trap: which code its SIGTRAP has. */
+int trace_debug_trap(struct task *task, struct thread_frame *frame);
 
 /* Ended threads that all tracers together may leave unwaited for; of more nobody hears. */
 #define TRACE_ENDED_MAX 32768u

@@ -22,6 +22,10 @@ long trace_user_poke(int tid, uint64_t offset, uint64_t word);
 long trace_arch_prctl(int tid, uint64_t argument, uint64_t option);
 long trace_call_info(int tid, uint64_t user_info, uint64_t size_bytes);
 
+/* ptrace_debug.c: DR0 to DR7 of a stopped task, under tasks_lock. -EINVAL, -EIO. */
+uint64_t trace_debug_peek(const struct trace *trace, uint64_t number);
+long trace_debug_poke(struct trace *trace, uint64_t number, uint64_t word);
+
 /* ptrace_regset.c: FXSAVE's area alone, and what struct iovec names (NT_*). */
 long trace_fpu_get(int tid, uint64_t user_area);
 long trace_fpu_set(int tid, uint64_t user_area);

@@ -8,8 +8,8 @@
 #include "linux/proc/ptrace_call.h"
 #include "linux/proc/task.h"
 
-/* CF, PF, AF, ZF, SF, TF, DF, OF, AC. */
-#define RFLAGS_CHANGEABLE 0x40dd5ull
+/* CF, PF, AF, ZF, SF, TF, DF, OF, RF, AC. */
+#define RFLAGS_CHANGEABLE 0x50dd5ull
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002
@@ -123,26 +123,33 @@ long trace_registers_set(int tid, uint64_t user_registers)
 
 /* --- struct user ----------------------------------------------------------------------------- */
 
+/* Which debug register lies there; DEBUG_REGISTERS: none. */
+static uint64_t debug_number(uint64_t offset)
+{
+    return MIN((offset - USER_DEBUG_REGISTER) / 8, DEBUG_REGISTERS);
+}
+
 long trace_user_peek(int tid, uint64_t offset, uint64_t user_word)
 {
     struct user_registers registers;
+    uint64_t word = 0;
     if (offset % 8 != 0 || offset >= USER_BYTES) {
         return -EIO;
     }
-    long result = registers_read(tid, &registers);
-    uint64_t word = offset / 8 < USER_REGISTERS ? registers.word[offset / 8] : 0;
-    return result != 0 ? result : put_user_u64(user_word, word);
-}
-
-/* The processor's breakpoints cannot be had: they may be cleared, DR6 shows nothing. */
-static long debug_register_poke(uint64_t number, uint64_t word)
-{
-    return number == 4 || number == 5 ? -EIO : number == 6 || word == 0 ? 0 : -ENOSPC;
+    mutex_lock(&tasks_lock);
+    const struct trace *trace = trace_stopped(tid);
+    if (trace != NULL && offset / 8 < USER_REGISTERS) {
+        user_registers_fill(&registers, trace);
+        word = registers.word[offset / 8];
+    } else if (trace != NULL) {
+        word = trace_debug_peek(trace, debug_number(offset));
+    }
+    mutex_unlock(&tasks_lock);
+    return trace == NULL ? -ESRCH : put_user_u64(user_word, word);
 }
 
 long trace_user_poke(int tid, uint64_t offset, uint64_t word)
 {
-    uint64_t debug = (offset - USER_DEBUG_REGISTER) / 8;
     if (offset % 8 != 0 || offset >= USER_BYTES) {
         return -EIO;
     }
@@ -156,8 +163,8 @@ long trace_user_poke(int tid, uint64_t offset, uint64_t word)
         user_registers_fill(&registers, trace);
         registers.word[offset / 8] = word;
         result = user_registers_load(trace, &registers);
-    } else if (offset >= USER_DEBUG_REGISTER && debug < DEBUG_REGISTERS) {
-        result = debug_register_poke(debug, word);
+    } else if (debug_number(offset) < DEBUG_REGISTERS) {
+        result = trace_debug_poke(trace, debug_number(offset), word);
     }
     mutex_unlock(&tasks_lock);
     return result;

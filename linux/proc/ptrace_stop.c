@@ -241,7 +241,7 @@ static void info_of_tracer(struct signal_info *info, const struct trace *trace, 
 static bool is_step(const struct signal_info *info)
 {
     return info->forced && info->number == SIGTRAP &&
-           (info->code == TRAP_TRACE || info->code == TRAP_BRKPT);
+           (info->code == TRAP_TRACE || info->code == TRAP_BRKPT || info->code == TRAP_HWBKPT);
 }
 
 bool trace_signal(struct task *task, struct signal_info *info)
@@ -328,10 +328,11 @@ void trace_event(struct task *task, enum trace_event event, uint64_t message)
 
 void trace_exec(struct task *task, int old_tid)
 {
-    const struct trace *trace = trace_active(task);
+    struct trace *trace = trace_active(task);
     if (trace == NULL) {
         return;
     }
+    trace_debug_clear(trace);
     if (trace_follows(task, TRACE_EVENT_EXEC)) {
         /* The call has no result yet. */
         task->frame->application.rax = (uint64_t)-ENOSYS;

@@ -55,6 +55,7 @@ struct thread_frame;
 #define FPE_FLTINV    7
 #define TRAP_BRKPT    1
 #define TRAP_TRACE    2
+#define TRAP_HWBKPT   4
 #define TRAP_LAST     6
 #define SEGV_MAPERR   1
 #define SEGV_ACCERR   2

@@ -6,7 +6,7 @@
 
 #include "lib/oak/slots.h"
 
-#define RFLAGS_OF_USERS 0x240fd7ull /* what a thread may have of RFLAGS, IF and bit 1 included */
+#define RFLAGS_OF_USERS 0x250fd7ull /* what a thread may have of RFLAGS, IF and bit 1 included */
 
 static uint32_t thread;
 static uint64_t frame;

@@ -244,6 +244,7 @@ static uint64_t state_bytes(uint64_t number)
         [STATE_SIGNAL] = sizeof(struct signal_state),
         [STATE_REGISTERS] = sizeof(struct thread_registers),
         [STATE_FPU] = sizeof(struct thread_fpu),
+        [STATE_DEBUG] = sizeof(struct thread_debug),
     };
     return number < OBJECT_STATES ? bytes[number] : 0;
 }
@@ -255,7 +256,7 @@ static uint64_t state_fitting(const struct thread *thread, uint32_t index)
     case OBJECT_MEMORY:
         return index % 4 == 0 ? STATE_MEMORY : STATE_PAGES;
     case OBJECT_THREAD:
-        return index % 4 == 0 ? STATE_FPU : STATE_REGISTERS;
+        return index % 4 == 0 ? STATE_FPU : index % 4 == 1 ? STATE_DEBUG : STATE_REGISTERS;
     case OBJECT_DOMAIN:
     case OBJECT_SPACE:
         return STATE_REGION;
@@ -377,6 +378,7 @@ static void frame_fill(const struct thread *thread, const uint8_t *more)
     frame->application.rsp = WORLD_APPLICATION;
     frame->personality.rip = more[2] % 16 == 1 ? (uint64_t)more[3] << 43 : WORLD_WINDOW;
     frame->message[0] = more[0];
+    frame->message[4] = more[1] % 4; /* of struct thread_debug, its control */
     /* For object_write: struct memory_pages, or thread_registers. */
     struct memory_pages *pages = (void *)frame->message;
     memset(pages->written, more[1] == 0xa5 ? 0 : more[1], sizeof(pages->written));

@@ -37,7 +37,9 @@ struct machine_cpu {
     uint32_t vector;    /* of the interrupt that wakes it, 0: none */
     uint64_t error;
     uint64_t fault_address;
-    uint64_t fpu; /* what its FPU and the user's bases hold */
+    uint64_t debug_address; /* DR0 */
+    uint64_t debug_control; /* DR7 */
+    uint64_t fpu;           /* what its FPU and the user's bases hold */
 };
 
 struct program {
@@ -123,6 +125,53 @@ void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline)
 uint64_t cr2_read(void)
 {
     return running->fault_address;
+}
+
+/* Nothing is watched here; but what a thread has loaded must be its own (debug_check). */
+void dr0_write(uint64_t value)
+{
+    running->debug_address = value;
+}
+
+void dr1_write(uint64_t value)
+{
+    (void)value;
+}
+
+void dr2_write(uint64_t value)
+{
+    (void)value;
+}
+
+void dr3_write(uint64_t value)
+{
+    (void)value;
+}
+
+uint64_t dr6_read(void)
+{
+    return 0;
+}
+
+void dr6_write(uint64_t value)
+{
+    (void)value;
+}
+
+void dr7_write(uint64_t value)
+{
+    running->debug_control = value;
+}
+
+/* A thread leaves with its own breakpoints, or none. */
+static void debug_check(const struct machine_cpu *own)
+{
+    const struct thread_debug *debug = &own->cpu.current->debug;
+    bool on = (debug->control & 0xff) != 0;
+    if ((own->debug_control & 0xff) != (debug->control & 0xff) ||
+        (on && own->debug_address != debug->address[0])) {
+        machine_fail("a thread runs with other breakpoints than its own");
+    }
 }
 
 /* Interrupts come in, or not; then the kernel goes on. */
@@ -239,6 +288,7 @@ void kernel_leave(struct thread *thread)
 {
     leave_check(&running->cpu, thread);
     fpu_check(running);
+    debug_check(running);
     results_check(thread);
     leave(running, MACHINE_USER, true);
     __builtin_unreachable();

@@ -17,6 +17,14 @@ uint64_t cr2_read(void);
 uint64_t cr3_read(void);
 void cr3_write(uint64_t value);
 
+void dr0_write(uint64_t value);
+void dr1_write(uint64_t value);
+void dr2_write(uint64_t value);
+void dr3_write(uint64_t value);
+uint64_t dr6_read(void);
+void dr6_write(uint64_t value);
+void dr7_write(uint64_t value);
+
 void cpu_sleep(void);
 void cpu_listen(void);
 void translation_forget(uint64_t address);
