@@ -80,8 +80,9 @@ static status_t gate_read(struct object *object, uint64_t position, void *out)
 {
     (void)position;
     const struct gate *gate = object_gate(object);
+    const struct object *endpoint = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
     *(struct gate_state *)out =
-        (struct gate_state){handle_number(gate->endpoint, OBJECT_ENDPOINT), gate->badge};
+        (struct gate_state){endpoint == NULL ? 0 : object_number(endpoint), gate->badge};
     return STATUS_OK;
 }
 
