@@ -24,9 +24,15 @@ enum container_event {
         8, /* the personality's own: a process runs that the engine has yet to hear of */
 };
 
+/* What a container's first thread starts with: bytes of the specification in its channel, and of
+ * the image. */
+#define CONTAINER_ARGUMENT(specification_bytes, image_bytes)                                       \
+    ((uint64_t)(image_bytes) << 20 | (specification_bytes))
+#define CONTAINER_ARGUMENT_SPECIFICATION(argument) ((argument)&0xfffff)
+#define CONTAINER_ARGUMENT_IMAGE(argument)         ((argument) >> 20)
+
 enum container_request {
     CONTAINER_REQUEST_NONE = 0,
-    CONTAINER_REQUEST_START = 1,
     CONTAINER_REQUEST_EXEC = 2,
     CONTAINER_REQUEST_KILL = 3,
     CONTAINER_REQUEST_RESIZE = 4,
@@ -51,7 +57,7 @@ enum container_request {
 #define CHANNEL_BYTES             (CHANNEL_SPECIFICATION + CHANNEL_SPECIFICATION_MAX)
 
 /* Where a specification of that many bytes lies, and how large the channel is that holds it. */
-#define CHANNEL_SPECIFICATION_SHORT 0x200
+#define CHANNEL_SPECIFICATION_SHORT 0x240
 #define CHANNEL_SPECIFICATION_AT(bytes)                                                            \
     ((bytes) <= PAGE_SIZE - CHANNEL_SPECIFICATION_SHORT ? CHANNEL_SPECIFICATION_SHORT              \
                                                         : CHANNEL_SPECIFICATION)
@@ -82,4 +88,9 @@ struct channel_control {
      * (container.idl, missing); it stays at its maximum. Of the container's own process only;
      * written by the personality. */
     uint32_t missing[CHANNEL_MISSING];
+    /* 1: somebody waits for enum container_event. Until then the engine interrupts the first thread
+     * when it raises one. Of the container's own process only; written by the personality. */
+    uint32_t attended;
 };
+_Static_assert(sizeof(struct channel_control) <= CHANNEL_SPECIFICATION_SHORT,
+               "the specification lies behind");

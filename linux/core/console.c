@@ -145,15 +145,32 @@ struct tty *console_tty(struct console *console)
     return console == NULL ? NULL : console->tty;
 }
 
-void console_count_missing(uint32_t counter)
+/* Of the container's own process; NULL: it is gone. Under the lock. */
+static struct channel_control *main_control(void)
 {
-    mutex_lock(&consoles.lock);
     const struct console *console = consoles.first;
     while (console != NULL && console->process != 0) {
         console = console->next;
     }
-    if (console != NULL) {
-        uint32_t *count = &((struct channel_control *)(void *)console->channel)->missing[counter];
+    return console == NULL ? NULL : (struct channel_control *)(void *)console->channel;
+}
+
+void consoles_attended(void)
+{
+    mutex_lock(&consoles.lock);
+    struct channel_control *control = main_control();
+    if (control != NULL) {
+        __atomic_store_n(&control->attended, 1, __ATOMIC_SEQ_CST);
+    }
+    mutex_unlock(&consoles.lock);
+}
+
+void console_count_missing(uint32_t counter)
+{
+    mutex_lock(&consoles.lock);
+    struct channel_control *control = main_control();
+    if (control != NULL) {
+        uint32_t *count = &control->missing[counter];
         uint32_t times = __atomic_load_n(count, __ATOMIC_RELAXED);
         __atomic_store_n(count, times == UINT32_MAX ? times : times + 1, __ATOMIC_RELAXED);
     }

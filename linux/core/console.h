@@ -28,6 +28,9 @@ struct tty *console_tty(struct console *console); /* NULL: plain streams */
 /* A file of stream 0, 1 or 2 (a tty: the same for all); NULL: no memory. */
 struct file *console_open(struct console *console, int stream);
 
+/* Say in the channel of the container's own process that the event thread is there. */
+void consoles_attended(void);
+
 /* Count in the channel of the container's own process, where the engine reads it. */
 void console_count_missing(uint32_t counter);
 

@@ -1,4 +1,4 @@
-/* The event thread: what the engine asks for, and the facts of this one container. */
+/* The first thread's beginning, the event thread, and the facts of this one container. */
 #include "linux/core/container.h"
 
 #include "abi/container.h"
@@ -14,9 +14,15 @@
 #include "linux/core/thread.h"
 #include "linux/core/trap.h"
 #include "linux/core/window.h"
+#include "linux/event/cpu_clock.h"
 #include "linux/proc/table.h"
 
 #define HOSTNAME_MAX 64
+
+/* Until the first thread looks whether there is memory for the event thread now. */
+#define ATTEND_AGAIN_NS 10000000ull
+
+bool container_attended;
 
 static struct {
     struct mutex lock; /* guards the name */
@@ -53,12 +59,6 @@ static bool request_serve(void)
         return false;
     }
     switch (request.kind) {
-    case CONTAINER_REQUEST_START:
-        if (image_open(request.value) != 0) {
-            personality_panic("start: cannot map the image");
-        }
-        launch(LAUNCH_PROGRAM, request.process, CONTAINER_SLOT_CHANNEL, request.size);
-        break;
     case CONTAINER_REQUEST_EXEC:
         launch(LAUNCH_PROGRAM, request.process, slot, request.size);
         break;
@@ -81,14 +81,9 @@ static bool request_serve(void)
     return request.more > 0;
 }
 
-void container_begin(void)
+static _Noreturn void events_serve(void)
 {
-    (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
-                                    (uint64_t)(uintptr_t)fault_entry);
-    thread_self()->slot = SLOT_THREAD;
-    window_warm();
-    heap_warm();
-    reserve_start();
+    launched_report();
     for (;;) {
         struct kernel_results results;
         status_t status =
@@ -105,5 +100,43 @@ void container_begin(void)
         }
         while (events & EVENT_REQUEST && request_serve()) {
         }
+    }
+}
+
+bool container_attend(void)
+{
+    uint32_t thread;
+    struct thread_frame *frame;
+    if (container_attended) {
+        return true;
+    }
+    if (thread_new(NULL, 0, &thread, &frame) != 0) {
+        const struct cpu_time used = thread_cpu_time(SLOT_THREAD);
+        (void)kernel_thread_interrupt(SLOT_THREAD, INTERRUPT_AFTER_TIME,
+                                      cpu_total_ns(&used) + ATTEND_AGAIN_NS);
+        return false;
+    }
+    if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)events_serve, 0) != STATUS_OK) {
+        personality_panic("container: the event thread does not start");
+    }
+    container_attended = true;
+    consoles_attended();
+    return true;
+}
+
+void container_begin(uint64_t argument)
+{
+    (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
+                                    (uint64_t)(uintptr_t)fault_entry);
+    window_warm();
+    heap_warm();
+    reserve_start();
+    thread_first_prepare();
+    if (image_open(CONTAINER_ARGUMENT_IMAGE(argument)) != 0) {
+        personality_panic("start: cannot map the image");
+    }
+    launch(LAUNCH_PROGRAM, 0, CONTAINER_SLOT_CHANNEL, CONTAINER_ARGUMENT_SPECIFICATION(argument));
+    if (thread_self()->task == NULL) {
+        personality_panic("start: the engine lets a container live on that it was told to end");
     }
 }

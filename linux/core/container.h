@@ -3,8 +3,9 @@
  * and facts about the machine.
  *
  * The program's first thread initialises what no container differs in (template.c) and says
- * template_ready. A clone's first thread starts in the same memory: it is the event thread, which
- * serves the engine's requests and never blocks on a task.
+ * template_ready. A clone's first thread starts in the same memory: it makes the first task and is
+ * its thread. The event thread, which serves the engine's requests and never blocks on a task, is
+ * made when it may be needed (container_attend): a program that ends without waiting needs none.
  */
 #pragma once
 
@@ -14,10 +15,19 @@ struct console;
 struct task;
 struct time_page;
 
-/* From entry.S: the template's first thread, and a clone's. */
+/* From entry.S: the template's first thread, and a clone's, with CONTAINER_ARGUMENT. */
 _Noreturn void template_begin(void);
-_Noreturn void container_begin(void);
+void container_begin(uint64_t argument);
 extern char container_entry[];
+
+/*
+ * Is the event thread there? Until then there is one task. Written by that: before it waits
+ * (wait_park), before it makes another task, when the engine interrupts it, and when it has run for
+ * a while without the engine's knowing that its program was started.
+ */
+extern bool container_attended;
+/* Make it; false: no memory. With no lock held. */
+bool container_attend(void);
 
 uint64_t cpu_xsave_mask(void);
 uint32_t cpu_xsave_bytes(void);

@@ -4,7 +4,8 @@
  * A fault of the personality itself arrives on the interrupted stack, below what it uses.
  */
 
-/* The template's first thread, and a clone's: RSP is the start of its frame. */
+/* The template's first thread, and a clone's: RSP is the start of its frame. A clone's becomes the
+ * first task, whose registers to start with lie where a trap leaves them. */
 .section .text.start, "ax"
 .globl _start, container_entry
 _start:
@@ -12,9 +13,11 @@ _start:
     call template_begin
     ud2
 container_entry:
+    subq $96, %rsp
     xorl %ebp, %ebp
     call container_begin
-    ud2
+    movq %rsp, %rdi
+    jmp thread_entry
 
 .section .text.entry, "ax"
 .globl trap_entry

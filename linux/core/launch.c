@@ -1,9 +1,9 @@
 /*
- * The event thread reads a process's specification and makes its task; all that may take long or
- * touches files the task does itself, as its first act, with root's rights until it has become the
- * user that it is to be. A copy is such a first act and nothing else. `list` holds every process
- * that was started and has not been reported as ended; an entry owns the specification and a
- * reference to the console until then.
+ * The event thread, for the container's own process the first thread, reads a process's
+ * specification and makes its task; all that may take long or touches files the task does itself,
+ * as its first act, with root's rights until it has become the user that it is to be. A copy is
+ * such a first act and nothing else. `list` holds every process that was started and has not been
+ * reported as ended; an entry owns the specification and a reference to the console until then.
  */
 #include "linux/core/launch.h"
 
@@ -27,6 +27,10 @@
 #define PATH_DEFAULT      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STREAMS           3
 #define MAIN_PID          1
+
+/* When the first thread has run for so long, its program's start is reported if nothing has told it
+ * to the engine by then. */
+#define REPORT_AFTER_NS 1000000ull
 
 struct launched {
     struct launched *next;
@@ -331,18 +335,23 @@ void container_launch(struct task *task)
         launch_failed(task, entry);
     }
     specification_free(&entry->specification);
-    /* The event thread reports it: the program need not wait for that. */
+    /* The event thread reports it, as soon as there is one: the program need not wait for that. */
     __atomic_store_n(&entry->runs, true, __ATOMIC_RELEASE);
-    (void)kernel_signal_raise(CONTAINER_SLOT_EVENTS, EVENT_LAUNCHED);
+    if (container_attended) {
+        (void)kernel_signal_raise(CONTAINER_SLOT_EVENTS, EVENT_LAUNCHED);
+    } else {
+        (void)kernel_thread_interrupt(task->thread, INTERRUPT_AFTER_TIME, REPORT_AFTER_NS);
+    }
 }
 
-/* --- in the event thread --------------------------------------------------------------------- */
+/* --- in the event thread, or a container's first --------------------------------------------- */
 
 static long task_make(struct launched *entry)
 {
     long result = 0;
+    bool here = entry->process == 0;
     console_get(entry->console); /* the group's */
-    struct task *task = task_create_first(entry->console, &result);
+    struct task *task = task_create_first(entry->console, here, &result);
     if (task == NULL) {
         return result;
     }
@@ -354,8 +363,8 @@ static long task_make(struct launched *entry)
     mutex_unlock(&list.lock);
     struct application_registers *registers = (struct application_registers *)task->frame - 1;
     memset(registers, 0, sizeof(*registers));
-    if (kernel_thread_start(task->thread, SLOT_NONE, (uint64_t)(uintptr_t)thread_entry,
-                            (uint64_t)(uintptr_t)registers) != STATUS_OK) {
+    if (!here && kernel_thread_start(task->thread, SLOT_NONE, (uint64_t)(uintptr_t)thread_entry,
+                                     (uint64_t)(uintptr_t)registers) != STATUS_OK) {
         personality_panic("launch: the thread does not start");
     }
     return 0;

@@ -1,4 +1,4 @@
-/* Processes that the engine starts: START's, EXEC's and those that copy. */
+/* Processes that the engine starts: the container's own, EXEC's and those that copy. */
 #pragma once
 
 #include "lib/base/types.h"
@@ -6,7 +6,8 @@
 /*
  * Make the task of a process and let it run; of a failure the engine is told by the task itself
  * or, when there could be none, from here; of a success by launched_report. Takes over the
- * channel's slot. From the event thread.
+ * channel's slot. From the event thread. Process 0, the container's own, is the caller's: when it
+ * returns the caller is that task's thread, or there is none.
  */
 enum launch_kind {
     LAUNCH_PROGRAM,

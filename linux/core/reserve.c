@@ -5,20 +5,23 @@
  */
 #include "linux/core/reserve.h"
 
+#include "abi/container.h"
 #include "lib/oak/kernel.h"
 #include "linux/core/thread.h"
-#include "linux/core/window.h"
 
 #define PIECES      4
 #define PIECE_BYTES (4 * PAGE_SIZE)
 #define PAUSES_MAX  5000
 
+/* Not one of slot_alloc's: that may need memory. */
+#define SLOT_RESERVE (CONTAINER_SLOT_FIRST_FREE - 1)
+
 static struct {
     bool started;
     bool busy;       /* somebody changes it; atomic */
+    bool made;       /* the account is there */
     uint32_t pieces; /* held; atomic */
     uint32_t pauses; /* since it was full; atomic */
-    uint32_t slot;
 } reserve;
 
 /* Not a mutex: whoever waits for one may need memory. What is written meanwhile lies in one page.
@@ -35,9 +38,20 @@ static void turn_end(void)
     __atomic_store_n(&reserve.busy, false, __ATOMIC_RELEASE);
 }
 
+/* In a turn, as is what follows. */
+static bool account_make(void)
+{
+    static const uint64_t all_bytes = PIECES * PIECE_BYTES;
+    if (!reserve.made) {
+        reserve.made =
+            kernel_account_create(SLOT_ACCOUNT, SLOT_RESERVE, 0, all_bytes, 0) == STATUS_OK;
+    }
+    return reserve.made;
+}
+
 static bool pieces_set(uint32_t pieces)
 {
-    bool set = kernel_account_set(reserve.slot, ACCOUNT_GUARANTEE_BYTES, pieces * PIECE_BYTES,
+    bool set = kernel_account_set(SLOT_RESERVE, ACCOUNT_GUARANTEE_BYTES, pieces * PIECE_BYTES,
                                   SLOT_NONE, 0) == STATUS_OK;
     if (set) {
         __atomic_store_n(&reserve.pieces, pieces, __ATOMIC_RELEASE);
@@ -52,14 +66,15 @@ static uint32_t pieces_held(void)
 
 void reserve_start(void)
 {
-    static const uint64_t all_bytes = PIECES * PIECE_BYTES;
-    reserve.slot = slot_alloc();
     reserve.started = true;
-    if (kernel_account_create(SLOT_ACCOUNT, reserve.slot, all_bytes, all_bytes, 0) == STATUS_OK) {
-        reserve.pieces = PIECES;
-    } else {
-        (void)kernel_account_create(SLOT_ACCOUNT, reserve.slot, 0, all_bytes, 0);
+}
+
+/* As many as there is memory for; true: all. */
+static bool pieces_add(void)
+{
+    while (reserve.pieces < PIECES && pieces_set(reserve.pieces + 1)) {
     }
+    return reserve.pieces == PIECES;
 }
 
 bool reserve_full(void)
@@ -71,9 +86,7 @@ bool reserve_full(void)
     bool full = true;
     if (pieces_held() != PIECES) {
         turn_begin();
-        while (full && reserve.pieces < PIECES) {
-            full = pieces_set(reserve.pieces + 1);
-        }
+        full = account_make() && (pieces_set(PIECES) || pieces_add());
         turn_end();
     }
     if (full && __atomic_load_n(&reserve.pauses, __ATOMIC_RELAXED) != 0) {

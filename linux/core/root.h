@@ -8,7 +8,7 @@ struct specification;
 /* In the template: make what needs no container, the tree of /dev. -ENOMEM. */
 long root_prepare(void);
 
-/* The overlay over the image as root. From the event thread. */
+/* The overlay over the image as root. Before there is a task. */
 long root_mount(bool read_only);
 
 /* /dev, /proc, tmpfs mounts, the files that the engine's client sends, and the working directory if

@@ -22,7 +22,7 @@
 
 static struct {
     struct mutex lock;
-    uint32_t made;                   /* blocks that are mapped; block 0 is the event thread's */
+    uint32_t made;                   /* blocks that are mapped; block 0 is the first thread's */
     struct thread_frame *first_free; /* linked through the frame's own part */
 } blocks;
 
@@ -145,16 +145,27 @@ void thread_pause(void)
 
 #define TRIES 64 /* blocks whose last thread is about to end, before we give up */
 
+void thread_first_prepare(void)
+{
+    struct thread_frame *frame = thread_frame_self();
+    free_block(frame)->slot = SLOT_THREAD;
+    free_block(frame)->has_stack = true;
+    frame_thread(frame)->slot = SLOT_THREAD;
+    /* But for the page that it stands on. If it fails, the pages come one by one. */
+    (void)window_back((uint8_t *)frame - STACK_READY_BYTES, STACK_READY_BYTES - PAGE_SIZE);
+}
+
 /* A thread in the block; what stood there may be about to end still: then the kernel refuses. */
-static status_t block_thread(struct thread_frame *block, uint64_t flags)
+static status_t block_thread(struct thread_frame *block, const struct task *task, uint64_t flags)
 {
     struct free_block *own = free_block(block);
     if (own->slot == 0) {
         own->slot = slot_alloc();
     }
+    uint32_t payer = task == NULL ? SLOT_ACCOUNT : CONTAINER_SLOT_APPLICATION;
     return own->slot == 0 ? STATUS_LIMIT_REACHED
-                          : kernel_thread_create(CONTAINER_SLOT_APPLICATION, own->slot, SLOT_DOMAIN,
-                                                 (uint64_t)block, BAND_CONTAINER, flags);
+                          : kernel_thread_create(payer, own->slot, SLOT_DOMAIN, (uint64_t)block,
+                                                 BAND_CONTAINER, flags);
 }
 
 long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread_frame **frame)
@@ -167,7 +178,7 @@ long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread
         if (block == NULL) {
             break;
         }
-        status = block_thread(block, flags);
+        status = block_thread(block, task, flags);
         if (status == STATUS_OK) {
             break;
         }

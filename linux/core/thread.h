@@ -9,7 +9,7 @@
 struct task;
 
 struct own_thread {
-    struct task *task; /* NULL: the event thread */
+    struct task *task; /* NULL: a thread of the personality's own */
     uint32_t slot;
 };
 
@@ -23,9 +23,12 @@ static inline struct own_thread *frame_thread(struct thread_frame *frame)
     return (struct own_thread *)(void *)frame->own;
 }
 
+/* The first thread's block, from that thread: as if thread_new had made it. */
+void thread_first_prepare(void);
+
 /*
- * Make a stopped thread on a block of its own, in band CONTAINER, charged to the application.
- * flags: enum thread_flags. -ENOMEM, -EAGAIN.
+ * Make a stopped thread on a block of its own, in band CONTAINER, charged to the application, or to
+ * the personality if it is to run no task. flags: enum thread_flags. -ENOMEM, -EAGAIN.
  */
 long thread_new(struct task *task, uint64_t flags, uint32_t *slot, struct thread_frame **frame);
 

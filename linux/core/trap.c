@@ -5,6 +5,7 @@
 #include "linux/core/trap.h"
 
 #include "lib/oak/log.h"
+#include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
 #include "linux/core/missing.h"
@@ -172,6 +173,7 @@ void linux_trap(struct application_registers *registers, struct thread_frame *fr
         exception(task, frame);
         break;
     default:
+        (void)container_attend();
         break;
     }
     if (__atomic_load_n(&task->work, __ATOMIC_ACQUIRE) != 0) {

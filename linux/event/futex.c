@@ -189,7 +189,7 @@ static long futex_wait(struct task *task, uint64_t address, bool private, uint32
     while (result == 0 && !__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE)) {
         if (task_signal_pending(task)) {
             result = -ERESTARTSYS;
-        } else if (kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE) == STATUS_TIMED_OUT) {
+        } else if (wait_park(deadline_ns) == STATUS_TIMED_OUT) {
             result = -ETIMEDOUT;
         }
     }

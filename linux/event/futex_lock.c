@@ -174,7 +174,7 @@ static long lock_wait(struct lock_waiter *self, const struct task *task, uint64_
             return -ETIMEDOUT;
         }
         if (grant_of(self) == WAITING) {
-            late = kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE) == STATUS_TIMED_OUT;
+            late = wait_park(deadline_ns) == STATUS_TIMED_OUT;
         }
     }
     return RETRY;

@@ -100,7 +100,7 @@ static long words_wait(struct words *words, const struct task *task, uint64_t de
     while (result == 0 && !any_woken(words)) {
         if (task_signal_pending(task)) {
             result = -ERESTARTSYS;
-        } else if (kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE) == STATUS_TIMED_OUT) {
+        } else if (wait_park(deadline_ns) == STATUS_TIMED_OUT) {
             result = -ETIMEDOUT;
         }
     }

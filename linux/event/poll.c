@@ -151,7 +151,7 @@ static long call_wait(struct poll_call *call)
         } else if (task_signal_pending(task)) {
             result = -ERESTARTNOHAND;
         } else {
-            late = kernel_thread_park(call->deadline_ns, PARK_UNINTERRUPTIBLE) == STATUS_TIMED_OUT;
+            late = wait_park(call->deadline_ns) == STATUS_TIMED_OUT;
             found = call_ask(call, NULL);
         }
     }

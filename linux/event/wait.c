@@ -1,5 +1,7 @@
 #include "linux/event/wait.h"
 
+#include "lib/oak/clock.h"
+#include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/thread.h"
 #include "linux/proc/task.h"
@@ -54,6 +56,23 @@ static bool waiter_tell(struct waiter *waiter, uint32_t events)
 }
 
 /* --- waiting and waking ----------------------------------------------------------------------- */
+
+/* Until a task looks again whether there is memory for the event thread now. */
+#define ATTEND_AGAIN_NS 10000000ull
+
+status_t wait_park(uint64_t deadline_ns)
+{
+    if (container_attended) {
+        return kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE);
+    }
+    /* Who waits may have to be woken by the engine. An unpark may get lost in here. */
+    if (container_attend()) {
+        return STATUS_OK;
+    }
+    uint64_t soon = MIN(deadline_ns, clock_now_ns() + ATTEND_AGAIN_NS);
+    status_t status = kernel_thread_park(soon, PARK_UNINTERRUPTIBLE);
+    return soon == deadline_ns ? status : STATUS_OK;
+}
 
 void waiter_add(struct waiter *waiter, struct wait_queue *queue, uint32_t events)
 {
@@ -126,7 +145,7 @@ static long wait_as(struct waiter *waiter, struct wait_queue *queue, bool (*read
         if (result == -ETIMEDOUT) {
             break;
         }
-        if (kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE) == STATUS_TIMED_OUT) {
+        if (wait_park(deadline_ns) == STATUS_TIMED_OUT) {
             result = -ETIMEDOUT;
         }
     }

@@ -55,6 +55,12 @@ static inline void wait_queue_init(struct wait_queue *queue)
  * tells all. */
 void wait_queue_wake(struct wait_queue *queue, uint32_t events);
 
+/*
+ * The calling task waits until its thread is unparked; TIMED_OUT: the deadline came. It may come
+ * back before either: the caller looks again, with whatever it waits for.
+ */
+status_t wait_park(uint64_t deadline_ns);
+
 /* `told` and `exclusive` are the caller's; without `told` the current thread is woken. */
 void waiter_add(struct waiter *waiter, struct wait_queue *queue, uint32_t events);
 void waiter_remove(struct waiter *waiter);

@@ -1,6 +1,7 @@
 /* fork, vfork, clone: a new task that shares or copies what the flags say. */
 #include "lib/base/string.h"
 #include "linux/core/console.h"
+#include "linux/core/container.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/syscalls.h"
@@ -375,6 +376,9 @@ static long clone_with(const struct clone_request *request)
     struct task *task = task_current();
     struct birth birth = {.child = NULL};
     long result = request_check(request);
+    if (result == 0 && !container_attend()) {
+        result = -ENOMEM;
+    }
     if (result != 0) {
         return result;
     }

@@ -443,7 +443,7 @@ static void stop_wait(struct task *task)
     struct waiter waiter = {.queue = NULL};
     waiter_add(&waiter, &group->stop_wait, WAIT_CHANGE);
     while (must_wait(task)) {
-        (void)kernel_thread_park(DEADLINE_NEVER, PARK_UNINTERRUPTIBLE);
+        (void)wait_park(DEADLINE_NEVER);
     }
     waiter_remove(&waiter);
 }

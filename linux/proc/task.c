@@ -256,7 +256,16 @@ static long first_enter(struct task *task, struct thread_group *group)
     return result;
 }
 
-struct task *task_create_first(struct console *console, long *error)
+/* The calling thread is the task's from now on. */
+static void thread_adopt(struct task *task)
+{
+    struct own_thread *own = thread_self();
+    own->task = task;
+    task->thread = own->slot;
+    task->frame = thread_frame_self();
+}
+
+struct task *task_create_first(struct console *console, bool here, long *error)
 {
     struct task *task = heap_alloc(sizeof(*task));
     struct thread_group *group = group_new();
@@ -286,9 +295,12 @@ struct task *task_create_first(struct console *console, long *error)
     }
     bool good = task->files != NULL && task->fs != NULL && task->handlers != NULL &&
                 task->credentials != NULL;
-    long result = good ? thread_new(task, 0, &task->thread, &task->frame) : -ENOMEM;
+    long result = !good ? -ENOMEM : here ? 0 : thread_new(task, 0, &task->thread, &task->frame);
     if (result == 0) {
         result = first_enter(task, group);
+    }
+    if (result == 0 && here) {
+        thread_adopt(task);
     }
     if (result != 0) {
         first_discard(task);

@@ -179,8 +179,9 @@ struct thread_group *group_find(int pid);
 void task_for_each_group(void (*visit)(struct thread_group *group, void *context), void *context);
 uint32_t task_count(void);
 
-/* The task of a process that the engine starts, without mm and files; takes over the console. */
-struct task *task_create_first(struct console *console, long *error);
+/* The task of a process that the engine starts, without mm and files, on the calling thread or one
+ * of its own; takes over the console. */
+struct task *task_create_first(struct console *console, bool here, long *error);
 
 /* What a new thread does first, on its own stack. */
 void task_begin(struct task *task);

@@ -337,6 +337,16 @@ void container_exec_check(struct process *process)
 
 /* --- What the personality is told --- */
 
+void container_raise(struct container *container, uint64_t events)
+{
+    const struct channel_control *channel = (const void *)container->process.channel.bytes;
+    objects_raise(&container->objects, events);
+    /* The order matters: who attends looks at the events after it has said so. */
+    if (channel != NULL && __atomic_load_n(&channel->attended, __ATOMIC_SEQ_CST) == 0) {
+        objects_interrupt(&container->objects);
+    }
+}
+
 status_t container_tell(struct container *container, enum container_request kind, uint32_t process,
                         uint64_t value)
 {
@@ -354,7 +364,7 @@ status_t container_tell(struct container *container, enum container_request kind
     uint32_t last = (container->queue_first + container->queue_count) % CONTAINER_QUEUE;
     container->queue[last] = (struct queued_request){(uint32_t)kind, process, value};
     container->queue_count++;
-    objects_raise(&container->objects, EVENT_REQUEST);
+    container_raise(container, EVENT_REQUEST);
     return STATUS_OK;
 }
 

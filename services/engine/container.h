@@ -145,6 +145,9 @@ void container_exec_delete(struct process *process);
 /* Delete it if it has ended and nobody is interested. */
 void container_exec_check(struct process *process);
 
+/* Raise enum container_event; until somebody attends to them, the first thread is interrupted. */
+void container_raise(struct container *container, uint64_t events);
+
 /* Tell the personality something. BUSY: it does not fetch what it was told before. */
 MUST_USE status_t container_tell(struct container *container, enum container_request kind,
                                  uint32_t process, uint64_t value);

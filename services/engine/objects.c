@@ -141,7 +141,8 @@ static status_t window_make(const struct template_image *template,
     if (status != STATUS_OK) {
         return status;
     }
-    return kernel_thread_create(objects->personality, objects->thread, objects->domain,
+    /* It becomes the first of the application's. */
+    return kernel_thread_create(objects->application, objects->thread, objects->domain,
                                 WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0);
 }
 
@@ -181,7 +182,7 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
 
 status_t objects_start(const struct container_objects *objects,
                        const struct template_image *template, uint32_t channel,
-                       uint32_t image_memory, uint32_t image_gate)
+                       uint32_t image_memory, uint32_t image_gate, uint64_t argument)
 {
     const uint64_t table[] = {
         CAPABILITY_COPY(SLOT_DOMAIN, objects->domain, RIGHT_READ | RIGHT_CONTROL),
@@ -207,12 +208,17 @@ status_t objects_start(const struct container_objects *objects,
             return status;
         }
     }
-    return kernel_thread_start(objects->thread, SLOT_NONE, template->entry, 0);
+    return kernel_thread_start(objects->thread, SLOT_NONE, template->entry, argument);
 }
 
 void objects_raise(const struct container_objects *objects, uint64_t events)
 {
     (void)kernel_signal_raise(objects->events, events);
+}
+
+void objects_interrupt(const struct container_objects *objects)
+{
+    (void)kernel_thread_interrupt(objects->thread, INTERRUPT_NOW, 0);
 }
 
 void objects_end(struct container_objects *objects)

@@ -52,10 +52,10 @@ MUST_USE status_t objects_make(const struct container_plan *plan,
                                const struct template_image *template,
                                struct container_objects *out);
 
-/* Fill the table and run the first thread. */
+/* Fill the table and run the first thread, with CONTAINER_ARGUMENT. */
 MUST_USE status_t objects_start(const struct container_objects *objects,
                                 const struct template_image *template, uint32_t channel,
-                                uint32_t image_memory, uint32_t image_gate);
+                                uint32_t image_memory, uint32_t image_gate, uint64_t argument);
 
 /* Other limits from now on; what is used already may be above them. */
 MUST_USE status_t objects_limit(const struct container_objects *objects,
@@ -66,6 +66,9 @@ MUST_USE status_t objects_freeze(const struct container_objects *objects, bool f
 
 /* Raise enum container_event. */
 void objects_raise(const struct container_objects *objects, uint64_t events);
+
+/* Have the first thread trap; nothing when it has ended. */
+void objects_interrupt(const struct container_objects *objects);
 
 /* End the container: personality and applications are given back. */
 void objects_end(struct container_objects *objects);

@@ -7,6 +7,8 @@
 #include "services/engine/engine.h"
 #include "services/engine/marks.h"
 
+#define MAIN_PID 1 /* of the container's own process, as it sees itself */
+
 /* NULL: it has ended, or there never was one. */
 static struct container *caller(const struct service_call *call)
 {
@@ -44,11 +46,10 @@ static bool request_hand_over(struct service_call *call, struct container *conta
         service_drop_after(call, slot);
         reply->channel = slot;
     }
-    bool launch = channel || queued->kind == CONTAINER_REQUEST_START;
     reply->kind = queued->kind;
     reply->process = queued->process;
     reply->value = queued->value;
-    reply->size = launch ? process->specification_bytes : 0;
+    reply->size = channel ? process->specification_bytes : 0;
     reply->more = container->queue_count;
     return true;
 }
@@ -148,6 +149,9 @@ static status_t on_ring_moved(struct service_call *call,
         container != NULL ? container_process(container, request->process) : NULL;
     if (process == NULL) {
         return STATUS_NOT_FOUND;
+    }
+    if (process->number == 0 && process->state == PROCESS_LAUNCHING) {
+        launched_well(process, MAIN_PID);
     }
     process_activate(process);
     return STATUS_OK;

@@ -220,7 +220,7 @@ static bool output_pump(struct process *process, bool hold)
     bool more = stream_pump(process, 1, hold, &wake);
     more |= stream_pump(process, 2, hold, &wake);
     if (wake) {
-        objects_raise(&process->container->objects, EVENT_OUTPUT);
+        container_raise(process->container, EVENT_OUTPUT);
     }
     for (struct session *s = process->sessions; before != process->log.head && s != NULL;
          s = s->process_next) {
@@ -251,7 +251,7 @@ uint32_t process_input(struct process *process, const uint8_t *bytes, uint32_t l
         asleep = total < length_bytes && byte_ring_producer_sleep(ring);
     }
     if (wake) {
-        objects_raise(&process->container->objects, EVENT_INPUT);
+        container_raise(process->container, EVENT_INPUT);
     }
     if (total < length_bytes && !asleep) {
         process_activate(process);
@@ -268,7 +268,7 @@ void process_stdin_close(struct process *process)
     process->stdin_closed = true;
     byte_ring_close(&process->ring[0], &wake);
     if (wake) {
-        objects_raise(&process->container->objects, EVENT_INPUT);
+        container_raise(process->container, EVENT_INPUT);
     }
 }
 

@@ -25,9 +25,9 @@
 #define IMAGE_BYTES 16
 #define HEAP_OFFSET 0x20000000ull /* behind the runtime's own */
 
-void clone_main(void);
+void clone_main(uint64_t argument);
 
-/* A clone's first instruction: RSP at its frame, nothing else. */
+/* A clone's first instruction: RSP at its frame, and CONTAINER_ARGUMENT. */
 __attribute__((naked)) static void clone_start(void)
 {
     __asm__("xor %ebp, %ebp\n\tcall clone_main\n\tud2");
@@ -58,6 +58,7 @@ static void channel_open(uint64_t size_bytes)
                             CHANNEL_RING_BYTES);
     byte_ring_producer_init(&out, &control->ring[1], channel + CHANNEL_RING_STDOUT,
                             CHANNEL_RING_BYTES);
+    __atomic_store_n(&control->attended, 1, __ATOMIC_SEQ_CST);
 }
 
 static uint64_t events_wait(void)
@@ -175,17 +176,9 @@ static uint32_t word_do(const char *word)
     return 7;
 }
 
-void clone_main(void)
+void clone_main(uint64_t argument)
 {
-    struct container_next_request_reply request;
-    for (;;) {
-        must(container_next_request(CONTAINER_SLOT_ENGINE, SLOT_NONE, &request), "next_request");
-        if (request.kind == CONTAINER_REQUEST_START) {
-            break;
-        }
-        (void)events_wait();
-    }
-    channel_open(request.size);
+    channel_open(CONTAINER_ARGUMENT_SPECIFICATION(argument));
     char word[WORD_BYTES];
     argument_find(word); /* the engine takes the specification back when it hears "launched" */
     must(container_launched(CONTAINER_SLOT_ENGINE, 0, STATUS_OK, 1, "", 0), "launched");

@@ -99,7 +99,8 @@ struct container_handles {
 /* Everything but the start. */
 void container_make(const struct plan *plan, const struct template *template,
                     const struct container_handles *handles, struct container *out);
-void container_start(const struct container *container, const struct template *template);
+void container_start(const struct container *container, const struct template *template,
+                     uint64_t argument);
 void container_destroy(struct container *container);
 
 /* Log why a domain faulted, and how it came there; `memory` is its window's. */

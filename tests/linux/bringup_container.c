@@ -52,7 +52,7 @@ static void window_clone(const struct plan *plan, const struct template *templat
     must(kernel_regions_copy(container->domain, template->program.domain, container->memory,
                              template->program.memory),
          "copy the window's regions");
-    must(kernel_thread_create(container->personality, container->thread, container->domain,
+    must(kernel_thread_create(container->application, container->thread, container->domain,
                               WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0),
          "thread");
 }
@@ -111,9 +111,10 @@ void container_make(const struct plan *plan, const struct template *template,
     *out = container;
 }
 
-void container_start(const struct container *container, const struct template *template)
+void container_start(const struct container *container, const struct template *template,
+                     uint64_t argument)
 {
-    must(kernel_thread_start(container->thread, SLOT_NONE, template->entry, 0),
+    must(kernel_thread_start(container->thread, SLOT_NONE, template->entry, argument),
          "start the container");
 }
 

@@ -33,7 +33,6 @@ static struct {
     struct streams streams;
     uint64_t image_bytes;
     uint64_t run; /* the one that is running, from 1 on; 0: the template is not ready */
-    bool asked;   /* START was given out */
     bool ended;   /* the container is to be destroyed */
     bool over;    /* nothing more will run */
     uint64_t start_ns;
@@ -90,13 +89,7 @@ static status_t on_next_request(struct service_call *call,
                                 struct container_next_request_reply *reply)
 {
     (void)call;
-    if (!state.asked) {
-        state.asked = true;
-        state.start_ns = clock_now_ns();
-        *reply = (struct container_next_request_reply){.kind = CONTAINER_REQUEST_START,
-                                                       .value = state.image_bytes,
-                                                       .size = state.plan.specification_bytes};
-    }
+    reply->kind = CONTAINER_REQUEST_NONE;
     return STATUS_OK;
 }
 
@@ -188,15 +181,15 @@ static void on_deadline(void *context)
 
 static void run_begin(void)
 {
-    state.asked = false;
     state.ended = false;
     state.start_ns = clock_now_ns();
     state.report_ns = state.start_ns + REPORT_NS;
     container_make(&state.plan, &state.template, &state.handles, &state.container);
     streams_start(&state.streams, state.container.channel_bytes, &state.plan);
     (void)streams_pump(&state.streams);
-    must(kernel_signal_raise(state.container.events, EVENT_REQUEST), "raise the request");
-    container_start(&state.container, &state.template);
+    state.start_ns = clock_now_ns();
+    container_start(&state.container, &state.template,
+                    CONTAINER_ARGUMENT(state.plan.specification_bytes, state.image_bytes));
 }
 
 static void run_finish(void)

@@ -22,16 +22,6 @@ static void must(status_t status, const char *step)
     }
 }
 
-static void request_wait(struct container_next_request_reply *request)
-{
-    do {
-        struct kernel_results bits;
-        must(kernel_signal_wait(CONTAINER_SLOT_EVENTS, EVENT_REQUEST, DEADLINE_NEVER, &bits),
-             "wait for a request");
-        must(container_next_request(CONTAINER_SLOT_ENGINE, SLOT_NONE, request), "next request");
-    } while (request->kind != CONTAINER_REQUEST_START);
-}
-
 /* A whole text into a ring, however small the room. */
 static void put(struct byte_ring *ring, const uint8_t *text, uint32_t bytes)
 {
@@ -104,21 +94,20 @@ static void input_echo(uint8_t *channel)
     }
 }
 
-static __attribute__((used)) void clone_main(void)
+static __attribute__((used)) void clone_main(uint64_t argument)
 {
     log_name_set("stand-in");
     if (left_by_template++ != 1) {
         log_panic("the clone does not have the template's memory");
     }
-    struct container_next_request_reply request;
-    request_wait(&request);
     void *mapped;
     must(window_map(CONTAINER_SLOT_CHANNEL, 0, CHANNEL_BYTES, RIGHT_READ | RIGHT_WRITE, &mapped),
          "map the channel");
     const void *image;
-    must(window_map_source(CONTAINER_SLOT_IMAGE, 0, request.value, &image), "map the image");
+    must(window_map_source(CONTAINER_SLOT_IMAGE, 0, CONTAINER_ARGUMENT_IMAGE(argument), &image),
+         "map the image");
     must(container_launched(CONTAINER_SLOT_ENGINE, 0, STATUS_OK, 1, "", 0), "launched");
-    argument_print(mapped, request.size);
+    argument_print(mapped, CONTAINER_ARGUMENT_SPECIFICATION(argument));
     input_echo(mapped);
     must(container_missing(CONTAINER_SLOT_ENGINE, 0, "nothing", 7), "missing");
     if (*(const volatile uint8_t *)image != 'i') {

@@ -28,8 +28,9 @@ struct client {
     uint32_t more_bytes;
     uint8_t *out[3];
     uint32_t out_bytes[3];
-    uint64_t eof[3]; /* when */
-    uint32_t credit; /* of stdin, that came back */
+    uint64_t first_out[3]; /* when its first bytes came */
+    uint64_t eof[3];       /* when */
+    uint32_t credit;       /* of stdin, that came back */
 };
 
 /* Greet, and have no container and no session. */
@@ -86,6 +87,8 @@ struct personality {
 /* The process of START; and of the EXEC that it is told of next. */
 struct personality personality_of(struct container *container);
 struct container_next_request_reply personality_next(const struct personality *p);
+/* It says that somebody waits for the engine's events. */
+void personality_attend(const struct personality *p);
 struct personality personality_exec(const struct personality *p);
 /* The same of a process of that kind. */
 struct personality personality_process(const struct personality *p, enum container_request kind);

@@ -175,7 +175,7 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
 
 status_t objects_start(const struct container_objects *objects,
                        const struct template_image *template, uint32_t channel_memory,
-                       uint32_t image_memory, uint32_t image_gate)
+                       uint32_t image_memory, uint32_t image_gate, uint64_t argument)
 {
     struct simulated_domain *domain = domain_of(objects);
     CHECK(template != NULL && !domain->started);
@@ -185,6 +185,7 @@ status_t objects_start(const struct container_objects *objects,
         return STATUS_NO_MEMORY;
     }
     domain->started = true;
+    domain->argument = argument;
     domain->channel_memory = channel_memory;
     return STATUS_OK;
 }
@@ -192,6 +193,11 @@ status_t objects_start(const struct container_objects *objects,
 void objects_raise(const struct container_objects *objects, uint64_t events)
 {
     domain_of(objects)->events |= events;
+}
+
+void objects_interrupt(const struct container_objects *objects)
+{
+    domain_of(objects)->interrupted++;
 }
 
 void objects_end(struct container_objects *objects)

@@ -15,7 +15,9 @@ struct simulated_domain {
     bool started;
     uint64_t badge;
     uint64_t watch_bits;
-    uint64_t events; /* raised and not looked at yet */
+    uint64_t events;      /* raised and not looked at yet */
+    uint64_t argument;    /* that it was started with */
+    uint32_t interrupted; /* times */
     uint32_t channel_memory;
     struct container_limits limits;
     bool frozen;
