@@ -5,7 +5,8 @@
  *
  * Invariants: chunks[] says what each chunk is, in memory of its own that no block overlaps; a free
  * chunk reads as zero; a slab is in its class's partial list exactly when it has a free block;
- * a slab's blocks that were never used lie at and above `fresh`.
+ * a slab's blocks that were never used lie at and above `fresh`, and those that read as zero,
+ * because nobody has used their memory since the chunk was free, at and above `clean`.
  */
 #include "lib/oak/heap_core.h"
 
@@ -41,6 +42,7 @@ struct heap_slab {
     uint32_t class;
     uint32_t live;
     uint32_t fresh; /* index of the first block never used */
+    uint32_t clean;
     uint32_t capacity;
 };
 _Static_assert(sizeof(struct heap_slab) <= SLAB_HEADER_BYTES, "header fits");
@@ -149,8 +151,9 @@ static struct heap_slab *slab_create(struct heap_core *heap, uint32_t class)
     return slab;
 }
 
-static void *small_allocate(struct heap_core *heap, uint32_t class)
+static void *small_allocate(struct heap_core *heap, size_t size_bytes, bool zeroed)
 {
+    uint32_t class = class_of(size_bytes);
     struct heap_slab *slab = heap->partial[class];
     if (slab == NULL) {
         slab = slab_create(heap, class);
@@ -163,11 +166,16 @@ static void *small_allocate(struct heap_core *heap, uint32_t class)
         slab->free = slab->free->next;
     } else {
         block = (uint8_t *)slab + SLAB_HEADER_BYTES + slab->fresh * class_bytes[class];
+        zeroed = zeroed && slab->fresh < slab->clean;
         slab->fresh++;
+        slab->clean = MAX(slab->clean, slab->fresh);
     }
     slab->live++;
     if (slab->live == slab->capacity) {
         partial_remove(slab);
+    }
+    if (zeroed) {
+        memset(block, 0, size_bytes);
     }
     return block;
 }
@@ -234,11 +242,7 @@ static uint32_t block_chunk(struct heap_core *heap, const void *block)
 void *heap_core_allocate(struct heap_core *heap, size_t size_bytes, bool zeroed)
 {
     if (size_bytes <= SMALL_MAX) {
-        void *block = small_allocate(heap, class_of(size_bytes));
-        if (block != NULL && zeroed) {
-            memset(block, 0, size_bytes);
-        }
-        return block;
+        return small_allocate(heap, size_bytes, zeroed);
     }
     if (size_bytes > heap->chunk_count * HEAP_CHUNK_BYTES) {
         return NULL;
