@@ -16,6 +16,7 @@
 
 static struct {
     struct mutex lock;
+    bool hardware; /* the CPU has RDRAND */
     bool seeded;
     uint32_t key[KEY_WORDS];
 } generator;
@@ -62,9 +63,9 @@ static void block_make(const uint32_t *key, uint32_t counter, uint32_t *out)
     memset(x, 0, sizeof(x));
 }
 
-static bool has_rdrand(void)
+void random_prepare(void)
 {
-    return cpuid(1, 0).ecx >> 30 & 1;
+    generator.hardware = cpuid(1, 0).ecx >> 30 & 1;
 }
 
 static uint64_t hardware_word(void)
@@ -75,12 +76,26 @@ static uint64_t hardware_word(void)
     return word;
 }
 
+static uint64_t seed_word(void)
+{
+    return tsc_read() * 0x9e3779b97f4a7c15ull ^ (generator.hardware ? hardware_word() : 0);
+}
+
+void random_words(uint64_t *to, uint32_t count)
+{
+    if (!generator.hardware) {
+        random_bytes(to, count * sizeof(*to));
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = seed_word();
+    }
+}
+
 static void seed(void)
 {
-    bool hardware = has_rdrand();
     for (uint32_t i = 0; i < KEY_WORDS; i += 2) {
-        uint64_t word = tsc_read() * 0x9e3779b97f4a7c15ull;
-        word ^= hardware ? hardware_word() : 0;
+        uint64_t word = seed_word();
         generator.key[i] = (uint32_t)word;
         generator.key[i + 1] = (uint32_t)(word >> 32);
     }

@@ -10,6 +10,7 @@
 #include "lib/oak/log.h"
 #include "linux/core/facts.h"
 #include "linux/core/heap.h"
+#include "linux/core/random.h"
 #include "linux/core/root.h"
 #include "linux/core/thread.h"
 #include "linux/core/trap.h"
@@ -23,6 +24,7 @@ void template_begin(void)
     log_name_set("linux");
     heap_start();
     facts_read();
+    random_prepare();
     vdso_prepare();
     if (root_prepare() != 0) {
         personality_panic("template: no memory");

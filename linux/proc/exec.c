@@ -213,8 +213,8 @@ static long stack_build(const struct task *task, struct mm *mm, const struct pro
                         const struct exec_strings *arguments,
                         const struct exec_strings *environment, const char *name)
 {
-    uint8_t random[16];
-    random_bytes(random, sizeof(random));
+    uint64_t random[2];
+    random_words(random, ARRAY_LENGTH(random));
     uint64_t top = STACK_TOP - 16;
     uint64_t name_place = top - (strlen(name) + 1);
     uint64_t platform = name_place - 7;
