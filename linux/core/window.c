@@ -7,17 +7,20 @@
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/lock.h"
+#include "linux/core/trap.h"
 
 #define SLOT_WORDS (SLOTS / 64)
 
 static struct {
     struct mutex lock;
-    uint32_t first_word; /* no free slot lies in a word below */
+    uint32_t used;  /* slots that were taken at least once: up to there from the first one on */
+    uint32_t given; /* of these, how many are free */
+    uint32_t given_from; /* none of those lies in a word below */
     uint64_t near_bytes; /* taken of WINDOW_NEAR_BYTES */
     uint64_t maps_bytes; /* taken from WINDOW_MAPS on */
     struct free_range *free_ranges;
 } state;
-static uint64_t slots_used[SLOT_WORDS] LARGE_TABLE;
+static uint64_t slots_given[SLOT_WORDS] LARGE_TABLE; /* a bit for each that was given back */
 
 /* Addresses given back, by size: windows are few and their sizes repeat. */
 struct free_range {
@@ -39,20 +42,27 @@ void window_warm(void)
     (void)window_back(program_zero_start, ALIGN_UP(size_bytes, PAGE_SIZE));
 }
 
+/* Under the lock. */
+static uint32_t given_take(void)
+{
+    while (slots_given[state.given_from] == 0) {
+        state.given_from++;
+    }
+    uint64_t *word = &slots_given[state.given_from];
+    uint32_t bit = (uint32_t)__builtin_ctzll(*word);
+    *word &= ~(1ull << bit);
+    state.given--;
+    return state.given_from * 64 + bit;
+}
+
 uint32_t slot_alloc(void)
 {
     uint32_t slot = 0;
     mutex_lock(&state.lock);
-    if (state.first_word == 0) {
-        state.first_word = CONTAINER_SLOT_FIRST_FREE / 64;
-    }
-    for (uint32_t word = state.first_word; word < SLOT_WORDS && slot == 0; word++) {
-        if (slots_used[word] != UINT64_MAX) {
-            uint32_t bit = (uint32_t)__builtin_ctzll(~slots_used[word]);
-            slots_used[word] |= 1ull << bit;
-            state.first_word = word;
-            slot = word * 64 + bit;
-        }
+    if (state.given > 0) {
+        slot = given_take();
+    } else if (CONTAINER_SLOT_FIRST_FREE + state.used < SLOTS) {
+        slot = CONTAINER_SLOT_FIRST_FREE + state.used++;
     }
     mutex_unlock(&state.lock);
     return slot;
@@ -63,9 +73,15 @@ void slot_free(uint32_t slot)
     if (slot < CONTAINER_SLOT_FIRST_FREE) {
         return;
     }
+    uint64_t *word = &slots_given[slot / 64];
+    uint64_t bit = 1ull << slot % 64;
     mutex_lock(&state.lock);
-    slots_used[slot / 64] &= ~(1ull << slot % 64);
-    state.first_word = MIN(state.first_word, slot / 64);
+    if (*word & bit) {
+        personality_panic("slots: one was freed that is free");
+    }
+    *word |= bit;
+    state.given_from = state.given == 0 ? slot / 64 : MIN(state.given_from, slot / 64);
+    state.given++;
     mutex_unlock(&state.lock);
 }
 

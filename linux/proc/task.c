@@ -16,26 +16,35 @@
 #include "linux/proc/ptrace.h"
 #include "linux/proc/table.h"
 
+#define FIRST_ENTRIES 16
+
 struct mutex tasks_lock;
 
 /* By number; a group stays as a zombie when its task of that number is gone. `uses` counts the
  * groups whose process group or session has the number: it names nobody else meanwhile. */
-static struct {
+struct entry {
     struct task *task;
     struct thread_group *group;
     uint32_t uses;
-} table[PID_MAX] LARGE_TABLE;
+};
+static struct entry first_entries[FIRST_ENTRIES]; /* in pages that every container has anyway */
+static struct entry further_entries[PID_MAX] LARGE_TABLE;
 static int last_tid;
 static uint32_t tasks_alive;
 
+static struct entry *entry_of(int number)
+{
+    return number < FIRST_ENTRIES ? &first_entries[number] : &further_entries[number];
+}
+
 struct task *task_find(int tid)
 {
-    return tid > 0 && tid < PID_MAX ? table[tid].task : NULL;
+    return tid > 0 && tid < PID_MAX ? entry_of(tid)->task : NULL;
 }
 
 struct thread_group *group_find(int pid)
 {
-    return pid > 0 && pid < PID_MAX ? table[pid].group : NULL;
+    return pid > 0 && pid < PID_MAX ? entry_of(pid)->group : NULL;
 }
 
 uint32_t task_count(void)
@@ -46,8 +55,8 @@ uint32_t task_count(void)
 void task_for_each_group(void (*visit)(struct thread_group *group, void *context), void *context)
 {
     for (int pid = 1; pid <= table_highest(); pid++) {
-        if (table[pid].group != NULL) {
-            visit(table[pid].group, context);
+        if (entry_of(pid)->group != NULL) {
+            visit(entry_of(pid)->group, context);
         }
     }
 }
@@ -65,9 +74,9 @@ int table_enter(struct task *task)
 {
     for (int tries = 0; tries < PID_MAX; tries++) {
         last_tid = last_tid + 1 >= PID_MAX ? (tries > 0 ? 300 : 1) : last_tid + 1;
-        if (table[last_tid].task == NULL && table[last_tid].group == NULL &&
-            table[last_tid].uses == 0) {
-            table[last_tid].task = task;
+        if (entry_of(last_tid)->task == NULL && entry_of(last_tid)->group == NULL &&
+            entry_of(last_tid)->uses == 0) {
+            entry_of(last_tid)->task = task;
             task->tid = last_tid;
             highest = MAX(highest, last_tid);
             tasks_alive++;
@@ -79,7 +88,7 @@ int table_enter(struct task *task)
 
 void table_leave(struct task *task)
 {
-    table[task->tid].task = NULL;
+    entry_of(task->tid)->task = NULL;
     tasks_alive--;
 }
 
@@ -95,7 +104,7 @@ static void children_take(struct thread_group *group, int from_tid, int to_tid)
 
 void table_take_tid(struct task *task, int tid)
 {
-    table[tid].task = task;
+    entry_of(tid)->task = task;
     children_take(task->group, task->tid, tid);
     task->tid = tid;
     tasks_alive++;
@@ -103,21 +112,21 @@ void table_take_tid(struct task *task, int tid)
 
 void table_enter_group(struct thread_group *group)
 {
-    table[group->pid].group = group;
+    entry_of(group->pid)->group = group;
 }
 
 void table_leave_group(struct thread_group *group)
 {
-    table[group->pid].group = NULL;
+    entry_of(group->pid)->group = NULL;
     table_place_group(group, 0, 0);
 }
 
 void table_place_group(struct thread_group *group, int process_group, int session)
 {
-    table[process_group].uses++;
-    table[session].uses++;
-    table[group->process_group].uses--;
-    table[group->session].uses--;
+    entry_of(process_group)->uses++;
+    entry_of(session)->uses++;
+    entry_of(group->process_group)->uses--;
+    entry_of(group->session)->uses--;
     group->process_group = process_group;
     group->session = session;
 }
@@ -126,7 +135,7 @@ uint32_t table_count_user(uint32_t uid)
 {
     uint32_t count = 0;
     for (int tid = 1; tid <= table_highest(); tid++) {
-        const struct task *task = table[tid].task;
+        const struct task *task = entry_of(tid)->task;
         count += task != NULL && task->credentials != NULL && task->credentials->uid == uid;
     }
     return count;
