@@ -27,10 +27,11 @@ static uint32_t needed_protection(uint64_t error)
 
 /* What the area says, and where in the file the page is. */
 static enum fault_kind area_look(struct mm *mm, uint64_t address, uint64_t error,
-                                 struct file **file, uint64_t *offset)
+                                 struct file **file, uint64_t *offset, bool *special)
 {
     enum fault_kind kind = FAULT_RETRY;
     *file = NULL;
+    *special = false;
     mutex_lock(&mm->lock);
     struct vm_area *area = mm_area_from(mm, address);
     if (area == NULL || area->start > address) {
@@ -42,18 +43,21 @@ static enum fault_kind area_look(struct mm *mm, uint64_t address, uint64_t error
         *file = area->file;
         file_get(*file);
         *offset = area->offset + (ALIGN_DOWN(address, PAGE_SIZE) - area->start);
+    } else {
+        *special = area->special != 0;
     }
     mutex_unlock(&mm->lock);
     return kind;
 }
 
-/* The file ended before this page when the area was mapped, and does no more. */
+/* The file ended before this page when the area was mapped, and does no more; or the area is one
+ * that the kernel gets to know when it is touched. */
 static enum fault_kind area_map_again(struct mm *mm, uint64_t address)
 {
     enum fault_kind kind = FAULT_RETRY;
     mutex_lock(&mm->lock);
     struct vm_area *area = mm_area_from(mm, address);
-    if (area != NULL && area->start <= address && area->file != NULL) {
+    if (area != NULL && area->start <= address && (area->file != NULL || area->special != 0)) {
         /* Usually only what follows; all of it where somebody else was at it meanwhile. */
         struct vm_area rest = *area;
         if (address >= area->covered) {
@@ -75,7 +79,8 @@ static enum fault_kind fault_handle(struct mm *mm, uint64_t address, uint64_t er
 {
     struct file *file;
     uint64_t offset;
-    enum fault_kind kind = area_look(mm, address, error, &file, &offset);
+    bool special;
+    enum fault_kind kind = area_look(mm, address, error, &file, &offset, &special);
     if (kind != FAULT_RETRY) {
         return kind;
     }
@@ -83,6 +88,8 @@ static enum fault_kind fault_handle(struct mm *mm, uint64_t address, uint64_t er
         kind = FAULT_NO_MEMORY;
     } else if (file != NULL && FAULT_STATUS(error) == STATUS_NOT_FOUND) {
         kind = file_beyond(file, offset) ? FAULT_BUS : area_map_again(mm, address);
+    } else if (special && FAULT_STATUS(error) == STATUS_NOT_FOUND) {
+        kind = area_map_again(mm, address);
     } else if (file != NULL && file_page_in(file, offset) != 0) {
         kind = FAULT_BUS;
     }

@@ -206,8 +206,7 @@ long area_pages_find(const struct mm *mm, const struct vm_area *area, struct are
         out->private_slot = 0;
         out->source_slot = area->special;
         out->source_offset = area->offset;
-        /* Each is one page: what follows is not for programs. */
-        return length > PAGE_SIZE ? -EFAULT : 0;
+        return 0;
     }
     if (area->file != NULL) {
         struct file_mapping mapping;
@@ -286,7 +285,12 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
         area_stores_begin(area); /* first: a seal that is not seen below sees the area */
         result = protection_check(area, area->protection);
     }
-    if (result == 0) {
+    if (result == 0 && area->special != 0) {
+        /* Many programs never touch these: a fault maps them. Each is one page: what follows is not
+         * for programs. */
+        area->covered = area->start;
+        result = length > PAGE_SIZE ? -EFAULT : 0;
+    } else if (result == 0) {
         result = region_make(mm, area);
     }
     if (result != 0) {
