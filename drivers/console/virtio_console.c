@@ -7,7 +7,9 @@
  * with our name we say PORT_OPEN.
  *
  * Each data buffer is one page of DMA memory; its number is the queue's cookie. A received page is
- * read in place, copied once, and given back to the device when it is empty.
+ * read in place, copied once, and given back to the device when it is empty. That a page was sent
+ * is seen when the next ones are to be sent; the device interrupts for it only while all of them
+ * are under way and somebody has more.
  */
 #include "drivers/console/virtio_console.h"
 
@@ -73,6 +75,7 @@ struct virtio_console {
     struct pages receive[PORTS_MAX];
     struct pages send[PORTS_MAX];
     uint32_t send_free;             /* a bit per page */
+    bool send_waits;                /* for one of them: the device interrupts */
     struct received waiting[PAGES]; /* a ring */
     uint32_t waiting_first;
     uint32_t waiting_count;
@@ -181,6 +184,7 @@ static status_t port_start(struct virtio_console *console, uint32_t port)
     }
     console->port = port;
     console->send_free = (1u << PAGES) - 1;
+    virtqueue_interrupts(&sender(console)->queue, false);
     for (uint16_t page = 0; page < PAGES; page++) {
         receive_offer(console, page);
     }
@@ -453,12 +457,24 @@ static void send_part(struct virtio_console *console, const uint8_t *from, uint3
     console->send_free &= ~(1u << page);
 }
 
+/* Is a page free? If not, the device will tell when one is. */
+static bool send_possible(struct virtio_console *console)
+{
+    bool full = console->send_free == 0;
+    if (full != console->send_waits) {
+        console->send_waits = full;
+        virtqueue_interrupts(&sender(console)->queue, full);
+        send_collect(console);
+    }
+    return console->send_free != 0;
+}
+
 status_t virtio_console_write(struct virtio_console *console, const void *from, uint32_t bytes,
                               uint32_t *out_written)
 {
     send_collect(console);
     uint32_t written = 0;
-    while (!console->broken && written < bytes && console->send_free != 0) {
+    while (!console->broken && written < bytes && send_possible(console)) {
         uint32_t part = MIN(bytes - written, (uint32_t)PAGE_SIZE);
         send_part(console, (const uint8_t *)from + written, part);
         written += part;

@@ -5,7 +5,8 @@
 #define DESCRIPTOR_NEXT  1
 #define DESCRIPTOR_WRITE 2
 
-#define USED_NO_NOTIFY 1
+#define AVAILABLE_NO_INTERRUPT 1
+#define USED_NO_NOTIFY         1
 
 _Static_assert(VIRTQUEUE_BYTES <= PAGE_SIZE, "a queue fits into a page");
 
@@ -67,6 +68,12 @@ bool virtqueue_wants_notify(const struct virtqueue *queue)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return (__atomic_load_n(&queue->used[0], __ATOMIC_RELAXED) & USED_NO_NOTIFY) == 0;
+}
+
+void virtqueue_interrupts(struct virtqueue *queue, bool on)
+{
+    __atomic_store_n(&queue->available[0], on ? 0 : AVAILABLE_NO_INTERRUPT, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* before the look at what is finished */
 }
 
 static status_t queue_break(struct virtqueue *queue)

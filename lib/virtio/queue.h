@@ -74,6 +74,10 @@ MUST_USE status_t virtqueue_put(struct virtqueue *queue, const struct virtqueue_
 /* Whether the device asks to be notified of what was put; call after putting. */
 bool virtqueue_wants_notify(const struct virtqueue *queue);
 
+/* Whether the device is to interrupt when it has finished a request; it may have finished some when
+ * this is switched on, and may interrupt all the same. On at first. */
+void virtqueue_interrupts(struct virtqueue *queue, bool on);
+
 /* The next finished request: its cookie and how many bytes the device says it wrote, at most what
  * it was given. NOT_FOUND when there is none now. */
 MUST_USE status_t virtqueue_take(struct virtqueue *queue, uint64_t *out_cookie,

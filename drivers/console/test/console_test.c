@@ -246,6 +246,8 @@ static void check_bytes(struct virtio_console *console, uint32_t receive)
             uint32_t part;
             CHECK(virtio_console_write(console, piece + sent, moved - sent, &part) == STATUS_OK);
             sent += part;
+            /* The device is to interrupt for what it sent while something waits for that, only. */
+            CHECK(sides[receive + 1].queue->available[0] == (sent < moved ? 0 : 1));
             struct virtqueue_descriptor buffer;
             uint16_t head;
             while (rand() % 3 != 0 && device_take(&sides[receive + 1], &buffer, &head)) {

@@ -151,6 +151,11 @@ static void test_notify(void)
     CHECK(virtqueue_wants_notify(&queue));
     queue.used[0] = 1;
     CHECK(!virtqueue_wants_notify(&queue));
+    CHECK(queue.available[0] == 0);
+    virtqueue_interrupts(&queue, false);
+    CHECK(queue.available[0] == 1);
+    virtqueue_interrupts(&queue, true);
+    CHECK(queue.available[0] == 0);
 }
 
 int main(void)
