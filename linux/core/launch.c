@@ -383,7 +383,7 @@ static long launch_prepare(struct launched *entry, uint64_t specification_bytes)
             container_hostname_set(specification->hostname,
                                    (uint32_t)strlen(specification->hostname));
         }
-        result = root_mount(specification->read_only);
+        result = root_open(specification->read_only);
     }
     if (result == 0 && specification->terminal) {
         result = console_make_tty(entry->console);

@@ -14,16 +14,18 @@
 #include "linux/file/proc.h"
 #include "linux/file/sys.h"
 #include "linux/file/tree_fs.h"
+#include "linux/file/tree_node.h"
 #include "linux/tty/pty.h"
 
 #define TMPFS_MODE  01777
 #define TMPFS_COUNT 64
 
 /*
- * What every container has mounted, made in the template: `on` says where it stands (a directory of
- * one that comes before it, NULL: of the container's root).
+ * What every container has mounted, made in the template: the root, whose image comes later, and
+ * what stands in it. A mount stands on a directory of one that comes before it.
  */
 enum prepared {
+    TREE,
     DEV,
     PTS,
     SHM,
@@ -32,15 +34,43 @@ enum prepared {
     CGROUP,
     PREPARED,
 };
-static struct mount prepared[PREPARED]; /* without a place: at `where`, made if it is missing */
-static const enum prepared stands_on[PREPARED] = {[PTS] = DEV, [SHM] = DEV, [CGROUP] = SYS};
+static struct mount prepared[PREPARED];
+static struct image_tree image_tree;
 
-static long place_find(enum prepared which, struct inode *directory, const char *name)
+static long place_mount(enum prepared which, enum prepared on, const char *name)
 {
+    struct inode *directory = prepared[on].root;
     struct inode *place;
-    long result = directory->operations->lookup(directory, name, (uint32_t)strlen(name), &place);
+    long result =
+        on == TREE ? image_tree_place(&image_tree, name, &place)
+                   : directory->operations->lookup(directory, name, (uint32_t)strlen(name), &place);
     if (result == 0) {
-        mount_prepare_place(&prepared[which], place);
+        const struct path path = {&prepared[on], place};
+        mount_put_on(&prepared[which], &path);
+    }
+    return result;
+}
+
+static long places_mount(void)
+{
+    const struct path nowhere = {.inode = NULL};
+    const struct path cgroup = {&prepared[SYS], cgroup_place_inode()};
+    mount_put_on(&prepared[TREE], &nowhere);
+    long result = place_mount(DEV, TREE, "dev");
+    if (result == 0) {
+        result = place_mount(PTS, DEV, "pts");
+    }
+    if (result == 0) {
+        result = place_mount(SHM, DEV, "shm");
+    }
+    if (result == 0) {
+        result = place_mount(PROC, TREE, "proc");
+    }
+    if (result == 0) {
+        result = place_mount(SYS, TREE, "sys");
+    }
+    if (result == 0) {
+        mount_put_on(&prepared[CGROUP], &cgroup);
     }
     return result;
 }
@@ -58,6 +88,8 @@ long root_prepare(void)
     }
     /* As docker mounts them. */
     const uint32_t plain = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC;
+    mount_init(&prepared[TREE], "/", image_tree_begin(&image_tree, false), "overlay", "overlay",
+               OVERLAYFS_MAGIC, 0);
     mount_init(&prepared[DEV], "/dev", dev, "tmpfs", "tmpfs", TMPFS_MAGIC, MOUNT_NOSUID);
     mount_init(&prepared[PTS], "/dev/pts", pts_root(), "devpts", "devpts", DEVPTS_MAGIC,
                MOUNT_NOSUID | MOUNT_NOEXEC);
@@ -67,18 +99,13 @@ long root_prepare(void)
                MOUNT_READ_ONLY | plain);
     mount_init(&prepared[CGROUP], "/sys/fs/cgroup", cgroup_root_inode(), "cgroup2", "cgroup",
                CGROUP2_MAGIC, MOUNT_READ_ONLY | plain);
-    mount_prepare_place(&prepared[CGROUP], cgroup_place_inode());
-    result = place_find(PTS, dev, "pts");
-    return result == 0 ? place_find(SHM, dev, "shm") : result;
+    return places_mount();
 }
 
-long root_mount(bool read_only)
+long root_open(bool read_only)
 {
-    struct inode *root;
-    long result = tree_fs_over_image(false, &root);
-    return result != 0 ? result
-                       : mount_root(root, "overlay", "overlay", OVERLAYFS_MAGIC,
-                                    read_only ? MOUNT_READ_ONLY : 0);
+    prepared[TREE].flags |= read_only ? MOUNT_READ_ONLY : 0;
+    return image_tree_open(&image_tree);
 }
 
 /* The entry of that name in the directory, made if it is missing. Puts the directory. */
@@ -299,36 +326,10 @@ static long records_apply(const struct specification *specification, uint32_t ta
     return 0;
 }
 
-static long prepared_mount(enum prepared which)
-{
-    struct mount *mount = &prepared[which];
-    struct path place = {&prepared[stands_on[which]], mount->place};
-    if (place.inode == NULL) {
-        place.mount = mount_first();
-        long result = path_make(mount->where, S_IFDIR | 0755, &place.inode);
-        if (result == 0 && !inode_is(place.inode, S_IFDIR)) {
-            inode_put(place.inode);
-            result = -ENOTDIR;
-        }
-        if (result != 0) {
-            return result;
-        }
-    }
-    mount_put_on(mount, &place);
-    return 0;
-}
-
 long root_furnish(const struct specification *specification, const char **what)
 {
-    long result = 0;
-    for (int i = 0; i < PREPARED && result == 0; i++) {
-        *what = prepared[i].where;
-        result = prepared_mount((enum prepared)i);
-    }
-    if (result == 0) {
-        *what = "a file of the container's";
-        result = records_apply(specification, RECORD_FILE, file_put_record);
-    }
+    *what = "a file of the container's";
+    long result = records_apply(specification, RECORD_FILE, file_put_record);
     if (result == 0) {
         *what = "a tmpfs";
         result = records_apply(specification, RECORD_TMPFS, tmpfs_mount);

@@ -5,12 +5,13 @@
 
 struct specification;
 
-/* In the template: make what needs no container, the tree of /dev. -ENOMEM. */
+/* In the template: make and mount all that needs no container, the root without its image, /dev,
+ * /proc and /sys. -ENOMEM. */
 long root_prepare(void);
 
-/* The overlay over the image as root. Before there is a task. */
-long root_mount(bool read_only);
+/* The root lies over the image from now on. Before there is a task. */
+long root_open(bool read_only);
 
-/* /dev, /proc, tmpfs mounts, the files that the engine's client sends, and the working directory if
- * it is missing. By the first task; on failure *what names the part. */
+/* The files that the engine's client sends, tmpfs mounts, and the working directory if it is
+ * missing. By the first task; on failure *what names the part. */
 long root_furnish(const struct specification *specification, const char **what);

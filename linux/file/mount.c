@@ -79,15 +79,8 @@ struct mount *mount_new(const char *where, struct inode *root, const char *type,
     return mount;
 }
 
-void mount_prepare_place(struct mount *mount, struct inode *place)
-{
-    mount->place = place;
-    __atomic_fetch_add(&place->mounts, 1, __ATOMIC_RELEASE);
-}
-
 void mount_put_on(struct mount *mount, const struct path *place)
 {
-    bool is_prepared = mount->place != NULL;
     mount->parent = place->mount;
     mount->place = place->inode;
     mutex_lock(&mounts_lock);
@@ -99,21 +92,9 @@ void mount_put_on(struct mount *mount, const struct path *place)
     }
     last_mount = mount;
     mutex_unlock(&mounts_lock);
-    if (mount->place != NULL && !is_prepared) {
+    if (mount->place != NULL) {
         __atomic_fetch_add(&mount->place->mounts, 1, __ATOMIC_RELEASE);
     }
-}
-
-long mount_root(struct inode *root, const char *type, const char *source, uint32_t magic,
-                uint32_t flags)
-{
-    const struct path nowhere = {.inode = NULL};
-    struct mount *mount = mount_new("/", root, type, source, magic, flags);
-    if (mount == NULL) {
-        return -ENOMEM;
-    }
-    mount_put_on(mount, &nowhere);
-    return 0;
 }
 
 long mount_at(const char *where, struct inode *root, const char *type, const char *source,

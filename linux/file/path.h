@@ -69,19 +69,14 @@ static inline void fs_context_get(struct fs_context *context)
 }
 void fs_context_put(struct fs_context *context);
 
-/* The first mount; then more of them on existing directories. Take over the reference to root. */
-long mount_root(struct inode *root, const char *type, const char *source, uint32_t magic,
-                uint32_t flags);
+/* On an existing directory. Takes over the reference to root. */
 long mount_at(const char *where, struct inode *root, const char *type, const char *source,
               uint32_t magic, uint32_t flags);
 /* The same in two steps: a mount that stands nowhere yet (NULL: no memory; takes over the root also
- * then), and putting it on a directory, whose reference is taken over. */
+ * then), and putting it on a directory, whose reference is taken over; the first one on none. */
 /* In memory of the caller's, as `where` must be too. Takes over the reference to the root. */
 void mount_init(struct mount *mount, const char *where, struct inode *root, const char *type,
                 const char *source, uint32_t magic, uint32_t flags);
-
-/* Say ahead of mount_put_on on which directory it will stand: that need not be written to then. */
-void mount_prepare_place(struct mount *mount, struct inode *place);
 
 struct mount *mount_new(const char *where, struct inode *root, const char *type, const char *source,
                         uint32_t magic, uint32_t flags);

@@ -82,15 +82,21 @@ static struct entry *memory_find(const struct directory *directory, const char *
     return NULL;
 }
 
+void entry_begin(struct directory *directory, struct entry *entry, const char *name,
+                 uint32_t length_bytes)
+{
+    memcpy(entry->name, name, length_bytes);
+    entry->length_bytes = length_bytes;
+    entry->image_number = NO_IMAGE;
+    tree_insert(&directory->by_name, &entry->by_name);
+}
+
 /* A new entry that is a whiteout so far. */
 static struct entry *entry_add(struct directory *directory, const char *name, uint32_t length_bytes)
 {
     struct entry *entry = heap_alloc(sizeof(*entry) + length_bytes + 1);
     if (entry != NULL) {
-        memcpy(entry->name, name, length_bytes);
-        entry->length_bytes = length_bytes;
-        entry->image_number = NO_IMAGE;
-        tree_insert(&directory->by_name, &entry->by_name);
+        entry_begin(directory, entry, name, length_bytes);
     }
     return entry;
 }

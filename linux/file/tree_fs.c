@@ -259,52 +259,69 @@ const struct inode_operations tree_operations = {
 
 /* --- trees ----------------------------------------------------------------------------------- */
 
-static struct tree_fs *tree_new(uint64_t limit_bytes, bool read_only)
+static void tree_begin(struct tree_fs *tree, uint64_t limit_bytes, bool read_only)
 {
-    struct tree_fs *tree = heap_alloc(sizeof(*tree));
-    if (tree != NULL) {
-        mutex_init(&tree->lock);
-        tree->limit_bytes = limit_bytes;
-        tree->read_only = read_only;
-        tree->next_number = 1;
-    }
-    return tree;
+    mutex_init(&tree->lock);
+    tree->limit_bytes = limit_bytes;
+    tree->read_only = read_only;
+    tree->next_number = 1;
 }
 
-long tree_fs_over_image(bool read_only, struct inode **out_root)
+struct inode *image_tree_begin(struct image_tree *image_tree, bool read_only)
+{
+    struct tree_fs *tree = &image_tree->tree;
+    struct node *root = &image_tree->root;
+    tree_begin(tree, 0, read_only);
+    tree->over_image = true;
+    tree->root = root;
+    node_begin(root, tree);
+    root->inode.mode = S_IFDIR;
+    directory_init(&root->directory, false);
+    inode_get(&root->inode);
+    return &root->inode;
+}
+
+long image_tree_place(struct image_tree *image_tree, const char *name, struct inode **out)
+{
+    const struct creation creation = {.mode = S_IFDIR | 0755};
+    uint32_t length_bytes = (uint32_t)strlen(name);
+    uint32_t place = image_tree->places;
+    if (place == PLACES_MAX || length_bytes > PLACE_NAME_BYTES) {
+        return -ENOMEM;
+    }
+    /* Their numbers are not the image's nor what others get: next_number never comes so far. */
+    struct node *node = node_new(&image_tree->tree, &creation, UINT32_MAX - place);
+    if (node == NULL) {
+        return -ENOMEM;
+    }
+    struct entry *entry = (struct entry *)(void *)image_tree->place[place];
+    entry_begin(&image_tree->root.directory, entry, name, length_bytes);
+    entry_fill(&image_tree->root, entry, node);
+    entry->in_image = true; /* it may be */
+    image_tree->places++;
+    inode_get(&node->inode);
+    *out = &node->inode;
+    return 0;
+}
+
+long image_tree_open(struct image_tree *image_tree)
 {
     uint64_t root_number;
     long result = erofs_open(&root_number);
     if (result != 0) {
         return result;
     }
-    struct tree_fs *tree = tree_new(0, read_only);
-    if (tree == NULL) {
-        return -ENOMEM;
-    }
-    tree->over_image = true;
-    tree->next_number = image_size() / IMAGE_INODE_UNIT + 2;
-    result = node_of_image(tree, root_number, &tree->root);
-    if (result == 0 && !inode_is(&tree->root->inode, S_IFDIR)) {
-        result = -EUCLEAN;
-        inode_put(&tree->root->inode);
-        inode_put(&tree->root->inode); /* the table's */
-    }
-    if (result != 0) {
-        heap_free(tree);
-        return result;
-    }
-    inode_get(&tree->root->inode);
-    *out_root = &tree->root->inode;
-    return 0;
+    image_tree->tree.next_number = image_size() / IMAGE_INODE_UNIT + 2;
+    return root_of_image(&image_tree->tree, root_number);
 }
 
 long tree_fs_empty(uint32_t mode, uint64_t limit_bytes, struct inode **out_root)
 {
-    struct tree_fs *tree = tree_new(limit_bytes, false);
+    struct tree_fs *tree = heap_alloc(sizeof(*tree));
     if (tree == NULL) {
         return -ENOMEM;
     }
+    tree_begin(tree, limit_bytes, false);
     const struct creation creation = {.mode = S_IFDIR | (mode & ~S_IFMT)};
     tree->root = node_new(tree, &creation, tree->next_number++);
     if (tree->root == NULL) {

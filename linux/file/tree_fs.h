@@ -10,8 +10,15 @@
 
 struct file_mapping;
 
-/* A tree over the image (linux/core/image.h; -EUCLEAN when it is no EROFS image). */
-long tree_fs_over_image(bool read_only, struct inode **out_root);
+/*
+ * A tree over the image (linux/core/image.h), in memory of the caller's (tree_node.h): begun, with
+ * directories in its root that hide what the image has of their names, before there is an image;
+ * then opened. -ENOMEM; -EUCLEAN when it is no EROFS image.
+ */
+struct image_tree;
+struct inode *image_tree_begin(struct image_tree *image_tree, bool read_only);
+long image_tree_place(struct image_tree *image_tree, const char *name, struct inode **out);
+long image_tree_open(struct image_tree *image_tree);
 /* An empty tree; limit_bytes of content, 0: only the account's. */
 long tree_fs_empty(uint32_t mode, uint64_t limit_bytes, struct inode **out_root);
 

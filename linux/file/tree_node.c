@@ -30,15 +30,20 @@ void node_touch(struct node *node, int64_t now)
 
 /* --- making ---------------------------------------------------------------------------------- */
 
+void node_begin(struct node *node, struct tree_fs *tree)
+{
+    node->inode.references = 1;
+    node->inode.operations = &tree_operations;
+    node->tree = tree;
+    mutex_init(&node->inode.lock);
+    __atomic_fetch_add(&tree->files, 1, __ATOMIC_RELAXED);
+}
+
 static struct node *node_alloc(struct tree_fs *tree)
 {
     struct node *node = heap_alloc(sizeof(*node));
     if (node != NULL) {
-        node->inode.references = 1;
-        node->inode.operations = &tree_operations;
-        node->tree = tree;
-        mutex_init(&node->inode.lock);
-        __atomic_fetch_add(&tree->files, 1, __ATOMIC_RELAXED);
+        node_begin(node, tree);
     }
     return node;
 }
@@ -130,11 +135,34 @@ static void attributes_from_image(struct node *node)
     node_touch(node, image->modify_ns);
 }
 
+/* Into the table, with a reference of its own. */
+static void image_enter(struct node *node)
+{
+    node->from_image = true;
+    node->inode.file_capability = node->image.xattr_bytes != 0;
+    attributes_from_image(node);
+    node->in_table = true;
+    inode_get(&node->inode);
+    tree_insert(&node->tree->by_image, &node->by_image);
+}
+
+long root_of_image(struct tree_fs *tree, uint64_t image_number)
+{
+    struct node *root = tree->root;
+    long result = erofs_inode_read(image_number, &root->image);
+    if (result != 0) {
+        return result;
+    }
+    if ((root->image.mode & S_IFMT) != S_IFDIR) {
+        return -EUCLEAN;
+    }
+    tree_init(&tree->by_image, image_compare);
+    image_enter(root);
+    return 0;
+}
+
 long node_of_image(struct tree_fs *tree, uint64_t image_number, struct node **out)
 {
-    if (tree->by_image.compare == NULL) {
-        tree_init(&tree->by_image, image_compare);
-    }
     struct node *node = table_find(tree, image_number);
     if (node != NULL) {
         inode_get(&node->inode);
@@ -151,17 +179,12 @@ long node_of_image(struct tree_fs *tree, uint64_t image_number, struct node **ou
         return -ENOMEM;
     }
     node->image = image;
-    node->from_image = true;
-    node->inode.file_capability = image.xattr_bytes != 0;
-    attributes_from_image(node);
+    image_enter(node);
     if (inode_is(&node->inode, S_IFDIR)) {
         directory_init(&node->directory, false);
     } else if (inode_is(&node->inode, S_IFREG)) {
         node->content.kind = image.size_bytes == 0 ? CONTENT_SMALL : CONTENT_IMAGE;
     }
-    node->in_table = true;
-    inode_get(&node->inode);
-    tree_insert(&tree->by_image, &node->by_image);
     *out = node;
     return 0;
 }

@@ -112,6 +112,17 @@ struct node {
     };
 };
 
+#define PLACES_MAX       3
+#define PLACE_NAME_BYTES 8
+
+/* The tree over an image and what a start writes of it, in one piece. */
+struct image_tree {
+    struct tree_fs tree;
+    struct node root;
+    uint32_t places;
+    _Alignas(struct entry) uint8_t place[PLACES_MAX][sizeof(struct entry) + PLACE_NAME_BYTES];
+};
+
 static inline struct node *inode_node(const struct inode *inode)
 {
     return CONTAINER_OF(inode, struct node, inode);
@@ -130,6 +141,10 @@ struct node *node_new(struct tree_fs *tree, const struct creation *creation, uin
 /* The node of an image inode, made when it is first wanted; with one reference. Under the tree's
  * lock. */
 long node_of_image(struct tree_fs *tree, uint64_t image_number, struct node **out);
+/* The tree's root is that image inode; its directory was begun. */
+long root_of_image(struct tree_fs *tree, uint64_t image_number);
+/* A node of the caller's memory, with one reference. */
+void node_begin(struct node *node, struct tree_fs *tree);
 /* One name less; the references that go with it are dropped by the caller: see tree_node.c. */
 struct node *node_unlinked(struct node *node, int64_t now);
 void node_release(struct inode *inode);
@@ -147,6 +162,9 @@ long entry_node(struct node *parent, struct entry *entry, struct node **out);
 /* A place for a name that is not there: a whiteout, or a new entry without a node that does not
  * count until entry_fill; entry_drop undoes it. NULL: no memory. */
 struct entry *entry_reserve(struct node *parent, const char *name, uint32_t length_bytes);
+/* An entry of the caller's memory, as entry_reserve makes one. */
+void entry_begin(struct directory *directory, struct entry *entry, const char *name,
+                 uint32_t length_bytes);
 /* Takes over the reference to the node. */
 void entry_fill(struct node *parent, struct entry *entry, struct node *node);
 /* Takes the name away; the entry's reference to its node goes to the caller. */

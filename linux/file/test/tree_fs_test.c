@@ -11,6 +11,7 @@
 #include "linux/file/file.h"
 #include "linux/file/pipe.h"
 #include "linux/file/test/simulated.h"
+#include "linux/file/tree_node.h"
 
 #define TEXT(string) (string), (uint32_t)strlen(string)
 
@@ -97,9 +98,10 @@ static size_t root_count;
 
 static struct inode *image_tree(bool read_only)
 {
-    struct inode *root;
+    static struct image_tree trees[ARRAY_LENGTH(roots)];
+    struct inode *root = image_tree_begin(&trees[root_count], read_only);
     simulated_image_file("image");
-    CHECK(tree_fs_over_image(read_only, &root) == 0);
+    CHECK(image_tree_open(&trees[root_count]) == 0);
     roots[root_count++] = root;
     return root;
 }
@@ -323,6 +325,40 @@ static void test_rename(void)
     inode_put(sub);
     inode_put(other);
     inode_put(directory);
+    inode_put(root);
+}
+
+/* What stands ready in a root hides what the image has of that name, once, and its numbers are its
+ * own; it may be a link there. */
+static void test_places(void)
+{
+    static struct image_tree ready;
+    static const char *const names[] = {"dir", "link", "new"};
+    struct inode *place[ARRAY_LENGTH(names)];
+    struct inode *more;
+    struct inode *plain_root = image_tree(false);
+    uint32_t count = list_all(plain_root, false);
+    struct inode *root = image_tree_begin(&ready, false);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        CHECK(image_tree_place(&ready, names[i], &place[i]) == 0);
+    }
+    CHECK(image_tree_place(&ready, "four", &more) == -ENOMEM);
+    CHECK(image_tree_open(&ready) == 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct inode *found = get(root, names[i]);
+        CHECK(found == place[i] && inode_is(found, S_IFDIR) && list_all(found, false) == 0);
+        struct inode *made;
+        CHECK(make(found, "inside", S_IFREG) == 0 && find(found, "inside", &made) == 0);
+        CHECK(made->number != found->number && made->number < UINT32_MAX - PLACES_MAX);
+        inode_put(made);
+        inode_put(found);
+        inode_put(place[i]);
+    }
+    CHECK(place[0]->number != place[1]->number && place[1]->number != place[2]->number);
+    CHECK(list_all(root, false) == count + 1);
+    CHECK(drop(root, "dir", true) == -ENOTEMPTY && there(root, "tail"));
+    inode_put(plain_root);
+    roots[root_count++] = root;
     inode_put(root);
 }
 
@@ -666,6 +702,7 @@ int main(void)
         {test_identity, "names of one image inode lead to one inode"},
         {test_removal, "a listing survives the removal of what it listed"},
         {test_rename, "rename moves, replaces, exchanges and refuses as rename(2) says"},
+        {test_places, "what stands ready in a root hides the image's"},
         {test_read_only, "a read-only tree refuses every change"},
         {test_copy_up, "copy-up keeps the inode, its names and its open files"},
         {test_unlink_open, "content outlives its last name until it is closed"},

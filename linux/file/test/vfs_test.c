@@ -816,7 +816,8 @@ int main(void)
     group.limits[RLIMIT_NOFILE].soft = 1024;
     group.pid = 1;
     root = test_root(0755);
-    CHECK(mount_root(root, "overlay", "oak", 1, 0) == 0);
+    const struct path nowhere = {.inode = NULL};
+    mount_put_on(mount_new("/", root, "overlay", "oak", 1, 0), &nowhere);
     task.files = file_table_new();
     task.fs = fs_context_new();
     test_thread.task = &task;
