@@ -173,13 +173,13 @@ static status_t capability_copy(const struct domain *from, uint64_t here, struct
     if (slot_is_empty(handle)) {
         return STATUS_BAD_CAPABILITY;
     }
-    status_t status = domain_reserve(to, there);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    uint64_t kept = handle & ~(0xffull << 24);
     rights &= handle_rights(handle);
-    return domain_put(to, there, kept | (uint64_t)rights << 24) ? STATUS_OK : STATUS_SLOT_USED;
+    handle_t copy = (handle & ~(0xffull << 24)) | (uint64_t)rights << 24;
+    if (domain_put(to, there, copy)) {
+        return STATUS_OK;
+    }
+    status_t status = domain_reserve(to, there); /* it may only lack its part of the table */
+    return status != STATUS_OK || domain_put(to, there, copy) ? status : STATUS_SLOT_USED;
 }
 
 static status_t capability_drop(struct domain *domain, uint64_t slot)

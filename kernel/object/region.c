@@ -8,6 +8,7 @@
 #include "kernel/object/space.h"
 #include "kernel/object/thread.h"
 #include "kernel/x86_64/shootdown.h"
+#include "lib/base/string.h"
 
 #define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32
@@ -604,8 +605,8 @@ static void entries_copy(struct region_map *to, const struct region *region)
         const uint64_t *entry = page_entries(&region->map->tables, at, region->end, 1, &next);
         next = MIN(next, region->end);
         uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at);
-        for (; copy != NULL && at < next; at += PAGE_SIZE) {
-            *copy++ = *entry++;
+        if (copy != NULL) {
+            memcpy(copy, entry, ((next - at) >> PAGE_SHIFT) * sizeof(*copy));
         }
     }
 }
@@ -663,21 +664,17 @@ status_t call_regions_copy(struct call *call)
         return STATUS_INVALID_ARGUMENT;
     }
     const struct exchange exchange = {memory_from, memory_to, rights_to};
-    for (uint32_t i = 0; i < REGIONS_PER_STEP && status == STATUS_OK; i++) {
-        spin_lock_two(&to->lock, &from->lock);
-        /* It goes on behind the last region there: so the call can be restarted. */
-        struct tree_node *last = tree_last(&to->regions);
-        uint64_t next = last == NULL ? 0 : CONTAINER_OF(last, struct region, node)->end;
-        const struct region *region = region_from(from, next);
-        if (region != NULL) {
-            status = region_copy(to, region, &exchange);
-        }
-        spin_unlock_two(&to->lock, &from->lock);
-        if (region == NULL) {
-            return STATUS_OK;
-        }
+    spin_lock_two(&to->lock, &from->lock);
+    /* It goes on behind the last region there: so the call can be restarted. */
+    struct tree_node *last = tree_last(&to->regions);
+    uint64_t next = last == NULL ? 0 : CONTAINER_OF(last, struct region, node)->end;
+    const struct region *region = region_from(from, next);
+    for (uint32_t i = 0; i < REGIONS_PER_STEP && region != NULL && status == STATUS_OK; i++) {
+        status = region_copy(to, region, &exchange);
+        region = region_next(region);
     }
-    return status == STATUS_OK ? CALL_RESTART : status;
+    spin_unlock_two(&to->lock, &from->lock);
+    return status == STATUS_OK && region != NULL ? CALL_RESTART : status;
 }
 
 /* --- destruction ----------------------------------------------------------------------------- */
