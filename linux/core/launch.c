@@ -334,8 +334,8 @@ void container_launch(struct task *task)
         report(process, status_of(result), task->group->pid, entry->message);
         launch_failed(task, entry);
     }
-    specification_free(&entry->specification);
-    /* The event thread reports it, as soon as there is one: the program need not wait for that. */
+    /* The event thread reports it, as soon as there is one, and frees the specification: the
+     * program need not wait for that. */
     __atomic_store_n(&entry->runs, true, __ATOMIC_RELEASE);
     if (container_attended) {
         (void)kernel_signal_raise(CONTAINER_SLOT_EVENTS, EVENT_LAUNCHED);
@@ -414,7 +414,8 @@ void launch(enum launch_kind kind, uint32_t process, uint32_t channel, uint64_t 
     }
 }
 
-/* One that runs and was not reported yet; false: there is none. */
+/* One that runs and was not reported yet; false: there is none. It needs its specification no more.
+ */
 static bool unreported_take(uint32_t *process, int *pid)
 {
     bool found = false;
@@ -423,6 +424,9 @@ static bool unreported_take(uint32_t *process, int *pid)
         found = __atomic_exchange_n(&entry->runs, false, __ATOMIC_ACQ_REL);
         *process = entry->process;
         *pid = entry->pid;
+        if (found) {
+            specification_free(&entry->specification);
+        }
     }
     mutex_unlock(&list.lock);
     return found;

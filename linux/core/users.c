@@ -116,11 +116,12 @@ static bool list_has(const char *list, const char *name)
     return false;
 }
 
-/* The group's number by name, and the groups that the user is a member of. */
+/* The group's number by name, and the groups that the user is a member of; members have names. */
 static uint32_t group_scan(const char *wanted, const char *user_name,
                            struct credentials *credentials)
 {
-    char *text = file_text("/etc/group");
+    bool matters = wanted != NULL || user_name[0] != '\0';
+    char *text = matters ? file_text("/etc/group") : NULL;
     char *rest = text;
     char *field[FIELDS_MAX];
     uint32_t count;

@@ -378,22 +378,23 @@ static void registers_renew(struct task *task, uint64_t entry, uint64_t rsp)
 static long program_open(struct file *file, struct mm *mm, struct exec_strings *arguments,
                          const char *name, struct program *program, uint32_t depth)
 {
-    char line[SCRIPT_LINE];
-    long length = file_read_kernel(file, line, sizeof(line) - 1, 0);
-    if (length < 0) {
-        return length;
+    struct program_begin begin;
+    long result = program_begin_read(file, &begin);
+    if (result != 0) {
+        return result;
     }
     program->unreadable |= inode_permission(file->path.inode, 4) != 0;
-    if (length < 2 || line[0] != '#' || line[1] != '!') {
-        length = file_path_text(file, program->path, sizeof(program->path) - 1);
+    if (begin.length_bytes < 2 || begin.bytes[0] != '#' || begin.bytes[1] != '!') {
+        long length = file_path_text(file, program->path, sizeof(program->path) - 1);
         program->path[MAX(length, 0)] = '\0';
         program->credentials = *task_current()->credentials;
         program_authority_read(&file->path, &program->authority);
         long allowed = capabilities_execute(&program->credentials, &program->authority, false,
                                             &program->secure);
-        return allowed != 0 ? allowed : program_load(file, mm, program);
+        return allowed != 0 ? allowed : program_load(file, &begin, mm, program);
     }
-    line[length] = '\0';
+    char *line = (char *)begin.bytes;
+    line[MIN(begin.length_bytes, SCRIPT_LINE - 1)] = '\0';
     char *interpreter;
     char *argument;
     if (depth == SCRIPT_DEPTH || !script_parse(line, &interpreter, &argument)) {
@@ -404,7 +405,7 @@ static long program_open(struct file *file, struct mm *mm, struct exec_strings *
     if (!exec_strings_init(&changed)) {
         return -ENOMEM;
     }
-    long result = exec_strings_add(&changed, interpreter, strlen(interpreter));
+    result = exec_strings_add(&changed, interpreter, strlen(interpreter));
     if (result == 0 && argument != NULL) {
         result = exec_strings_add(&changed, argument, strlen(argument));
     }

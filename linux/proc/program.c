@@ -65,13 +65,14 @@ struct elf {
 
 /* `no_header` for a file that is too short to have one, `bad` for one that has another. As on
  * Linux, of the identification only the magic bytes count. */
-static long elf_read(struct file *file, struct elf *elf, long no_header, long bad)
+static long elf_read(struct file *file, const struct program_begin *begin, struct elf *elf,
+                     long no_header, long bad)
 {
-    long length = file_read_kernel(file, &elf->header, sizeof(elf->header), 0);
     const struct elf_header *header = &elf->header;
-    if (length != sizeof(*header)) {
-        return length < 0 ? length : no_header;
+    if (begin->length_bytes < sizeof(*header)) {
+        return no_header;
     }
+    memcpy(&elf->header, begin->bytes, sizeof(elf->header));
     if (memcmp(header->ident, "\177ELF", 4) != 0 ||
         (header->type != ET_EXEC && header->type != ET_DYN) || header->machine != EM_X86_64 ||
         header->program_entry_size != sizeof(struct elf_program_header) ||
@@ -79,8 +80,19 @@ static long elf_read(struct file *file, struct elf *elf, long no_header, long ba
         return bad;
     }
     uint64_t bytes = header->program_count * sizeof(struct elf_program_header);
-    length = file_read_kernel(file, elf->program, bytes, header->program_offset);
-    return length == (long)bytes ? 0 : bad;
+    if (range_inside(header->program_offset, bytes, begin->length_bytes)) {
+        memcpy(elf->program, begin->bytes + header->program_offset, bytes);
+        return 0;
+    }
+    return file_read_kernel(file, elf->program, bytes, header->program_offset) == (long)bytes ? 0
+                                                                                              : bad;
+}
+
+long program_begin_read(struct file *file, struct program_begin *begin)
+{
+    long length = file_read_kernel(file, begin->bytes, sizeof(begin->bytes), 0);
+    begin->length_bytes = (uint64_t)MAX(length, 0);
+    return MIN(length, 0);
 }
 
 /* What the loadable segments take; false: nowhere can they be. */
@@ -204,12 +216,16 @@ static __attribute__((noinline)) long interpreter_load(const char *path, struct 
                                                        struct program *out)
 {
     struct file *file;
+    struct program_begin begin;
     struct elf elf;
     long result = exec_file_open(path, &file);
     if (result != 0) {
         return result;
     }
-    result = elf_read(file, &elf, -EIO, -ELIBBAD);
+    result = program_begin_read(file, &begin);
+    if (result == 0) {
+        result = elf_read(file, &begin, &elf, -EIO, -ELIBBAD);
+    }
     if (result == 0 && elf.header.type != ET_DYN) {
         result = -ELIBBAD;
     }
@@ -238,12 +254,13 @@ static uint64_t headers_address(const struct elf *elf, uint64_t bias)
 }
 
 /* Apart from its interpreter's, so that the stack holds the headers of one file at a time. */
-static __attribute__((noinline)) long own_load(struct file *file, struct mm *mm,
-                                               struct program *out, char *interpreter)
+static __attribute__((noinline)) long own_load(struct file *file, const struct program_begin *begin,
+                                               struct mm *mm, struct program *out,
+                                               char *interpreter)
 {
     struct elf elf;
     uint64_t bias;
-    long result = elf_read(file, &elf, -ENOEXEC, -ENOEXEC);
+    long result = elf_read(file, begin, &elf, -ENOEXEC, -ENOEXEC);
     if (result == 0) {
         result = interpreter_path(file, &elf, interpreter);
     }
@@ -263,10 +280,11 @@ static __attribute__((noinline)) long own_load(struct file *file, struct mm *mm,
     return 0;
 }
 
-long program_load(struct file *file, struct mm *mm, struct program *out)
+long program_load(struct file *file, const struct program_begin *begin, struct mm *mm,
+                  struct program *out)
 {
     char interpreter[PATH_BYTES];
-    long result = own_load(file, mm, out, interpreter);
+    long result = own_load(file, begin, mm, out, interpreter);
     return result != 0 || interpreter[0] == '\0' ? result : interpreter_load(interpreter, mm, out);
 }
 

@@ -34,11 +34,21 @@ struct program {
     bool is_unmappable;             /* its headers are well, its segments fit nowhere */
 };
 
+/* The first bytes of a file that is executed: a script's line, or headers that are usual. */
+#define SCRIPT_LINE         256
+#define PROGRAM_BEGIN_BYTES 512
+struct program_begin {
+    uint8_t bytes[PROGRAM_BEGIN_BYTES];
+    uint64_t length_bytes;
+};
+
+long program_begin_read(struct file *file, struct program_begin *begin);
+
 /* Map an ELF file, and its interpreter, into an empty mm. -ENOEXEC, -EIO and -ELIBBAD (the
  * interpreter is none), and the errors of mapping. */
-long program_load(struct file *file, struct mm *mm, struct program *out);
+long program_load(struct file *file, const struct program_begin *begin, struct mm *mm,
+                  struct program *out);
 
 /* Split "#!interpreter [argument]" of at most SCRIPT_LINE bytes with its NUL; cuts the line. The
  * interpreter may be empty when no newline follows. */
-#define SCRIPT_LINE 256
 bool script_parse(char *line, char **interpreter, char **argument);
