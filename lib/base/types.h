@@ -25,6 +25,9 @@ typedef uint32_t status_t;
  * touches first lies on few pages. */
 #define LARGE_TABLE __attribute__((section(".bss.large")))
 
+/* For what a program does not write when it starts: behind all that it does. */
+#define SELDOM_WRITTEN __attribute__((section(".bss.seldom")))
+
 /* True when [offset, offset + length) lies inside [0, size). */
 static inline bool range_inside(uint64_t offset, uint64_t length, uint64_t size)
 {

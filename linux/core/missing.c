@@ -16,7 +16,7 @@ static struct {
         enum missing_kind kind;
         uint32_t number;
     } entry[CHANNEL_MISSING];
-} table;
+} table SELDOM_WRITTEN;
 
 static const char *const call_names[] = {
 #include "linux/call_names.def"

@@ -14,6 +14,7 @@
 #include "linux/core/root.h"
 #include "linux/core/thread.h"
 #include "linux/core/trap.h"
+#include "linux/core/window.h"
 #include "linux/vdso/vdso.h"
 
 void template_begin(void)
@@ -22,6 +23,7 @@ void template_begin(void)
     own->task = NULL;
     own->slot = SLOT_THREAD;
     log_name_set("linux");
+    window_unite();
     heap_start();
     facts_read();
     random_prepare();

@@ -4,6 +4,7 @@
 #include "lib/base/types.h"
 
 /* What the linker script says of the personality's own data (lib/oak/program.ld). */
+extern uint8_t program_data_start[];
 extern uint8_t program_zero_start[];
 extern uint8_t program_large_start[]; /* tables of which only the beginning is used as a rule */
 extern uint8_t program_zero_end[];
@@ -23,7 +24,12 @@ static inline uint64_t window_heap_start(void)
  */
 bool window_back(const void *address, uint64_t size_bytes);
 
-/* The same in a new container for the data that every start writes to: one call, not a fault each.
+/* In the template: one region for the data, which comes from the program's file, and the zeros
+ * behind it. */
+void window_unite(void);
+
+/* The same as window_back in a new container for the data that every start writes to: one call, not
+ * a fault each.
  */
 void window_warm(void);
 

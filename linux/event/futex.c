@@ -17,7 +17,7 @@
 #include "linux/mm/area.h"
 #include "linux/proc/capability.h"
 
-struct bucket futex_buckets[FUTEX_BUCKETS];
+struct bucket futex_buckets[FUTEX_BUCKETS] LARGE_TABLE;
 
 uint32_t futex_bucket_of(const struct futex_key *key)
 {

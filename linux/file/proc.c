@@ -38,8 +38,8 @@ static const struct proc_entry root_entry = {
     .kind = PROC_ROOT,
 };
 
-static struct proc_inode roots[PROC_TREES];
-struct proc_inode cgroup_place;
+static struct proc_inode roots[PROC_TREES] SELDOM_WRITTEN;
+struct proc_inode cgroup_place SELDOM_WRITTEN;
 
 /* --- inodes ---------------------------------------------------------------------------------- */
 

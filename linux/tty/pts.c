@@ -16,8 +16,8 @@
 #define CURSOR_FIRST  1 /* of the ttys: cursor 0 is ptmx */
 #define NUMBER_DIGITS 4
 
-static struct inode root;
-static struct inode ptmx;
+static struct inode root SELDOM_WRITTEN;
+static struct inode ptmx SELDOM_WRITTEN;
 
 static long number_parse(const char *name, uint32_t length_bytes)
 {
