@@ -105,6 +105,7 @@ static _Noreturn void events_serve(void)
 
 bool container_attend(void)
 {
+    static bool tries_again;
     uint32_t thread;
     struct thread_frame *frame;
     if (container_attended) {
@@ -112,9 +113,13 @@ bool container_attend(void)
     }
     if (thread_new(NULL, 0, &thread, &frame) != 0) {
         const struct cpu_time used = thread_cpu_time(SLOT_THREAD);
+        tries_again = true;
         (void)kernel_thread_interrupt(SLOT_THREAD, INTERRUPT_AFTER_TIME,
                                       cpu_total_ns(&used) + ATTEND_AGAIN_NS);
         return false;
+    }
+    if (tries_again) {
+        (void)kernel_thread_interrupt(SLOT_THREAD, INTERRUPT_AFTER_TIME, UINT64_MAX);
     }
     if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)events_serve, 0) != STATUS_OK) {
         personality_panic("container: the event thread does not start");

@@ -22,8 +22,8 @@ extern char container_entry[];
 
 /*
  * Is the event thread there? Until then there is one task. Written by that: before it waits
- * (wait_park), before it makes another task, when the engine interrupts it, and when it has run for
- * a while without the engine's knowing that its program was started.
+ * (wait_park), before it makes another task, and when the engine interrupts it, which wants
+ * something or has not heard for a while whether the program was started.
  */
 extern bool container_attended;
 /* Make it; false: no memory. With no lock held. */

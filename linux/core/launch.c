@@ -28,10 +28,6 @@
 #define STREAMS           3
 #define MAIN_PID          1
 
-/* When the first thread has run for so long, its program's start is reported if nothing has told it
- * to the engine by then. */
-#define REPORT_AFTER_NS 1000000ull
-
 struct launched {
     struct launched *next;
     enum launch_kind kind;
@@ -339,8 +335,6 @@ void container_launch(struct task *task)
     __atomic_store_n(&entry->runs, true, __ATOMIC_RELEASE);
     if (container_attended) {
         (void)kernel_signal_raise(CONTAINER_SLOT_EVENTS, EVENT_LAUNCHED);
-    } else {
-        (void)kernel_thread_interrupt(task->thread, INTERRUPT_AFTER_TIME, REPORT_AFTER_NS);
     }
 }
 

@@ -337,14 +337,54 @@ void container_exec_check(struct process *process)
 
 /* --- What the personality is told --- */
 
-void container_raise(struct container *container, uint64_t events)
+/* The order matters: who attends looks at the events, and reports, after it has said so. */
+static void first_interrupt(struct container *container)
 {
     const struct channel_control *channel = (const void *)container->process.channel.bytes;
-    objects_raise(&container->objects, events);
-    /* The order matters: who attends looks at the events after it has said so. */
     if (channel != NULL && __atomic_load_n(&channel->attended, __ATOMIC_SEQ_CST) == 0) {
         objects_interrupt(&container->objects);
     }
+}
+
+void container_raise(struct container *container, uint64_t events)
+{
+    objects_raise(&container->objects, events);
+    first_interrupt(container);
+}
+
+/* --- Starts that nothing was heard of --- */
+
+static uint32_t starting;
+static uint64_t starts_due_ns = UINT64_MAX;
+
+void container_start_begins(void)
+{
+    if (starting++ == 0) {
+        starts_due_ns = clock_now_ns() + START_LATE_NS;
+    }
+}
+
+void container_start_is_over(void)
+{
+    if (--starting == 0) {
+        starts_due_ns = UINT64_MAX;
+    }
+}
+
+uint64_t containers_deadline(void)
+{
+    return starts_due_ns;
+}
+
+void containers_late(void)
+{
+    for (uint32_t i = 0; i < CONTAINERS_MAX; i++) {
+        struct container *container = table[i];
+        if (container != NULL && container->process.state == PROCESS_LAUNCHING) {
+            first_interrupt(container);
+        }
+    }
+    starts_due_ns = clock_now_ns() + START_AGAIN_NS;
 }
 
 status_t container_tell(struct container *container, enum container_request kind, uint32_t process,

@@ -148,6 +148,18 @@ void container_exec_check(struct process *process);
 /* Raise enum container_event; until somebody attends to them, the first thread is interrupted. */
 void container_raise(struct container *container, uint64_t events);
 
+/*
+ * A container's own process is launching, or does so no more. If nothing was heard of it by the
+ * deadline (UINT64_MAX: none is), its thread is interrupted, and reports; so again from time to
+ * time.
+ */
+#define START_LATE_NS  1000000ull
+#define START_AGAIN_NS 10000000ull
+void container_start_begins(void);
+void container_start_is_over(void);
+uint64_t containers_deadline(void);
+void containers_late(void);
+
 /* Tell the personality something. BUSY: it does not fetch what it was told before. */
 MUST_USE status_t container_tell(struct container *container, enum container_request kind,
                                  uint32_t process, uint64_t value);

@@ -51,7 +51,15 @@ static void on_idle(void *context)
 static uint64_t next_deadline(void *context)
 {
     (void)context;
-    return more_to_do ? 0 : DEADLINE_NEVER;
+    return more_to_do ? 0 : containers_deadline();
+}
+
+static void on_deadline(void *context)
+{
+    (void)context;
+    if (!more_to_do) {
+        containers_late();
+    }
 }
 
 static status_t on_template_ready(struct service_call *call,
@@ -104,6 +112,7 @@ void program_main(uint64_t argument)
                                     .interface_count = ARRAY_LENGTH(interfaces),
                                     .on_signal = on_signal,
                                     .next_deadline = next_deadline,
+                                    .on_deadline = on_deadline,
                                     .on_idle = on_idle};
     log_panic("the loop ended: %s", status_name(service_run(&service)));
 }

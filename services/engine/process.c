@@ -306,8 +306,17 @@ void process_unhold(struct process *process)
 
 /* --- Life --- */
 
+/* It is launching and will not be any more. */
+static void launching_leave(const struct process *process)
+{
+    if (process->number == 0) {
+        container_start_is_over();
+    }
+}
+
 void process_launched(struct process *process, uint64_t pid)
 {
+    launching_leave(process);
     process->state = PROCESS_RUNNING;
     process->pid = pid;
     channel_launched(&process->channel);
@@ -373,6 +382,7 @@ void process_ended(struct process *process, uint32_t exit_code, bool oom_killed)
         memcpy(process->message, text, sizeof(text));
     }
     if (launching) {
+        launching_leave(process);
         process_launch_answer(process, process->copies ? STATUS_BAD_STATE : STATUS_CLOSED);
     }
     for (struct session *s = process->sessions; s != NULL; s = s->process_next) {

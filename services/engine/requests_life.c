@@ -120,6 +120,9 @@ static void launch_begin(const struct request *request, struct process *process)
     process->launcher = request->session;
     process->launcher_tag = request->tag;
     request->session->launching = process;
+    if (process->number == 0) {
+        container_start_begins();
+    }
 }
 
 void request_start(const struct request *request)

@@ -27,6 +27,22 @@ run_oak start -ai input <<<word
 expect "start -ai passes stdin" 0 "got word"
 run_oak rm input
 
+# A program that neither waits nor writes: the engine has to interrupt it to hear of it.
+run_oak run -d --name busy busybox sh -c 'trap "exit 3" TERM; while :; do :; done'
+expect "a program that only computes is started" 0 "$identifier"
+run_oak exec busy sh -c 'until grep -q "^SigCgt:.*4...$" /proc/1/status; do sleep 0.01; done; echo beside'
+expect "exec runs beside it" 0 "beside"
+run_oak kill -s TERM busy
+run_oak wait busy
+expect "and a signal reaches it" 0 "3"
+run_oak rm busy
+run_oak run -d --name busier busybox sh -c 'trap "exit 4" USR1; echo ready; while :; do :; done'
+wait_for 5 logged busier ready
+run_oak kill -s USR1 busier
+run_oak wait busier
+expect "also when it is the first thing that the engine wants of it" 0 "4"
+run_oak rm busier
+
 script='trap "echo caught TERM; exit 5" TERM; trap "echo caught USR1" USR1; trap "echo caught INT; exit 6" INT
 echo ready; while :; do sleep 0.05; done'
 run_oak run -d --name polite -e WHO=polite -w /tmp busybox sh -c "$script"

@@ -91,12 +91,15 @@ static void test_fast(void)
     settle();
     CHECK(client->result[create].came && client->result[attach].came);
     struct personality p = personality_of(found("one"));
-    CHECK(!client->result[start].came);
+    CHECK(!client->result[start].came && containers_deadline() != UINT64_MAX);
+    containers_late();
+    CHECK(simulated_domain(p.badge)->interrupted == 1 && containers_deadline() != UINT64_MAX);
     personality_say(&p, 1, "early");
     settle();
     CHECK(client->result[start].came && client->result[start].status == STATUS_OK);
     CHECK(client_got(client, 1, "early") && client->first_out[1] > client->result[start].when);
     CHECK(personality_launched(&p, STATUS_OK, "") == STATUS_BAD_STATE);
+    CHECK(containers_deadline() == UINT64_MAX);
     proved("what the container's own process writes says that it runs: the answer to START first");
     CHECK(personality_ended(&p, 0) == STATUS_OK);
     settle();

@@ -77,6 +77,11 @@ void heap_free(void *block)
     free(block);
 }
 
+uint64_t clock_now_ns(void)
+{
+    return simulated_wall_ns;
+}
+
 uint64_t clock_wall_ns(void)
 {
     return simulated_wall_ns;
