@@ -356,12 +356,13 @@ void container_raise(struct container *container, uint64_t events)
 
 static uint32_t starting;
 static uint64_t starts_due_ns = UINT64_MAX;
+static uint64_t starts_wait_ns; /* doubles as long as nothing new starts */
 
 void container_start_begins(void)
 {
-    if (starting++ == 0) {
-        starts_due_ns = clock_now_ns() + START_LATE_NS;
-    }
+    starting++;
+    starts_wait_ns = START_LATE_NS;
+    starts_due_ns = MIN(starts_due_ns, clock_now_ns() + starts_wait_ns);
 }
 
 void container_start_is_over(void)
@@ -384,7 +385,8 @@ void containers_late(void)
             first_interrupt(container);
         }
     }
-    starts_due_ns = clock_now_ns() + START_AGAIN_NS;
+    starts_wait_ns = MIN(2 * starts_wait_ns, START_WAIT_MAX_NS);
+    starts_due_ns = clock_now_ns() + starts_wait_ns;
 }
 
 status_t container_tell(struct container *container, enum container_request kind, uint32_t process,

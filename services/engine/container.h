@@ -153,8 +153,8 @@ void container_raise(struct container *container, uint64_t events);
  * deadline (UINT64_MAX: none is), its thread is interrupted, and reports; so again from time to
  * time.
  */
-#define START_LATE_NS  1000000ull
-#define START_AGAIN_NS 10000000ull
+#define START_LATE_NS     1000000ull
+#define START_WAIT_MAX_NS 1000000000ull
 void container_start_begins(void);
 void container_start_is_over(void);
 uint64_t containers_deadline(void);
