@@ -146,6 +146,7 @@ enum control_record {
     RECORD_CPU_QUOTA = 53,     /* number: nanoseconds of CPU time in each period, 1 ms or more */
     RECORD_CPU_PERIOD = 54,    /* number: nanoseconds, 1 ms to 1 s; usually 100 ms */
     RECORD_THREADS_LIMIT = 55, /* number: processes and threads */
+    RECORD_UNSEALED = 56,      /* number: 1 gives its programs what its personality may do */
     RECORD_FREQUENCY = 46,     /* number: of the TSC, Hz */
     RECORD_DOMAIN = 47,        /* records NAME, VALUE: the number that a trace has for it */
 };

@@ -34,10 +34,4 @@ $(BENCH_LINUX)/image/index.json: $(BENCH_LINUX)/layer.tar tests/real/make_image.
 $(BENCH_LINUX)/initramfs: $(BENCH_LINUX)/layer.tar $(BENCH_LINUX)/init bench/linux/initramfs.sh
 	$(QUIET)bench/linux/initramfs.sh $@ $(B)/roots/bench $< $(BENCH_LINUX)/init
 
-# An open domain is what only the bring-up harness makes: there the micro items alone.
-$(BENCH_LINUX)/open.erofs: tests/linux/make_image.sh $(BENCH_LINUX)/layer.tar
-	$(QUIET)tests/linux/make_image.sh $@ $(BENCH_LINUX)/layer/bench
-$(call kernel_image,bench/linux/open,kernel,init=$(B)/user/tests/linux-bringup.elf linux=$(B)/user/linux.elf image=$(B)/bench/linux/open.erofs)
-
-BENCH_FILES += $(BENCH_LINUX)/vmlinuz $(BENCH_LINUX)/image/index.json $(BENCH_LINUX)/initramfs \
-    $(BENCH_LINUX)/open.elf
+BENCH_FILES += $(BENCH_LINUX)/vmlinuz $(BENCH_LINUX)/image/index.json $(BENCH_LINUX)/initramfs

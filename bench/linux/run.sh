@@ -1,8 +1,8 @@
 #!/bin/bash
-# The same programs in an Oak container, sealed (as containers are) and open (as only the bring-up
-# harness makes them: the micro items), and in a Linux guest with the same QEMU flags: instructions,
-# and beside them wall time. Prints rows (name, value, unit, conditions) and draws the ratios into
-# build/bench/linux.svg and .png. With an argument, only the items that begin with it, not drawn.
+# The same programs in an Oak container, sealed (as containers are) and open (--security-opt seal=off),
+# and in a Linux guest with the same QEMU flags: instructions, and beside them wall time. Prints rows
+# (name, value, unit, conditions) and draws the ratios into build/bench/linux.svg and .png. With an
+# argument, only the items that begin with it, not drawn.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 oak=build/host/oak files=build/bench/linux
@@ -27,51 +27,37 @@ linux_run() { # linux_run UNIT QEMU-FLAG...
         </dev/null >"$work/linux.$1" 2>&1
 }
 
-sealed_run() { # sealed_run UNIT CPUS
-    [ "$1" = ns ] || export OAK_QEMU=$PWD/bench/linux/qemu-counted.sh
-    timeout 60 "$oak" machine start --cpus "$2" --memory 2g >/dev/null 2>&1
-    timeout 900 "$oak" run --rm bench /bench/inside.sh "$1" "$only" >"$work/sealed.$1" 2>&1
-    if [ "$1" = insns ]; then
-        container_python >>"$work/sealed.insns"
+container_run() { # container_run KIND UNIT CPUS [FLAG...]
+    local kind=$1 unit=$2
+    [ "$unit" = ns ] || export OAK_QEMU=$PWD/bench/linux/qemu-counted.sh
+    timeout 60 "$oak" machine start --cpus "$3" --memory 2g >/dev/null 2>&1
+    timeout 900 "$oak" run --rm "${@:4}" bench /bench/inside.sh "$unit" "$only" \
+        >"$work/$kind.$unit" 2>&1
+    if [ "$unit" = insns ]; then
+        container_python "${@:4}" >>"$work/$kind.insns"
     fi
     timeout 20 "$oak" machine stop >/dev/null 2>&1
     unset OAK_QEMU
 }
 
 # From the engine's receipt of CREATE to the end of python, when everything is in the cache.
-container_python() {
+container_python() { # container_python [FLAG...]
     for _ in 1 2 3; do
-        "$oak" run --rm bench python3 -c pass
+        "$oak" run --rm "$@" bench python3 -c pass
     done
     "$oak" machine statistics | awk '
         { value[$1] = $2 }
         END { print "bench: python.container", value["mark.ended"] - value["mark.create"] }'
 }
 
-open_run() { # open_run UNIT QEMU-FLAG...
-    local qemu line
-    coproc timeout 300 qemu-system-x86_64 "${guest[@]}" "${@:2}" -kernel $files/open.elf \
-        -append "open -- cd /tests; ./micro $1 $only" </dev/null 2>/dev/null
-    qemu=$COPROC_PID
-    while read -r line <&"${COPROC[0]}"; do
-        case $line in
-        "out: "*) echo "${line#out: }" ;;
-        *"ended code 0 "*) echo "bench: end" ;;
-        *"init: end"* | *panic*) break ;;
-        esac
-    done >"$work/open.$1"
-    kill "$qemu" 2>/dev/null
-    wait "$qemu" 2>/dev/null
-}
-
 timeout 60 "$oak" machine start --memory 1g --store-size 2g >/dev/null 2>&1
 "$oak" load -q -i $files/image >/dev/null || exit 1
 "$oak" machine stop >/dev/null 2>&1
-sealed_run insns 1
-open_run insns "${counted[@]}"
+container_run sealed insns 1
+container_run open insns 1 --security-opt seal=off
 linux_run insns "${counted[@]}"
-sealed_run ns 2
-open_run ns "${wall[@]}"
+container_run sealed ns 2
+container_run open ns 2 --security-opt seal=off
 linux_run ns "${wall[@]}"
 for kind in sealed open linux; do
     for unit in insns ns; do

@@ -45,6 +45,7 @@ static const struct option options[] = {
     LIST("env-file", 0, environment_files),
     LIST("tmpfs", 0, tmpfs),
     LIST("label", 'l', labels),
+    LIST("security-opt", 0, security_options),
     LATER("add-host", 0),
     LATER("annotation", 0),
     LATER("attach", 'a'),
@@ -114,7 +115,6 @@ static const struct option options[] = {
     LATER("pull", 0),
     LATER("restart", 0),
     LATER("runtime", 0),
-    LATER("security-opt", 0),
     LATER("shm-size", 0),
     LATER("stop-timeout", 0),
     LATER("storage-opt", 0),
@@ -168,6 +168,12 @@ bool container_flags_check(const char *command, const struct container_flags *fl
     } else if (!detach_keys_parse(&keys, flags->detach_keys)) {
         code = error_line(EXIT_OAK, "%s: '%s' are no detach keys (as in ctrl-p,ctrl-q)", command,
                           flags->detach_keys);
+    }
+    for (size_t i = 0; i < flags->security_options.count && code == 0; i++) {
+        if (strcmp(flags->security_options.items[i], UNSEALED) != 0) {
+            code = error_line(EXIT_OAK, "%s: --security-opt takes " UNSEALED " only, not '%s'",
+                              command, flags->security_options.items[i]);
+        }
     }
     for (size_t i = 0; i < flags->tmpfs.count && code == 0; i++) {
         if (!tmpfs_valid(flags->tmpfs.items[i])) {

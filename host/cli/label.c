@@ -58,6 +58,7 @@ static json_t *host_config_json(const struct specification *specification)
     json_t *host = json_object();
     json_object_set_new(host, "AutoRemove", json_boolean(flags->remove));
     json_object_set_new(host, "ReadonlyRootfs", json_boolean(flags->read_only));
+    json_object_set_new(host, "SecurityOpt", list_json(&flags->security_options, 0));
     json_object_set_new(host, "Tmpfs", list_json(&flags->tmpfs, 0));
     return host;
 }

@@ -37,7 +37,7 @@ const struct command commands[] = {
      "[--entrypoint PROGRAM] [-h HOSTNAME] [--read-only] [--tmpfs PATH] [-m SIZE] [--cpus N] "
      "[-c SHARES] [--cpu-period US] [--cpu-quota US] [--pids-limit N] [-l LABEL] "
      "[--stop-signal SIGNAL] [--cidfile FILE] [--sig-proxy=false] [--detach-keys KEYS] "
-     "IMAGE [COMMAND [ARGUMENT...]]",
+     "[--security-opt seal=off] IMAGE [COMMAND [ARGUMENT...]]",
      "Run a command in a new container"},
     {"start", start_command, "[-a] [-i] CONTAINER...", "Start created containers"},
     {"stats", stats_command, "[-a] [--no-stream] [--no-trunc] [--format FORMAT] [CONTAINER...]",

@@ -129,6 +129,9 @@ static void flags_put(const struct specification *specification, uint32_t window
     if (flags->remove) {
         record_put_number(records, RECORD_AUTO_REMOVE, 1);
     }
+    if (flags->security_options.count > 0) {
+        record_put_number(records, RECORD_UNSEALED, 1);
+    }
     limits_put(records, &specification->limits);
     list_put(records, RECORD_TMPFS, &flags->tmpfs);
 }

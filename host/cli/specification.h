@@ -43,6 +43,9 @@ void limits_put(struct record_writer *records, const struct limits *limits);
         "pids-limit", 0, OPTION_TEXT, &(flags).pids_limit                                          \
     }
 
+/* The only security option: programs get what their container's personality may do. */
+#define UNSEALED "seal=off"
+
 struct container_flags {
     bool detach;
     bool interactive;
@@ -64,6 +67,7 @@ struct container_flags {
     struct text_list environment_files;
     struct text_list tmpfs;
     struct text_list labels;
+    struct text_list security_options; /* each is UNSEALED */
 };
 
 /* What one container is made from. */

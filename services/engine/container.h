@@ -60,6 +60,7 @@ struct container_specification {
     bool terminal;
     bool open_stdin;
     bool auto_remove;
+    bool unsealed;
     const uint8_t *label;
     uint32_t label_bytes;
 };

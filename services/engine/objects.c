@@ -123,7 +123,8 @@ static status_t window_make(const struct template_image *template,
                             const struct container_plan *plan,
                             const struct container_objects *objects)
 {
-    status_t status = kernel_domain_create(objects->personality, objects->domain, 0);
+    status_t status = kernel_domain_create(objects->personality, objects->domain,
+                                           plan->unsealed ? DOMAIN_OPEN : 0);
     if (status != STATUS_OK) {
         return status;
     }

@@ -42,6 +42,7 @@ struct container_plan {
     struct container_limits limits;
     uint64_t badge;      /* of its gate to the engine */
     uint64_t watch_bits; /* raised in the engine's signal when its domain ends by a fault */
+    bool unsealed;       /* its programs have its personality's authority */
 };
 
 struct template_image; /* template.h */

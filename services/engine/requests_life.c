@@ -42,13 +42,14 @@ static const char *blob_problem(status_t status)
 }
 
 /* What a new container consists of; on failure the caller deletes the container. */
-static status_t create_fill(struct container *container, const struct template_image *template,
-                            const struct request *request)
+static status_t create_fill(struct container *container, bool unsealed,
+                            const struct template_image *template, const struct request *request)
 {
     struct container_plan plan = {
         .limits = container->limits,
         .badge = container_badge(container),
         .watch_bits = container_watch_bits(container),
+        .unsealed = unsealed,
     };
     status_t status = objects_make(&plan, template, &container->objects);
     if (status == STATUS_OK) {
@@ -80,7 +81,7 @@ static void create_checked(const struct request *request,
         return;
     }
     container->blob = blob;
-    status = create_fill(container, template, request);
+    status = create_fill(container, specification->unsealed, template, request);
     if (status != STATUS_OK) {
         container_delete(container);
         request_answer_message(request, status,

@@ -43,6 +43,7 @@ static const struct field fields[] = {
     {RECORD_STOP_SIGNAL, FORM_NUMBER, false},
     {RECORD_LABEL, FORM_BYTES, false},
     {RECORD_AUTO_REMOVE, FORM_NUMBER, false},
+    {RECORD_UNSEALED, FORM_NUMBER, false},
 };
 
 static bool text_good(const struct record *record)
@@ -212,6 +213,9 @@ static void record_look(const struct record *record, struct found *found,
         break;
     case RECORD_AUTO_REMOVE:
         out->auto_remove = number != 0;
+        break;
+    case RECORD_UNSEALED:
+        out->unsealed = number != 0;
         break;
     default: /* a limit, or the personality's */
         (void)limit_take(&out->limits, record->tag, number);

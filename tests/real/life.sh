@@ -181,6 +181,23 @@ expect "inspect --authority lists capabilities" 0 "*"
 grep -q '^memory image read' <<<"$authority" && grep -qx 'platform log write' <<<"$authority" &&
     ! grep -vx 'platform log write' <<<"$authority" | grep -E '^(platform|irq|ioport)'
 result $? "none of them is a device's, and of the platform's only writing into the log"
+
+# the seal
+run_oak cp "$root/build/tests/real-seal" told:/seal
+run_oak exec told /seal
+expect "a program does not see its personality" 0 "sealed"
+run_oak run -d --name unsealed --security-opt seal=off busybox sleep 1000
+run_oak cp "$root/build/tests/real-seal" unsealed:/seal
+run_oak exec unsealed /seal
+expect "but with seal=off" 0 "open *"
+run_oak inspect -f '{{json .HostConfig.SecurityOpt}}' unsealed
+expect "which inspect says" 0 '\["seal=off"\]'
+"$oak" inspect --authority unsealed | grep -v ' [0-9]' | cmp -s - <(grep -v ' [0-9]' <<<"$authority")
+result $? "its personality was handed what every other was handed"
+run_oak run --security-opt seal=on busybox true
+expect "there is no other security option" 125 "" "oak: run: --security-opt takes seal=off only*"
+run_oak rm -f unsealed
+
 run_oak ps --format json
 expect "ps --format json prints an object a line" 0 '{*"Names":"told"*}'
 run_oak machine statistics told

@@ -308,6 +308,9 @@ struct record_writer *specification(const char *name, unsigned int flags)
     record_put_number(&records, RECORD_OPEN_STDIN, (flags & WITH_STDIN) != 0);
     record_put_number(&records, RECORD_TERMINAL, (flags & WITH_TERMINAL) != 0);
     record_put_number(&records, RECORD_AUTO_REMOVE, (flags & WITH_AUTO_REMOVE) != 0);
+    if ((flags & WITHOUT_SEAL) != 0) {
+        record_put_number(&records, RECORD_UNSEALED, 1);
+    }
     record_put_text(&records, RECORD_LABEL, "{}");
     return &records;
 }

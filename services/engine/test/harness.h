@@ -67,6 +67,7 @@ bool client_got(const struct client *client, int stream, const char *text);
 #define WITH_STDIN       1u
 #define WITH_TERMINAL    2u
 #define WITH_AUTO_REMOVE 4u
+#define WITHOUT_SEAL     8u
 
 /* A specification into a buffer of the harness; the id is made from the name. */
 struct record_writer *specification(const char *name, unsigned int flags);

@@ -452,6 +452,24 @@ static void test_limits(void)
     harness_end();
 }
 
+static bool is_unsealed(const char *name)
+{
+    return simulated_domain(container_badge(found(name)))->unsealed;
+}
+
+static void test_seal(void)
+{
+    harness_start();
+    CHECK(created("sealed", 0) != NULL && created("open", WITHOUT_SEAL) != NULL);
+    CHECK(!is_unsealed("sealed") && is_unsealed("open"));
+    struct record_writer *twice = specification("twice", WITHOUT_SEAL);
+    record_put_number(twice, RECORD_UNSEALED, 0);
+    CHECK(asked(client_new(), CONTROL_CREATE, twice)->status == STATUS_INVALID_ARGUMENT);
+    CHECK(asked_about(client_new(), CONTROL_REMOVE, "sealed", 0, 0)->status == STATUS_OK);
+    CHECK(asked_about(client_new(), CONTROL_REMOVE, "open", 0, 0)->status == STATUS_OK);
+    proved("a container has its seal, unless its specification says otherwise");
+}
+
 static void test_blobs(void)
 {
     harness_start();
@@ -537,6 +555,7 @@ int main(void)
     test_fault();
     test_pause();
     test_limits();
+    test_seal();
     test_blobs();
     test_report();
     test_trace();

@@ -171,8 +171,11 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
         i++;
         CHECK(i < SIMULATED_DOMAINS);
     }
-    domains[i] = (struct simulated_domain){
-        .used = true, .badge = plan->badge, .watch_bits = plan->watch_bits, .limits = plan->limits};
+    domains[i] = (struct simulated_domain){.used = true,
+                                           .badge = plan->badge,
+                                           .watch_bits = plan->watch_bits,
+                                           .limits = plan->limits,
+                                           .unsealed = plan->unsealed};
     *out = (struct container_objects){i + 1, i + 1, i + 1, i + 1, i + 1, i + 1, i + 1, i + 1};
     simulated_live++;
     return STATUS_OK;

@@ -21,6 +21,7 @@ struct simulated_domain {
     uint32_t channel_memory;
     struct container_limits limits;
     bool frozen;
+    bool unsealed;
     struct domain_report report;
 };
 
