@@ -13,6 +13,9 @@ A recipe has lines of one word and its arguments; # begins a comment:
   link PATH TARGET       a symbolic link
   directory PATH MODE    a directory
   user NAME ID           a user and group of that name
+  source NAME FROM PATH [VERSION]
+                         a folder of the sources that one of the packages was built from; of a
+                         VERSION near it if Debian's archive has no sources of that one
   env NAME=VALUE         the image's Env
   command WORD...        its Cmd
 """
@@ -24,6 +27,7 @@ import tarfile
 
 import layout
 
+SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tools/debian-source.sh")
 # Debian's directories of which / has only links (the usrmerge package does this).
 MERGED = ("bin", "lib", "lib64", "sbin")
 # What the images of Debian's docker team leave out, too.
@@ -85,6 +89,7 @@ class Tree:
 
     def __init__(self):
         self.entries = {}
+        self.sources = {}  # by a package's name: the name and the version of its source
         for name in MERGED:
             self.directory_add("usr/" + name, 0o755)
             self.link_add(name, "usr/" + name)
@@ -110,8 +115,8 @@ class Tree:
     def link_add(self, name, target):
         self.make(name, tarfile.SYMTYPE, 0o777, target=target)
 
-    def file_add(self, name, data):
-        self.make(name, tarfile.REGTYPE, 0o644, data)
+    def file_add(self, name, data, mode=0o644):
+        self.make(name, tarfile.REGTYPE, mode, data)
 
     def data(self, name):
         return self.entries[name][1]
@@ -138,6 +143,8 @@ class Tree:
         control = files["control"].decode()
         fields = dict(line.split(": ", 1) for line in control.splitlines() if ": " in line)
         name = fields["Package"]
+        source, _, version = fields.get("Source", name).partition(" ")
+        self.sources[name] = source, version.strip("()") or fields["Version"]
         if fields.get("Multi-Arch") == "same":
             name += ":" + fields["Architecture"]
         self.file_add("var/lib/dpkg/info/" + name + ".list", "".join(
@@ -145,6 +152,19 @@ class Tree:
         if "md5sums" in files:
             self.file_add("var/lib/dpkg/info/" + name + ".md5sums", files["md5sums"])
         return control.rstrip("\n").replace("\n", "\nStatus: install ok installed\n", 1) + "\n\n"
+
+    def folder_add(self, folder, name):
+        self.directory_add(name, 0o755)
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            inner = name + "/" + entry.name
+            if entry.is_symlink():
+                self.link_add(inner, os.readlink(entry.path))
+            elif entry.is_dir():
+                self.folder_add(entry.path, inner)
+            else:
+                with open(entry.path, "rb") as file:
+                    self.file_add(inner, file.read(), 0o755 if os.access(entry.path, os.X_OK)
+                                  else 0o644)
 
     def layer(self):
         buffer = io.BytesIO()
@@ -165,6 +185,13 @@ def users_make(tree, recipe):
         tree.file_add("etc/" + kind, text.encode())
 
 
+def source_fetch(source, version, debs):
+    folder = os.path.join(debs, "sources", source + "-" + version)
+    if not os.path.exists(folder):
+        subprocess.run([SOURCES, source, version, folder], check=True)
+    return folder
+
+
 def tree_make(recipe, debs):
     tree = Tree()
     packages = [name for names in recipe_words(recipe, "packages") for name in names]
@@ -177,6 +204,10 @@ def tree_make(recipe, debs):
         tree.directory_add(name.lstrip("/"), int(mode, 8))
     for name, target in recipe_words(recipe, "link"):
         tree.link_add(merged(name.lstrip("/")), target)
+    for name, folder, path, *near in recipe_words(recipe, "source"):
+        source, version = tree.sources[name]
+        sources = source_fetch(source, near[0] if near else version, debs)
+        tree.folder_add(os.path.join(sources, folder), path.lstrip("/"))
     return tree
 
 
