@@ -9,6 +9,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/user.h"
+#include "linux/proc/task.h"
 
 #define FIONREAD   0x541bu /* SIOCINQ */
 #define TIOCOUTQ   0x5411u /* SIOCOUTQ */
@@ -85,6 +86,7 @@ long inet_socket_new(uint16_t domain, uint16_t type, int protocol, struct socket
     if (self == NULL) {
         return -ENOMEM;
     }
+    self->owner = task_current()->credentials->fsuid;
     inet_enter();
     result = inet_is_stream(self) ? inet_tcp_new(self) : inet_udp_new(self);
     if (result == 0) {

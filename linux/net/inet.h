@@ -5,6 +5,7 @@
  *   inet_stack.c    lwIP around it: its lock, memory, interface and timer
  *   inet_address.c  struct sockaddr and lwIP's addresses
  *   inet_bind.c     addresses and ports of our own
+ *   inet_share.c    sockets that share a port by SO_REUSEPORT
  *   inet_tcp.c      connections: connect, listen, accept, their ends
  *   inet_stream.c   the bytes of a connection
  *   inet_udp.c      datagrams
@@ -79,6 +80,7 @@ struct inet_socket {
     bool wants_room; /* somebody has found no room to send, and is to be told of some */
     bool bound;
     bool bound_to_address; /* by bind: another than the wildcard */
+    uint32_t owner;        /* the user who made it: SO_REUSEPORT shares with no other */
     bool only_v6;
     struct inet_name local;
     struct inet_name remote;
@@ -161,6 +163,14 @@ bool inet_is_reachable(const ip_addr_t *address);
 long inet_bind(struct socket *socket, const struct socket_address *address);
 /* A port, unless it has one. Under the lock. */
 long inet_bind_automatically(struct inet_socket *self);
+/* Another socket is in the way of the name that this one has. Under the lock. */
+bool inet_bind_is_taken(const struct inet_socket *self);
+
+/* --- inet_share.c */
+
+/* Of those that share the name of `self`, that which gets what comes from there. Under the lock. */
+struct inet_socket *inet_share_choose(struct inet_socket *self, const ip_addr_t *address,
+                                      uint16_t port);
 
 /* --- inet_tcp.c. Under the lock but for the operations. */
 

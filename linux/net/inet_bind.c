@@ -32,7 +32,7 @@ static bool overlap(const ip_addr_t *a, const ip_addr_t *b)
 static bool may_share(const struct inet_socket *self, const struct inet_socket *other)
 {
     uint32_t both = self->socket.options & other->socket.options;
-    if (both & SOCKET_REUSE_PORT) {
+    if ((both & SOCKET_REUSE_PORT) && self->owner == other->owner) {
         return true;
     }
     return (both & SOCKET_REUSE_ADDRESS) && other->state != INET_LISTENING;
@@ -55,6 +55,11 @@ static bool is_taken(const struct inet_socket *self, const struct inet_name *nam
         }
     }
     return false;
+}
+
+bool inet_bind_is_taken(const struct inet_socket *self)
+{
+    return is_taken(self, &self->local);
 }
 
 static long bind_there(struct inet_socket *self, const struct inet_name *name)

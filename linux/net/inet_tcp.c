@@ -131,6 +131,7 @@ static void options_inherit(struct inet_socket *made, const struct inet_socket *
     made->socket.send_limit_bytes = listener->socket.send_limit_bytes;
     made->socket.receive_limit_bytes = listener->socket.receive_limit_bytes;
     made->socket.linger_seconds = listener->socket.linger_seconds;
+    made->owner = listener->owner;
     made->only_v6 = listener->only_v6;
     made->no_delay = listener->no_delay;
     made->keep_idle_s = listener->keep_idle_s;
@@ -188,12 +189,24 @@ static void waiting_push(struct inet_socket *listener, struct inet_socket *made)
     }
 }
 
+/* Of listeners that share a port the one that gets the connection, if it has room for it. */
+static struct inet_socket *listener_choose(struct inet_socket *found, struct tcp_pcb *pcb)
+{
+    struct inet_socket *chosen = inet_share_choose(found, &pcb->remote_ip, pcb->remote_port);
+    struct tcp_pcb_listen *block = (struct tcp_pcb_listen *)chosen->tcp;
+    if (chosen != found && block->accepts_pending < block->backlog) {
+        pcb->listener = block; /* which counts it from now on */
+        return chosen;
+    }
+    return found;
+}
+
 static err_t on_accept(void *context, struct tcp_pcb *pcb, err_t error)
 {
-    struct inet_socket *listener = context;
-    if (listener == NULL || pcb == NULL || error != ERR_OK) {
+    if (context == NULL || pcb == NULL || error != ERR_OK) {
         return ERR_VAL;
     }
+    struct inet_socket *listener = listener_choose(context, pcb);
     struct inet_socket *made =
         inet_new(listener->socket.domain, SOCK_STREAM, listener->socket.protocol);
     if (made == NULL) {
@@ -330,12 +343,17 @@ static long listen_begin(struct inet_socket *self, uint8_t backlog)
     if (result != 0) {
         return result;
     }
-    inet_tcp_options_apply(self);
+    if (inet_bind_is_taken(self)) {
+        return -EADDRINUSE;
+    }
+    /* With the option lwIP would let one listen only: whether several may is decided here. */
+    ip_reset_option(self->tcp, SOF_REUSEADDR);
     struct tcp_pcb *pcb = tcp_listen_with_backlog_and_err(self->tcp, backlog, &error);
+    self->tcp = pcb != NULL ? pcb : self->tcp;
+    inet_tcp_options_apply(self);
     if (pcb == NULL) {
         return inet_result(error);
     }
-    self->tcp = pcb;
     self->state = INET_LISTENING;
     self->socket.listens = true;
     tcp_arg(pcb, self);

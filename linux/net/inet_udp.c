@@ -15,7 +15,7 @@
 static void on_datagram(void *context, struct udp_pcb *pcb, struct pbuf *packet,
                         const ip_addr_t *address, uint16_t port)
 {
-    struct inet_socket *self = context;
+    struct inet_socket *self = inet_share_choose(context, address, port);
     (void)pcb;
     uint32_t cost_bytes = packet->tot_len + OVERHEAD_BYTES;
     struct inet_datagram *datagram = NULL;

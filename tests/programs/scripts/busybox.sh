@@ -1,6 +1,6 @@
 # Busybox's own tests: each is one check. Many need options that Debian leaves out; those say so.
 #@ image busybox-test
-#@ command busybox sh -c
+#@ command sh -c
 #@ seconds 120 600
 exec 2>&1
 cd "$(mktemp -d)" || exit 1
