@@ -4,23 +4,27 @@
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/mm/advise.h"
 #include "linux/mm/area.h"
 #include "linux/proc/task.h"
 
 #define MADV_WILLNEED   3
 #define MADV_DONTNEED   4
 #define MADV_FREE       8
+#define MADV_REMOVE     9
 #define MADV_DONTFORK   10
 #define MADV_DOFORK     11
 #define MADV_WIPEONFORK 18
 #define MADV_KEEPONFORK 19
 #define MADV_PAGEOUT    21
+#define MADV_READ       22 /* MADV_POPULATE_READ */
+#define MADV_WRITE      23
 
 /* What promises something that we do not keep is refused; hints may be taken without doing. */
 static bool advice_known(uint64_t advice)
 {
-    return advice <= MADV_DONTNEED || advice == MADV_FREE ||
-           (advice >= MADV_DONTFORK && advice <= MADV_PAGEOUT);
+    return advice <= MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE ||
+           (advice >= MADV_DONTFORK && advice <= MADV_WRITE);
 }
 
 static void discard_locked(struct mm *mm, uint64_t from, uint64_t to)
@@ -81,6 +85,12 @@ long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t 
     }
     if (!user_range(address, length)) {
         return -ENOMEM;
+    }
+    if (advice == MADV_READ || advice == MADV_WRITE) {
+        return advise_populate(mm, address, address + length, advice == MADV_WRITE);
+    }
+    if (advice == MADV_REMOVE) {
+        return advise_remove(mm, address, address + length);
     }
     long result = 0;
     mutex_lock(&mm->lock);

@@ -1,4 +1,5 @@
-/* What madvise(2) says of fork: ranges that a child does not get, or gets as zeros. */
+/* What madvise(2) says of fork: ranges that a child does not get, or gets as zeros; and what it has
+ * done to pages. */
 #include "tests/linux/programs/program.h"
 
 static char *pages; /* four, with letters */
@@ -93,6 +94,93 @@ static void omit_check(int flags, int descriptor)
     munmap(pages, 4 * PAGE_BYTES);
 }
 
+/* --- what is done to pages --- */
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static int present_count(void)
+{
+    unsigned char present[4];
+    must(mincore(pages, 4 * PAGE_BYTES, present) == 0, "mincore");
+    return (present[0] & 1) + (present[1] & 1) + (present[2] & 1) + (present[3] & 1);
+}
+
+static void populate_check(void)
+{
+    pages = mmap(NULL, 4 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(pages != MAP_FAILED, "mmap");
+    say("present at first: %d", present_count());
+    advise_say("POPULATE_WRITE", 1, 2, MADV_POPULATE_WRITE);
+    say("present: %d", present_count());
+    pages[PAGE_BYTES] = 'k';
+    advise_say("POPULATE_WRITE again", 0, 4, MADV_POPULATE_WRITE);
+    say("present: %d, kept: %c", present_count(), pages[PAGE_BYTES]);
+    advise_say("of nothing", 0, 0, MADV_POPULATE_WRITE);
+    must(mprotect(pages + 2 * PAGE_BYTES, PAGE_BYTES, PROT_READ) == 0, "mprotect");
+    advise_say("POPULATE_WRITE of what is to be read", 0, 4, MADV_POPULATE_WRITE);
+    advise_say("POPULATE_READ", 0, 4, MADV_POPULATE_READ);
+    must(mprotect(pages + 2 * PAGE_BYTES, PAGE_BYTES, PROT_NONE) == 0, "mprotect");
+    advise_say("POPULATE_READ without access", 0, 4, MADV_POPULATE_READ);
+    munmap(pages + 3 * PAGE_BYTES, PAGE_BYTES);
+    advise_say("POPULATE_READ of a hole", 3, 1, MADV_POPULATE_READ);
+    say_result("misaligned", madvise(pages + 1, PAGE_BYTES, MADV_POPULATE_READ));
+    munmap(pages, 4 * PAGE_BYTES);
+    pages = mmap(NULL, 6 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    must(pages != MAP_FAILED, "mmap");
+    advise_say("POPULATE_WRITE of a file", 0, 4, MADV_POPULATE_WRITE);
+    advise_say("behind its end", 3, 2, MADV_POPULATE_READ);
+    munmap(pages, 6 * PAGE_BYTES);
+    pages = map_four(MAP_PRIVATE, file);
+    advise_say("POPULATE_READ of a private mapping", 0, 4, MADV_POPULATE_READ);
+    pages_say("private");
+    munmap(pages, 4 * PAGE_BYTES);
+}
+
+static int remover_run(void *argument)
+{
+    (void)argument;
+    advise_say("REMOVE", 1, 2, MADV_REMOVE);
+    return 0;
+}
+
+static void remove_check(void)
+{
+    pages = map_four(MAP_SHARED | MAP_ANONYMOUS, -1);
+    child_run(remover_run, NULL);
+    pages_say("shared memory, removed by a child");
+    munmap(pages, 4 * PAGE_BYTES);
+    int memory = memfd_create("memory", 0);
+    must(memory >= 0 && ftruncate(memory, 4 * PAGE_BYTES) == 0, "memfd");
+    pages = map_four(MAP_SHARED, memory);
+    remover_run(NULL);
+    pages_say("a memfd");
+    char first = 'x';
+    must(pread(memory, &first, 1, PAGE_BYTES) == 1, "pread");
+    say("in the file: %d", first);
+    must(mprotect(pages, PAGE_BYTES, PROT_READ) == 0, "mprotect");
+    advise_say("REMOVE of what is to be read", 0, 1, MADV_REMOVE);
+    advise_say("REMOVE of nothing", 3, 0, MADV_REMOVE);
+    munmap(pages + 2 * PAGE_BYTES, PAGE_BYTES);
+    advise_say("REMOVE with a hole", 1, 3, MADV_REMOVE);
+    say("behind the hole: %d", pages[3 * PAGE_BYTES]);
+    munmap(pages, 4 * PAGE_BYTES);
+    pages = map_four(MAP_PRIVATE, memory);
+    advise_say("REMOVE of a private mapping", 0, 4, MADV_REMOVE);
+    munmap(pages, 4 * PAGE_BYTES);
+    pages = map_four(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    advise_say("REMOVE of private memory", 0, 4, MADV_REMOVE);
+    munmap(pages, 4 * PAGE_BYTES);
+    pages = map_four(MAP_SHARED, memory);
+    if (mlock(pages, PAGE_BYTES) == 0) {
+        advise_say("REMOVE of locked memory", 0, 4, MADV_REMOVE);
+    }
+    munmap(pages, 4 * PAGE_BYTES);
+    close(memory);
+}
+
 int main(void)
 {
     file = open("file", O_RDWR | O_CREAT, 0644);
@@ -104,5 +192,8 @@ int main(void)
     omit_check(MAP_SHARED | MAP_ANONYMOUS, -1);
     say("-- a file's");
     omit_check(MAP_SHARED, file);
+    say("-- pages");
+    populate_check();
+    remove_check();
     return 0;
 }
