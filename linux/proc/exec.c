@@ -637,6 +637,10 @@ long linux_execveat(uint64_t directory_fd, uint64_t user_path, uint64_t user_arg
         return -ENOMEM;
     }
     long result = user_path_copy(path, user_path);
+    if (result >= 0 && task->is_over_limit) {
+        task->is_over_limit = limit_tasks_exceeded(0);
+        result = task->is_over_limit ? -EAGAIN : result;
+    }
     if (result >= 0) {
         result = user_file_open((int)directory_fd, path, at_flags, &file);
     }

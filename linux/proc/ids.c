@@ -5,6 +5,7 @@
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
 #include "linux/proc/capability.h"
+#include "linux/proc/limit.h"
 #include "linux/proc/table.h"
 
 #define UNUSED_FROM_B (void)b, (void)c, (void)d, (void)e, (void)f
@@ -55,7 +56,11 @@ static long users_set(uint32_t real, uint32_t effective, uint32_t saved)
     changed->euid = changed->fsuid = ids.effective;
     changed->suid = ids.saved;
     capabilities_users_changed(changed, task->credentials);
+    bool other_user = changed->uid != task->credentials->uid;
     credentials_set(task, changed);
+    if (other_user) { /* not refused: few look at the result; but execve is */
+        task->is_over_limit = limit_tasks_exceeded(1);
+    }
     return 0;
 }
 

@@ -25,5 +25,8 @@ static inline uint64_t limit_now(int resource)
                         : __atomic_load_n(&task->group->limits[resource].soft, __ATOMIC_RELAXED);
 }
 
+/* Does the current task's user have more tasks, but for so many, than RLIMIT_NPROC lets it have? */
+bool limit_tasks_exceeded(uint32_t uncounted);
+
 /* A file would become larger than RLIMIT_FSIZE lets it: SIGXFSZ to the current task, and -EFBIG. */
 long limit_file_exceeded(void);

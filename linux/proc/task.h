@@ -103,6 +103,7 @@ struct task {
     struct vfork *vfork;    /* the parent waits with it until we exec or exit; a reference */
     uint64_t fault_address; /* where the personality's last copy met a missing page */
     bool launch;            /* started by the engine: it has no program yet */
+    bool is_over_limit;     /* it became a user with more tasks than RLIMIT_NPROC; its own alone */
 };
 
 enum group_state {

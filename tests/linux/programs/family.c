@@ -131,6 +131,42 @@ static int processes_count(void *argument)
     return 0;
 }
 
+/* As many processes of that user. */
+static void others_make(uid_t user, pid_t *pids, int count)
+{
+    for (int i = 0; i < count; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            must(setuid(user) == 0, "setuid");
+            byte_send(ends[1]);
+            pause();
+            _exit(0);
+        }
+        must(byte_receive(ends[0]), "the other");
+    }
+}
+
+/* Who becomes a user that has too many processes stays able to do so, but executes no program. */
+static int exec_count(void *argument)
+{
+    int count = *(int *)argument;
+    struct rlimit rlimit = {1, 1};
+    uid_t user = lonely_user + (uid_t)count;
+    pid_t others[2];
+    must(setrlimit(RLIMIT_NPROC, &rlimit) == 0, "setrlimit");
+    others_make(user, others, count);
+    say("%d others", count);
+    say_result("setresuid", setresuid(user, user, 0));
+    say_result("execve", execl("/no/such", "such", NULL));
+    must(seteuid(0) == 0, "seteuid");
+    for (int i = 0; i < count; i++) {
+        kill(others[i], SIGKILL);
+        child_wait(others[i]);
+        say_result("execve when one more has gone", execl("/no/such", "such", NULL));
+    }
+    return 0;
+}
+
 static int root_count(void *argument)
 {
     (void)argument;
@@ -151,6 +187,9 @@ static void limit_check(void)
         child_run(processes_count, &limits[i]);
     }
     child_run(root_count, NULL);
+    for (int count = 1; count <= 2; count++) {
+        child_run(exec_count, &count);
+    }
 }
 
 /* --- groups without their leader --- */
