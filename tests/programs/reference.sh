@@ -31,7 +31,7 @@ done
 busybox ip link set lo up
 busybox hostname container
 echo container >etc/hostname
-printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >etc/hosts
+printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tcontainer\n' >etc/hosts
 ulimit -Sn 1024
 kept=+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service
 kept=$kept,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap
