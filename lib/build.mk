@@ -16,7 +16,7 @@ $(B)/user/liboak.a: $(LIBOAK_OBJECTS)
 -include $(LIBOAK_OBJECTS:.o=.d)
 
 $(call host_test,heap,lib/oak/test/heap_test.c lib/oak/heap_core.c)
-$(call host_test,elf,lib/base/test/elf_test.c lib/base/elf.c)
+$(call host_test,elf,lib/base/test/elf_test.c lib/base/elf.c lib/base/elf_symbol.c)
 $(call host_test,format,lib/base/test/format_test.c lib/base/format.c)
 $(call host_test,sha256,lib/base/test/sha256_test.c lib/base/sha256.c)
 $(call host_test,byte_ring,lib/ring/test/byte_ring_test.c lib/ring/byte_ring.c,-lpthread)

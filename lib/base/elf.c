@@ -1,5 +1,6 @@
 #include "lib/base/elf.h"
 
+#include "lib/base/elf_format.h"
 #include "lib/base/string.h"
 
 #define ELF_TYPE_EXECUTABLE 2
@@ -8,37 +9,6 @@
 #define ELF_FLAG_EXECUTE    1
 #define ELF_FLAG_WRITE      2
 #define ELF_FLAG_READ       4
-
-static const uint8_t elf_identity[] = {0x7f, 'E', 'L', 'F', 2 /* 64-bit */, 1 /* little endian */,
-                                       1};
-
-struct elf_header {
-    uint8_t identity[16];
-    uint16_t type;
-    uint16_t machine;
-    uint32_t version;
-    uint64_t entry;
-    uint64_t program_headers;
-    uint64_t section_headers;
-    uint32_t flags;
-    uint16_t header_bytes;
-    uint16_t program_header_bytes;
-    uint16_t program_header_count;
-    uint16_t rest[3];
-};
-_Static_assert(sizeof(struct elf_header) == 64, "ELF64 header");
-
-struct elf_program_header {
-    uint32_t type;
-    uint32_t flags;
-    uint64_t offset;
-    uint64_t address;
-    uint64_t physical_address;
-    uint64_t file_bytes;
-    uint64_t memory_bytes;
-    uint64_t alignment;
-};
-_Static_assert(sizeof(struct elf_program_header) == 56, "ELF64 program header");
 
 static bool rights_of(uint32_t flags, uint32_t *out)
 {

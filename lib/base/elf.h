@@ -25,3 +25,10 @@ struct elf_image {
 /* Check a file of size_bytes whose first head_bytes bytes are at `head`. */
 MUST_USE status_t elf_parse(const void *head, uint64_t head_bytes, uint64_t size_bytes,
                             struct elf_image *out);
+
+/*
+ * The function of the whole file that the address lies in or behind, by its symbol table, and how
+ * far behind its beginning. The name lies in the file. NULL: the file says none.
+ */
+const char *elf_function_name(const void *file, uint64_t size_bytes, uint64_t address,
+                              uint64_t *out_offset);

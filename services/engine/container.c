@@ -10,6 +10,7 @@
 #include "lib/oak/heap.h"
 #include "lib/oak/log.h"
 #include "services/engine/blobs.h"
+#include "services/engine/template.h"
 
 static struct container *table[CONTAINERS_MAX];
 static uint32_t count;
@@ -423,6 +424,14 @@ bool container_told(struct container *container, struct queued_request *out)
 
 /* --- Faults --- */
 
+static void place_log(const struct container *container, const char *which, uint64_t address)
+{
+    uint64_t offset = 0;
+    const char *name = template_function(address, &offset);
+    log_line("container %.12s:   %s %llx %s+%llx", container->id, which,
+             (unsigned long long)address, name != NULL ? name : "?", (unsigned long long)offset);
+}
+
 static void container_faulted(struct container *container, const struct domain_report *report)
 {
     log_line("container %.12s: its personality failed: cause %llu vector %llu error %llx "
@@ -430,9 +439,9 @@ static void container_faulted(struct container *container, const struct domain_r
              container->id, (unsigned long long)report->cause, (unsigned long long)report->vector,
              (unsigned long long)report->error, (unsigned long long)report->address,
              (unsigned long long)report->rip);
+    place_log(container, "at", report->rip);
     for (uint64_t i = 0; i < MIN(report->calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
-        log_line("container %.12s:   from %llx", container->id,
-                 (unsigned long long)report->return_address[i]);
+        place_log(container, "from", report->return_address[i]);
     }
     static const char text[] =
         "the container's Linux personality failed; the machine's log says how";

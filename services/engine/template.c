@@ -2,10 +2,12 @@
 
 #include "abi/container.h"
 #include "abi/engine.h"
+#include "lib/base/elf.h"
 #include "lib/oak/clock.h"
 #include "lib/oak/kernel.h"
 #include "lib/oak/log.h"
 #include "lib/oak/slots.h"
+#include "lib/oak/window.h"
 #include "services/engine/marks.h"
 
 #define TEMPLATE_LIMIT_BYTES (32ull << 20)
@@ -17,6 +19,9 @@ static struct {
     uint32_t gate;
     uint64_t started_ns;
     struct template_image image;
+    const struct bundle *bundle;
+    const void *file; /* the program, mapped when a name of it was first asked for; or NULL */
+    uint64_t file_bytes;
 } template;
 
 static void template_fail(const char *what, status_t status)
@@ -66,6 +71,7 @@ static status_t template_load(const struct bundle *bundle, uint64_t fault_bits)
 void template_start(const struct bundle *bundle, uint64_t fault_bits)
 {
     template.state = TEMPLATE_STARTING;
+    template.bundle = bundle;
     template.started_ns = clock_now_ns();
     status_t status = template_load(bundle, fault_bits);
     if (status != STATUS_OK) {
@@ -104,6 +110,25 @@ void template_faulted(void)
         program_destroy(&template.program);
         template_fail("the personality ended by a fault", STATUS_CLOSED);
     }
+}
+
+static status_t file_map(void)
+{
+    uint64_t offset;
+    status_t status = bundle_find(template.bundle, TEMPLATE_PROGRAM, &offset, &template.file_bytes);
+    return status != STATUS_OK
+               ? status
+               : window_map_source(template.bundle->memory, offset,
+                                   ALIGN_UP(template.file_bytes, (uint64_t)PAGE_SIZE),
+                                   &template.file);
+}
+
+const char *template_function(uint64_t address, uint64_t *out_offset)
+{
+    if (template.file == NULL && file_map() != STATUS_OK) {
+        return NULL;
+    }
+    return elf_function_name(template.file, template.file_bytes, address, out_offset);
 }
 
 enum template_state template_state(void)

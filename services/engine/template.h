@@ -41,5 +41,9 @@ void template_faulted(void);
 
 enum template_state template_state(void);
 
+/* The personality's function at an address of its window, and how far in it that is; NULL: unknown.
+ */
+const char *template_function(uint64_t address, uint64_t *out_offset);
+
 /* NULL unless it is READY. */
 const struct template_image *template_get(void);

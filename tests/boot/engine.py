@@ -315,8 +315,9 @@ def whole_system(tests, folder):
         got = run(machine, blob, "fault")
         tests.ok(got[1] not in (0, None), "one whose personality faults is over, and said so", got)
         calls = re.findall(r"its personality failed: .* rip (ffff8000[0-9a-f]+)\n"
-                           r"(?:.*:   from ffff8000[0-9a-f]+\n)+", machine.log())
-        tests.ok(len(calls) == 1, "the serial line says where, and where that was called from",
+                           r".*:   at \1 [a-z_.]+\+[0-9a-f]+\n"
+                           r"(?:.*:   from ffff8000[0-9a-f]+ [a-z_.]+\+[0-9a-f]+\n)+", machine.log())
+        tests.ok(len(calls) == 1, "the serial line says where, and where that was called from, by name",
                  machine.log())
         got = run(machine, blob, "memory", record(MEMORY_LIMIT, 4 << 20))
         tests.ok(got[1] not in (0, None), "one that takes more than its limit is over", got)

@@ -1,7 +1,10 @@
 /*
  * Proves that a well-formed program is understood and that no changed header makes the loader map
- * anything outside the image's part of the window or outside the file.
+ * anything outside the image's part of the window or outside the file; that functions are found by
+ * their addresses, and that a file which is cut or changed makes nothing be read outside of it.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/test/check.h"
@@ -116,10 +119,69 @@ static void test_every_byte(void)
     }
 }
 
+/* --- names --- */
+
+/* This program's own file, in memory. */
+static uint8_t *self_read(uint64_t *size_bytes)
+{
+    FILE *file = fopen("/proc/self/exe", "rb");
+    CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0);
+    *size_bytes = (uint64_t)ftell(file);
+    uint8_t *bytes = malloc(*size_bytes);
+    rewind(file);
+    CHECK(bytes != NULL && fread(bytes, 1, *size_bytes, file) == *size_bytes);
+    fclose(file);
+    return bytes;
+}
+
+extern const char __ehdr_start[]; /* of the linker: where the file begins in memory */
+
+static uint64_t address_of(void (*function)(void))
+{
+    return (uint64_t)(uintptr_t)function - (uint64_t)(uintptr_t)__ehdr_start;
+}
+
+static void test_names(void)
+{
+    uint64_t size_bytes, offset = 0;
+    uint8_t *bytes = self_read(&size_bytes);
+    const char *name = elf_function_name(bytes, size_bytes, address_of(test_bad), &offset);
+    CHECK(name != NULL && strcmp(name, "test_bad") == 0 && offset == 0);
+    name = elf_function_name(bytes, size_bytes, address_of(test_bad) + 3, &offset);
+    CHECK(name != NULL && strcmp(name, "test_bad") == 0 && offset == 3);
+    CHECK(elf_function_name(bytes, size_bytes, 0, &offset) == NULL);
+    CHECK(elf_function_name(bytes, 0, address_of(test_bad), &offset) == NULL);
+    free(bytes);
+}
+
+/* A copy that ends where the file does: what is read behind it is found by the sanitizer. */
+static void test_names_of_bad_files(void)
+{
+    uint64_t size_bytes, offset;
+    uint8_t *bytes = self_read(&size_bytes);
+    for (uint64_t length = 0; length < size_bytes; length += 1 + length / 50) {
+        uint8_t *part = malloc(length + 1);
+        CHECK(part != NULL);
+        memcpy(part + 1, bytes, length); /* and nothing in it is aligned */
+        (void)elf_function_name(part + 1, length, address_of(test_bad), &offset);
+        free(part);
+    }
+    for (int at = 0; at < 64; at++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bytes[at] ^= (uint8_t)(1 << bit);
+            (void)elf_function_name(bytes, size_bytes, address_of(test_bad), &offset);
+            bytes[at] ^= (uint8_t)(1 << bit);
+        }
+    }
+    free(bytes);
+}
+
 int main(void)
 {
     test_good();
     test_bad();
     test_every_byte();
+    test_names();
+    test_names_of_bad_files();
     return 0;
 }

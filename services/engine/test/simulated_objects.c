@@ -430,6 +430,12 @@ const struct template_image *template_get(void)
     return simulated_template_missing ? NULL : &image;
 }
 
+const char *template_function(uint64_t address, uint64_t *out_offset)
+{
+    *out_offset = 1;
+    return address == 0 ? NULL : "function";
+}
+
 /* --- Blobs --- */
 
 status_t blob_use(const uint8_t name[BLOB_HASH_SIZE], struct blob **out)
