@@ -336,6 +336,7 @@ static const struct file_operations stream_operations = {
     .write = stream_write,
     .poll = stream_poll,
     .release = stream_release,
+    .tells_owner = true,
 };
 
 /* --- the inode of streams: a pipe, to whoever asks -------------------------------------------- */

@@ -4,7 +4,7 @@
  *
  * The total order; a lock is taken only while every lock held stands above it:
  *   exec/exit of a thread group (group->lock)
- *   epoll (event/epoll.h: epoll_nest_lock, epoll->lock)
+ *   epoll (event/epoll.h: epoll_nest_lock, epoll->lock), changes of O_ASYNC (event/async.h)
  *   timers (event/timer.h)
  *   process table (container.tasks_lock)
  *   mm->lock
@@ -17,7 +17,7 @@
  *   watches of files (event/inotify.c)
  *   list of signalfds
  *   wait queue (an epoll's own behind those of the files that it watches)
- *   ready list of an epoll, list of a file's watchers
+ *   ready list of an epoll, list of a file's watchers, signals of O_ASYNC (event/async.h)
  *   futex bucket
  *   heap, window, slots, thread blocks
  * User memory is never touched with a lock held that handling a fault could need: mm->lock and

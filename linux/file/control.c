@@ -2,6 +2,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
 #include "linux/core/user.h"
+#include "linux/event/async.h"
 #include "linux/file/descriptor.h"
 #include "linux/file/file.h"
 #include "linux/file/pipe.h"
@@ -78,7 +79,7 @@ long linux_dup3(uint64_t from, uint64_t to, uint64_t flags, uint64_t d, uint64_t
 
 /* --- fcntl ------------------------------------------------------------------------------------ */
 
-static long flags_set(struct file *file, uint32_t flags)
+static long flags_set(struct file *file, int fd, uint32_t flags)
 {
     if ((flags & O_NOATIME) && !(file->flags & O_NOATIME) &&
         !inode_owner_or_capable(file->path.inode)) {
@@ -86,6 +87,12 @@ static long flags_set(struct file *file, uint32_t flags)
     }
     if (inode_is(file->path.inode, S_IFREG) || inode_is(file->path.inode, S_IFDIR)) {
         flags &= ~O_ASYNC; /* there is nothing to wait for */
+    }
+    if ((flags ^ file->flags) & O_ASYNC) {
+        long result = async_switch(file, fd, flags & O_ASYNC);
+        if (result != 0) {
+            return result;
+        }
     }
     uint32_t before = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
     uint32_t after;
@@ -132,40 +139,32 @@ static long control_any(struct file *file, int fd, uint32_t command, uint64_t ar
     }
 }
 
-struct owner {    /* struct f_owner_ex */
-    int32_t kind; /* F_OWNER_TID 0, F_OWNER_PID 1, F_OWNER_PGRP 2 */
-    int32_t number;
-};
+static long owner_set(struct file *file, int32_t number)
+{
+    const struct async_owner owner = {number < 0 ? ASYNC_GROUP : ASYNC_PROCESS,
+                                      number < 0 ? -number : number};
+    return number == INT32_MIN ? -EINVAL : async_owner_set(file, &owner);
+}
 
-/* Whom SIGIO would go to, and which signal instead of it. Only remembered: docs/limits.md. */
 static long owner_control(struct file *file, uint32_t command, uint64_t argument)
 {
-    struct owner owner = {file->owner < 0 ? 2 : 1, file->owner < 0 ? -file->owner : file->owner};
+    struct async_owner owner; /* struct f_owner_ex */
     switch (command) {
     case F_SETOWN:
-        file->owner = (int32_t)argument;
-        return 0;
+        return owner_set(file, (int32_t)argument);
     case F_GETOWN:
-        return file->owner;
+        owner = async_owner_get(file);
+        return owner.kind == ASYNC_GROUP ? -owner.number : owner.number;
     case F_SETSIG:
-        if (argument > SIGNALS) {
-            return -EINVAL;
-        }
-        file->owner_signal = (int32_t)argument;
-        return 0;
+        return async_signal_set(file, argument);
     case F_GETSIG:
-        return file->owner_signal;
+        return async_signal_get(file);
     case F_GETOWN_EX:
+        owner = async_owner_get(file);
         return copy_to_user(argument, &owner, sizeof(owner));
     default:
-        if (copy_from_user(&owner, argument, sizeof(owner)) != 0) {
-            return -EFAULT;
-        }
-        if (owner.kind < 0 || owner.kind > 2 || owner.number < 0) {
-            return -EINVAL;
-        }
-        file->owner = owner.kind == 2 ? -owner.number : owner.number;
-        return 0;
+        return copy_from_user(&owner, argument, sizeof(owner)) != 0 ? -EFAULT
+                                                                    : async_owner_set(file, &owner);
     }
 }
 
@@ -195,7 +194,7 @@ static long control(struct file *file, int fd, uint32_t command, uint64_t argume
     }
     switch (command) {
     case F_SETFL:
-        return flags_set(file, (uint32_t)argument);
+        return flags_set(file, fd, (uint32_t)argument);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:
@@ -249,14 +248,14 @@ long linux_flock(uint64_t fd, uint64_t operation, uint64_t c, uint64_t d, uint64
 
 /* --- ioctl ------------------------------------------------------------------------------------ */
 
-static long flag_set(struct file *file, uint32_t flag, uint64_t user_value)
+static long flag_set(struct file *file, int fd, uint32_t flag, uint64_t user_value)
 {
     int value;
     if (copy_from_user(&value, user_value, sizeof(value)) != 0) {
         return -EFAULT;
     }
     uint32_t flags = file->flags & O_SETTABLE & ~flag;
-    return flags_set(file, flags | (value != 0 ? flag : 0));
+    return flags_set(file, fd, flags | (value != 0 ? flag : 0));
 }
 
 static long bytes_left(struct file *file, uint64_t user_value)
@@ -274,9 +273,9 @@ static long ioctl_file(struct file *file, int fd, uint32_t request, uint64_t arg
     case FIONCLEX:
         return descriptor_mark(fd, false);
     case FIONBIO:
-        return flag_set(file, O_NONBLOCK, argument);
+        return flag_set(file, fd, O_NONBLOCK, argument);
     case FIOASYNC:
-        return flag_set(file, O_ASYNC, argument);
+        return flag_set(file, fd, O_ASYNC, argument);
     case FIONREAD:
         if (inode_is(file->path.inode, S_IFREG)) {
             return bytes_left(file, argument);

@@ -9,6 +9,7 @@
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/image.h"
+#include "linux/event/async.h"
 #include "linux/event/epoll.h"
 #include "linux/file/notify.h"
 #include "linux/file/record_lock.h"
@@ -69,6 +70,9 @@ void file_put(struct file *file)
     }
     if (__atomic_load_n(&file->watchers, __ATOMIC_ACQUIRE) != NULL) {
         epoll_file_gone(file);
+    }
+    if (file->async != NULL) {
+        async_file_gone(file);
     }
     if (file->operations != &no_operations) {
         notify_file(file, file_writable(file) ? NOTIFY_CLOSE_WRITE : NOTIFY_CLOSE_NOWRITE);

@@ -63,6 +63,8 @@ struct file_operations {
                     struct file_mapping *out);
     /* The last reference is gone. */
     void (*release)(struct file *file);
+    bool tells_owner; /* of readiness, with O_ASYNC (event/async.h) */
+    bool tells_room;  /* and who may read is told of room to write, too */
 };
 
 struct file {
@@ -73,8 +75,7 @@ struct file {
     void *data;       /* of the operations */
     struct mutex position_lock;
     uint64_t position;
-    int32_t owner;        /* F_SETOWN: a process, or (negative) a group */
-    int32_t owner_signal; /* F_SETSIG */
+    struct async *async; /* whom a signal tells of its readiness (event/async.h); or NULL */
     int32_t claim; /* on inode->writers, which ends with the file: 1 writing, -1 executing, or 0 */
     struct inode *directory; /* where it was opened, and as what: for /proc/self/fd; or NULL */
     char *name;

@@ -379,6 +379,7 @@ static const struct file_operations pipe_operations = {
     .poll = pipe_poll,
     .ioctl = pipe_ioctl,
     .release = pipe_release,
+    .tells_owner = true,
 };
 
 /* --- for splice ------------------------------------------------------------------------------ */

@@ -288,4 +288,6 @@ const struct file_operations socket_file_operations = {
     .poll = socket_file_poll,
     .ioctl = socket_file_ioctl,
     .release = socket_file_release,
+    .tells_owner = true,
+    .tells_room = true,
 };

@@ -40,6 +40,7 @@ struct thread_frame;
 #define SIGVTALRM 26
 #define SIGPROF   27
 #define SIGWINCH  28
+#define SIGIO     29
 #define SIGSYS    31
 
 #define SI_USER       0

@@ -508,6 +508,7 @@ static const struct file_operations master_operations = {
     .poll = master_poll,
     .ioctl = master_ioctl,
     .release = master_release,
+    .tells_owner = true,
 };
 
 long pty_master_open(struct file *file)

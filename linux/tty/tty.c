@@ -434,6 +434,7 @@ static const struct file_operations tty_operations = {
     .poll = tty_poll,
     .ioctl = tty_ioctl,
     .release = tty_release,
+    .tells_owner = true,
 };
 
 void tty_file_open(struct tty *tty, struct file *file)

@@ -166,6 +166,43 @@ void epoll_file_gone(struct file *file)
     (void)file;
 }
 
+/* No file tells anybody by signals. */
+void async_file_gone(struct file *file)
+{
+    (void)file;
+    CHECK(false);
+}
+
+long async_switch(struct file *file, int fd, bool on)
+{
+    (void)file, (void)fd, (void)on;
+    return 0;
+}
+
+long async_owner_set(struct file *file, const struct async_owner *owner)
+{
+    (void)file, (void)owner;
+    return 0;
+}
+
+struct async_owner async_owner_get(const struct file *file)
+{
+    (void)file;
+    return (struct async_owner){0, 0};
+}
+
+long async_signal_set(struct file *file, uint64_t number)
+{
+    (void)file, (void)number;
+    return 0;
+}
+
+int async_signal_get(const struct file *file)
+{
+    (void)file;
+    return 0;
+}
+
 /* Nobody watches. */
 uint32_t notify_watches;
 
