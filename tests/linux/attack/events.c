@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 
@@ -134,6 +135,73 @@ static void epoll_race(uint64_t threads)
         thread_start(i % 2 ? epoll_look : epoll_change, NULL, 0);
     }
     epoll_change(NULL);
+}
+
+static int async_change(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        int fd = 3 + (int)(random_next() % 12);
+        int ends[2];
+        switch (random_next() % 12) {
+        case 0:
+            close(fd);
+            break;
+        case 1:
+            (void)!pipe2(ends, O_NONBLOCK);
+            break;
+        case 2:
+            (void)!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends);
+            break;
+        case 3:
+            (void)!posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+            break;
+        case 4:
+        case 5:
+        case 6:
+            (void)!write(fd, "y", 1);
+            break;
+        case 7:
+            fcntl(fd, F_SETOWN, random_next() % 2 ? getpid() : -getpgrp());
+            break;
+        case 8:
+            fcntl(fd, F_SETSIG, (int)(random_next() % 2) * SIGUSR1);
+            break;
+        default:
+            fcntl(fd, F_SETFL, O_NONBLOCK | (random_next() % 2 ? O_ASYNC : 0));
+            break;
+        }
+    }
+    return 0;
+}
+
+/* Threads turn on and off that files tell by signals, while others use and close them. */
+static void async_race(uint64_t threads)
+{
+    setpgid(0, 0);
+    signal(SIGIO, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    for (uint64_t i = 0; i < threads; i++) {
+        thread_start(async_change, NULL, 0);
+    }
+    async_change(NULL);
+}
+
+/* Signals that kill, to the process that began the attack, from a user who may not send them. */
+static void async_kill(uint64_t unused)
+{
+    (void)unused;
+    int ends[2];
+    if (setuid(1000) != 0 || pipe(ends) != 0) {
+        return;
+    }
+    for (int pid = getppid(); pid > 0; pid = pid == 1 ? 0 : 1) {
+        fcntl(ends[0], F_SETSIG, SIGKILL);
+        fcntl(ends[0], F_SETOWN, pid);
+        fcntl(ends[0], F_SETFL, O_ASYNC);
+        (void)!write(ends[1], "x", 1);
+        sleep_ms(50);
+    }
 }
 
 static void timers_many(uint64_t interval_ns)
@@ -266,6 +334,8 @@ int main(void)
     attack("layers", layers, 100, 4000);
     attack_that_ends("watchers_many", watchers_many, 8000, 60000);
     attack("epoll_race", epoll_race, 6, 6000);
+    attack("async_race", async_race, 6, 6000);
+    attack_that_ends("async_kill", async_kill, 0, 5000);
     attack("timers_many", timers_many, 1, 3000);
     attack("timers_many", timers_many, 1000000, 2000);
     attack_that_ends("notes_many", notes_many, 200, 90000);
