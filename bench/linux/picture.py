@@ -4,7 +4,8 @@ equal. Wall time is not in it: it depends on what else the host does.
 
 TITLES = {
     "getppid": "getppid", "clock_gettime": "clock_gettime", "read.4k": "read 4 KiB",
-    "write.4k": "write 4 KiB", "open.close": "open + close", "stat": "stat",
+    "write.4k": "write 4 KiB", "threads.read.4k": "read 4 KiB, four threads",
+    "open.close": "open + close", "stat": "stat",
     "pipe.roundtrip": "pipe round trip",
     "unix.roundtrip": "Unix socket round trip", "tcp.roundtrip": "TCP round trip, lo",
     "futex.wake": "futex wake to run", "mmap.touch.munmap": "mmap + touch + munmap",
