@@ -37,6 +37,14 @@ long area_pages_find(const struct mm *mm, const struct vm_area *area, struct are
 long region_make(struct mm *mm, struct vm_area *area);
 long unmap_locked(struct mm *mm, uint64_t start, uint64_t length);
 
+/* Between an area that grows down and what lies below it; Linux's stack_guard_gap. */
+#define STACK_GAP_BYTES (256 * PAGE_SIZE)
+/* From where on an area keeps the places of others off. */
+uint64_t area_low(const struct vm_area *area);
+/* Let it come down to the address, which lies below it and in no area: false if it does not grow,
+ * or not so far. Under mm->lock. */
+bool area_grow_down(struct mm *mm, struct vm_area *area, uint64_t address);
+
 /* Give a new area a place; area->end is its length. The address; frees the area when there is
  * none. Takes mm->lock. */
 long area_place(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags);

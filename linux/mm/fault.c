@@ -34,7 +34,7 @@ static enum fault_kind area_look(struct mm *mm, uint64_t address, uint64_t error
     *special = false;
     mutex_lock(&mm->lock);
     struct vm_area *area = mm_area_from(mm, address);
-    if (area == NULL || area->start > address) {
+    if (area == NULL || (area->start > address && !area_grow_down(mm, area, address))) {
         kind = FAULT_MAPERR;
     } else if (!(area->protection & needed_protection(error)) &&
                !(needed_protection(error) == PROT_READ && area->protection != 0)) {

@@ -19,6 +19,9 @@ struct thread_frame;
 #define PROT_WRITE 2
 #define PROT_EXEC  4
 
+#define PROT_GROWSDOWN 0x01000000
+#define PROT_GROWSUP   0x02000000
+
 #define MAP_SHARED          0x01
 #define MAP_PRIVATE         0x02
 #define MAP_SHARED_VALIDATE 0x03
@@ -39,7 +42,7 @@ struct vm_area {
     uint64_t end;
     uint64_t covered; /* up to there the kernel has a region: less than end where the file ended */
     uint32_t protection;
-    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_LOCKED, AREA_FORK_* */
+    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_LOCKED, MAP_GROWSDOWN, AREA_FORK_* */
     struct file *file; /* or NULL */
     uint64_t offset;   /* of start in the file */
     uint32_t special;  /* slot of a memory that the personality shows (vDSO, time page); 0: none */

@@ -30,10 +30,10 @@ static uint64_t place_find(const struct mm *mm, uint64_t length)
     while (end >= length + MAP_BOTTOM) {
         uint64_t start = end - length;
         struct vm_area *area = mm_area_from(mm, start);
-        if (area == NULL || area->start >= end) {
+        if (area == NULL || area_low(area) >= end) {
             return start;
         }
-        end = area->start;
+        end = area_low(area);
     }
     return 0;
 }
@@ -338,6 +338,7 @@ long mm_map(struct mm *mm, uint64_t address, uint64_t length, uint32_t protectio
     area->end = ALIGN_UP(length, PAGE_SIZE);
     area->protection = protection;
     area->flags = (flags & MAP_TYPE) == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+    area->flags |= flags & MAP_GROWSDOWN;
     area->file = file;
     area->offset = offset;
     area->name = name;
@@ -362,7 +363,8 @@ long linux_mmap(uint64_t address, uint64_t length, uint64_t protection, uint64_t
     struct mm *mm = task_current()->mm;
     uint32_t type = flags & MAP_TYPE;
     if (length == 0 || offset % PAGE_SIZE != 0 ||
-        (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)) {
+        (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) ||
+        (flags & MAP_GROWSDOWN && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))) {
         return -EINVAL;
     }
     bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
@@ -445,13 +447,30 @@ static long protect_locked(struct mm *mm, uint64_t start, uint64_t wanted, uint3
     return result == 0 && end < wanted ? -ENOMEM : result;
 }
 
+/* mprotect of a stack as a whole begins where the stack does. */
+static long stack_start(const struct mm *mm, uint64_t grows, uint64_t end, uint64_t *start)
+{
+    const struct vm_area *area = mm_area_from(mm, *start);
+    if (area == NULL || area->start >= end) {
+        return -ENOMEM;
+    }
+    bool is_stack =
+        area->flags & MAP_GROWSDOWN || (area->name != NULL && strcmp(area->name, "[stack]") == 0);
+    if (grows != PROT_GROWSDOWN || !is_stack) {
+        return -EINVAL;
+    }
+    *start = area->start;
+    return 0;
+}
+
 long linux_mprotect(uint64_t address, uint64_t length, uint64_t protection, uint64_t d, uint64_t e,
                     uint64_t f)
 {
     (void)d, (void)e, (void)f;
     struct mm *mm = task_current()->mm;
     length = ALIGN_UP(length, PAGE_SIZE);
-    if (address % PAGE_SIZE != 0) {
+    uint64_t grows = protection & (PROT_GROWSDOWN | PROT_GROWSUP);
+    if (address % PAGE_SIZE != 0 || grows == (PROT_GROWSDOWN | PROT_GROWSUP)) {
         return -EINVAL;
     }
     if (length == 0) {
@@ -461,7 +480,11 @@ long linux_mprotect(uint64_t address, uint64_t length, uint64_t protection, uint
         return -ENOMEM;
     }
     mutex_lock(&mm->lock);
-    long result = protect_locked(mm, address, address + length, (uint32_t)protection & 7);
+    uint64_t start = address;
+    long result = grows != 0 ? stack_start(mm, grows, address + length, &start) : 0;
+    if (result == 0) {
+        result = protect_locked(mm, start, address + length, (uint32_t)protection & 7);
+    }
     mutex_unlock(&mm->lock);
     return result;
 }
