@@ -85,9 +85,9 @@ static struct signal_info end_info(const struct thread_group *group, int number)
 {
     int code = group->exit_status & 0x7f;
     return (struct signal_info){.number = number,
-                                .code = code == 0                   ? CLD_EXITED
-                                        : group->exit_status & 0x80 ? CLD_DUMPED
-                                                                    : CLD_KILLED,
+                                .code = code == 0                           ? CLD_EXITED
+                                        : group->exit_status & DEATH_DUMPED ? CLD_DUMPED
+                                                                            : CLD_KILLED,
                                 .pid = group->pid,
                                 .uid = group->last_uid,
                                 .status = code == 0 ? group->exit_status >> 8 : code};

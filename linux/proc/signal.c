@@ -6,6 +6,7 @@
 #include "linux/core/heap.h"
 #include "linux/event/process_timers.h"
 #include "linux/event/signalfd.h"
+#include "linux/proc/limit.h"
 #include "linux/proc/ptrace.h"
 #include "linux/proc/task.h"
 
@@ -139,6 +140,12 @@ static bool default_dumps(int number)
     return number == SIGQUIT || number == SIGILL || number == SIGTRAP || number == SIGABRT ||
            number == SIGBUS || number == SIGFPE || number == SIGSEGV || number == SIGSYS ||
            number == SIGXCPU || number == SIGXFSZ;
+}
+
+int signal_death_status(int number)
+{
+    bool dumps = default_dumps(number) && limit_now(RLIMIT_CORE) > 0;
+    return number | (dumps ? DEATH_DUMPED : 0);
 }
 
 /* The container's first process gets only what it handles, as a namespace's init on Linux. */
@@ -381,7 +388,7 @@ void signal_force(struct task *task, int number, int code, uint64_t address)
     if (action->handler == SIG_DFL && trace_active(task) == NULL) {
         /* Even the first process dies of its own fault. */
         mutex_unlock(&tasks_lock);
-        group_exit(task, number | (default_dumps(number) ? 0x80 : 0));
+        group_exit(task, signal_death_status(number));
     }
     (void)queue_add(&task->pending, &info);
     __atomic_fetch_or(&task->work, WORK_SIGNAL, __ATOMIC_ACQ_REL);
@@ -488,7 +495,7 @@ static void handler_run(struct task *task, struct thread_frame *frame,
     uint64_t saved = task->restore_blocked ? task->saved_blocked : task->blocked;
     task->restore_blocked = false;
     if (!signal_frame_push(task, frame, action, info, saved)) {
-        group_exit(task, SIGSEGV | 0x80);
+        group_exit(task, signal_death_status(SIGSEGV));
     }
     mutex_lock(&tasks_lock);
     task->blocked |= action->mask;
@@ -588,7 +595,7 @@ void signal_deliver(struct task *task, struct thread_frame *frame)
             return;
         }
         int number = delivery.info.number;
-        group_exit(task, number | (default_dumps(number) ? 0x80 : 0));
+        group_exit(task, signal_death_status(number));
     }
     call_finish(task, frame, NULL);
     if (task->restore_blocked) {

@@ -147,6 +147,11 @@ bool signal_send_process_group(int process_group, const struct signal_info *info
 void signal_process_group(int process_group, int number);
 bool signal_group_by_pid(int pid, int number);
 
+/* The status of the current task's death by a signal, as waiters get it: whether it dumps core is
+ * said by RLIMIT_CORE alone. */
+#define DEATH_DUMPED 0x80
+int signal_death_status(int number);
+
 /* SIGPIPE to the current task: it wrote where nobody reads. Takes tasks_lock. */
 void signal_broken_pipe(void);
 

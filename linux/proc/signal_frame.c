@@ -251,7 +251,7 @@ long linux_rt_sigreturn(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t
                fpu_load((const void *)context.fpu) == 0;
     }
     if (!good) {
-        group_exit(task, SIGSEGV | 0x80);
+        group_exit(task, signal_death_status(SIGSEGV));
     }
     context_load(&context, task, frame);
     mutex_lock(&tasks_lock);

@@ -203,7 +203,7 @@ static void info_of_report(struct signal_info *info, const struct wait_request *
         info->code = code == 0 ? CLD_EXITED : request->why;
         info->status = request->status >> 8;
     } else {
-        info->code = request->status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+        info->code = request->status & DEATH_DUMPED ? CLD_DUMPED : CLD_KILLED;
         info->status = code;
     }
 }

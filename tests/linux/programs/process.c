@@ -1,5 +1,6 @@
 /* Processes are made, replaced, ended and waited for as on Linux. */
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/prctl.h>
 
 #include "tests/linux/programs/program.h"
@@ -319,6 +320,33 @@ static void exec_big_check(void)
     free(string);
 }
 
+/* Without room for a core there is none, and no status says so. */
+static int death_run(void *argument)
+{
+    struct rlimit none = {0, 0};
+    must(setrlimit(RLIMIT_CORE, &none) == 0, "setrlimit");
+    raise(*(int *)argument);
+    return 0;
+}
+
+static void core_check(void)
+{
+    const int numbers[] = {SIGSEGV, SIGABRT, SIGTERM};
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        int number = numbers[i];
+        int status = child_run(death_run, &number);
+        say("%s: dead by it %d, with a core %d", signal_name(number), WTERMSIG(status) == number,
+            WCOREDUMP(status) != 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            _exit(death_run(&number));
+        }
+        siginfo_t info;
+        must(waitid(P_PID, (id_t)pid, &info, WEXITED) == 0, "waitid");
+        say("waitid: %s", info.si_code == CLD_KILLED ? "killed" : "another code");
+    }
+}
+
 static void exec_check(void)
 {
     char mode[] = "show", one[] = "one", two[] = "", three[] = "three words here";
@@ -428,6 +456,7 @@ int main(int count, char **arguments, char **environment)
     wait_options_check();
     zombie_check();
     orphan_check();
+    core_check();
     exec_check();
     exec_state_check();
     exec_errors_check();
