@@ -240,6 +240,9 @@ static long futex_requeue(struct mm *mm, uint64_t address, uint64_t target, bool
 {
     struct futex_key from;
     struct futex_key to;
+    if ((int32_t)wake < 0 || (int32_t)move < 0) {
+        return -EINVAL;
+    }
     long result = futex_key_find(mm, address, private, &from);
     if (result == 0) {
         result = futex_key_find(mm, target, private, &to);
@@ -337,7 +340,7 @@ static long futex_wake_op(struct mm *mm, uint64_t address, uint64_t second, bool
     if (result == 0) {
         result = futex_key_find(mm, second, private, &key_second);
     }
-    if (result == 0 && ((operation & 7) > 4 || comparison > 5)) {
+    if (result == 0 && (operation & 7) > 4) {
         result = -ENOSYS;
     }
     if (result == 0) {
@@ -352,8 +355,8 @@ static long futex_wake_op(struct mm *mm, uint64_t address, uint64_t second, bool
             break; /* done */
         }
     }
-    if (result < 0) {
-        return result;
+    if (result < 0 || comparison > 5) {
+        return result < 0 ? result : -ENOSYS;
     }
     long woken = key_wake(&key, UINT32_MAX, wake);
     if (compare(comparison, (int32_t)old, sign_extend(encoded & 0xfff))) {

@@ -1,7 +1,7 @@
 /* Processes are made, replaced, ended and waited for as on Linux. */
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "tests/linux/programs/program.h"
 
