@@ -75,6 +75,7 @@ struct inet_socket {
     struct tcp_pcb *tcp; /* NULL: lwIP has none (any more) */
     struct udp_pcb *udp;
     enum inet_state state;
+    bool untold;   /* the next connect says what became of the last */
     uint32_t shut; /* SHUT_READ: by the peer's end too; SHUT_WRITE */
     bool peer_has_ended;
     bool wants_room; /* somebody has found no room to send, and is to be told of some */

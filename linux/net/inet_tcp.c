@@ -297,8 +297,19 @@ static long block_renew(struct inet_socket *self)
     }
 }
 
+/* 0 or its error; an error that somebody has asked for leaves -ECONNABORTED. */
+static long outcome_tell(struct inet_socket *self)
+{
+    self->untold = false;
+    long error = socket_error_take(&self->socket);
+    return error == 0 && self->state == INET_FAILED ? -ECONNABORTED : error;
+}
+
 static long connect_to(struct inet_socket *self, struct inet_name *name)
 {
+    if (self->untold && self->state != INET_CONNECTING) {
+        return outcome_tell(self);
+    }
     long result = block_renew(self);
     if (result != 0) {
         return result;
@@ -317,6 +328,7 @@ static long connect_to(struct inet_socket *self, struct inet_name *name)
         return error == ERR_USE ? -EADDRNOTAVAIL : inet_result(error);
     }
     self->state = INET_CONNECTING;
+    self->untold = true;
     names_set(self, self->tcp);
     return -EINPROGRESS;
 }

@@ -236,7 +236,9 @@ long socket_connect(struct file *file, const struct socket_address *address)
         return result;
     }
     result = socket_wait(socket, WAIT_POLLOUT, deadline_ns);
-    return result == -EAGAIN ? -EINPROGRESS : result != 0 ? result : socket_error_take(socket);
+    return result == -EAGAIN ? -EINPROGRESS
+           : result != 0     ? result
+                             : socket->operations->connect(socket, address, wait);
 }
 
 /* --- as a file ------------------------------------------------------------------------------- */

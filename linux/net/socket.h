@@ -108,7 +108,7 @@ struct socket;
 /* NULL: -EOPNOTSUPP. None waits but for what poll cannot tell. */
 struct socket_operations {
     long (*bind)(struct socket *socket, const struct socket_address *address);
-    /* -EINPROGRESS, -EALREADY: WAIT_POLLOUT and socket->error tell when it is done. */
+    /* -EINPROGRESS, -EALREADY: WAIT_POLLOUT tells when it is done, and another call how. */
     long (*connect)(struct socket *socket, const struct socket_address *address, bool wait);
     long (*pair)(struct socket *socket, struct socket *other);
     long (*listen)(struct socket *socket, int backlog);
