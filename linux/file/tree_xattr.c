@@ -76,7 +76,7 @@ static bool is_full(const struct node *node, const char *name, uint32_t value_by
         uint64_t name_bytes = replaced ? 0 : strlen(xattr->name) + 1;
         total += replaced ? 0 : name_bytes + xattr->value_bytes;
         names += name_bytes;
-        count++;
+        count += !replaced;
     }
     return total > NODE_XATTR_BYTES_MAX || names > XATTR_LIST_MAX || count > NODE_XATTRS_MAX;
 }

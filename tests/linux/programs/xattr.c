@@ -168,10 +168,26 @@ static void image_check(void)
     list_say("plain");
 }
 
+/* However many a file system has room for: what it has can become smaller. */
+static void full_check(void)
+{
+    char name[32];
+    int count = 0;
+    file_write("full", "x");
+    do {
+        snprintf(name, sizeof(name), "user.number%d", count++);
+    } while (setxattr("full", name, "a value", 7, XATTR_CREATE) == 0);
+    say("full: %s", error_name(errno));
+    say_result("replace when full", setxattr("full", "user.number0", "less", 4, XATTR_REPLACE));
+    get_say("full", "user.number0");
+    must(unlink("full") == 0, "unlink");
+}
+
 int main(void)
 {
     umask(022);
     basics_check();
+    full_check();
     errors_check();
     permissions_check();
     image_check();
