@@ -3,8 +3,9 @@
 #include <elf.h>
 #include <sys/auxv.h>
 #include <sys/time.h>
-#include <sys/times.h>
 #include <sys/resource.h>
+#include <sys/times.h>
+#include <sys/timex.h>
 
 #include "tests/linux/programs/program.h"
 
@@ -197,6 +198,31 @@ static void usage_check(void)
     say_status("RLIMIT_CPU", child_wait(pid));
 }
 
+/* Looking is for everybody, changing for those who may set the time: here for nobody. */
+static int adjust_check(void *argument)
+{
+    (void)argument;
+    struct timex about = {.modes = 0};
+    say("adjtimex: a state %d", adjtimex(&about) >= 0);
+    say("tick: %ld, precision at least a microsecond %d", about.tick, about.precision >= 0);
+    say("its time is now: %d", labs((long)about.time.tv_sec - (long)time(NULL)) <= 1);
+    about.modes = 0xa001; /* what adjtime reads */
+    say("of adjtime: a state %d, left %ld", adjtimex(&about) >= 0, about.offset);
+    must(setuid(OTHER_USER) == 0, "setuid");
+    about.modes = ADJ_TICK;
+    say_result("adjtimex to change", adjtimex(&about));
+    about.modes = 0x8001;
+    say_result("adjtime to change", adjtimex(&about));
+    about.modes = 0x8000;
+    say_result("adjtime of nothing", adjtimex(&about));
+    about.modes = 0;
+    say("clock_adjtime: a state %d", syscall(SYS_clock_adjtime, CLOCK_REALTIME, &about) >= 0);
+    say_result("of another clock", syscall(SYS_clock_adjtime, CLOCK_MONOTONIC, &about));
+    say_result("of no clock", syscall(SYS_clock_adjtime, 77, &about));
+    say_result("to a wild address", syscall(SYS_adjtimex, 8L));
+    return 0;
+}
+
 int main(void)
 {
     clock_check();
@@ -204,5 +230,6 @@ int main(void)
     sleep_check();
     timer_check();
     usage_check();
+    child_run(adjust_check, NULL);
     return 0;
 }
