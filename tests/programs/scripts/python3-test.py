@@ -1,6 +1,6 @@
 #@ image python3
 #@ command python3 -c
-#@ seconds 100 2400
+#@ seconds 100 3600
 """Python's own tests: each test of each module is one check. A module has a process of its own, so
 that one that hangs or dies costs only its own tests."""
 import os
@@ -19,7 +19,7 @@ FULL = SHORT + """test_json test_os test_subprocess test_threading test_signal t
     test_hashlib test_ssl test_locale test_sched test_ioctl test_socketserver test_support
     test_cmd_line test_venv test_compileall test_py_compile test_import test_unicode test_float
     test_math test_itertools test_decimal test_datetime""".split()
-SECONDS = {"test_concurrent_futures": 900, "test_asyncio": 900}
+SECONDS = {"test_concurrent_futures": 900, "test_asyncio": 900, "test_multiprocessing_spawn": 1200}
 
 ONE = r'''
 import sys, unittest, os, signal, tempfile
