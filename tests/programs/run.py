@@ -183,6 +183,8 @@ def test(script, length, report):
 
 
 def main():
+    # Ignored, as in a shell's background, it would be ignored in the programs too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = sys.argv[1:]
     full = "--full" in arguments
     wanted = [name for name in arguments if name != "--full"]
