@@ -67,7 +67,7 @@ static uint64_t free_bytes(void)
     struct platform_state platform;
     must(object_state(INIT_SLOT_PLATFORM, STATE_PLATFORM, &platform, sizeof(platform)),
          "read the platform");
-    return platform.memory_free_bytes;
+    return platform.memory_free_bytes + platform.memory_spare_bytes;
 }
 
 /* --- What the container calls --- */
