@@ -76,14 +76,15 @@ __attribute__((noreturn)) void scheduler_return(struct thread *thread);
 void scheduler_timer(void);
 void scheduler_kicked(void);
 
-void timer_insert(struct thread *thread, uint64_t deadline_ns);
+void timer_insert(struct thread *thread);
 void timer_remove(struct thread *thread);
 
 /* Wake the thread's wait at that time, with TIMED_OUT. Before anyone can end it. */
 static inline void timer_arm(struct thread *thread, uint64_t deadline_ns)
 {
+    thread->deadline_ns = deadline_ns;
     if (deadline_ns != DEADLINE_NEVER) {
-        timer_insert(thread, deadline_ns);
+        timer_insert(thread);
     }
 }
 

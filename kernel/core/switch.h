@@ -40,7 +40,8 @@ static inline void halves_load(struct cpu *cpu, struct space *space, struct doma
     if (domain != old_domain) {
         scheduler->loaded_domain = domain;
         region_map_loaded(&domain->window, cpu->bit);
-        if (__builtin_expect(cpu_features.domain_barrier, 0)) {
+        /* Not for the idle loop, which looks at nothing. */
+        if (__builtin_expect(cpu_features.domain_barrier && domain->object.handle != 0, 0)) {
             cpu_domain_barrier(cpu, domain->object.handle);
         }
     }

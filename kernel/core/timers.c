@@ -40,18 +40,17 @@ void timer_want_release(struct scheduler *scheduler)
     }
 }
 
-void timer_insert(struct thread *thread, uint64_t deadline_ns)
+void timer_insert(struct thread *thread)
 {
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
     spin_lock(&scheduler->timer_lock);
     assert(!thread->timer_armed);
-    thread->deadline_ns = deadline_ns;
     thread->timer_cpu = cpu->number;
     thread->timer_armed = true;
     tree_insert(&scheduler->timers, &thread->timer_node);
     spin_unlock(&scheduler->timer_lock);
-    timer_want(scheduler, clock_tsc_at(deadline_ns));
+    timer_want(scheduler, clock_tsc_at(thread->deadline_ns));
 }
 
 void timer_remove(struct thread *thread)

@@ -17,46 +17,53 @@ static struct spinlock *queue_lock(enum thread_state state, struct object *waiti
     return at_endpoint ? &object_endpoint(waiting_at)->lock : NULL;
 }
 
-bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum wait_filter filter)
+struct spinlock *wait_lock(struct thread *thread)
 {
     for (;;) {
         spin_lock(&thread->lock);
         enum thread_state state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
         struct object *waiting_at = thread->waiting_at;
-        uint64_t current_sequence = thread->wait_sequence;
         spin_unlock(&thread->lock);
         /* The queue's lock comes before the thread's, and the short ways of calls take it alone:
          * look again with both. */
         struct spinlock *outer = queue_lock(state, waiting_at);
-        if ((outer == NULL && state != THREAD_PARKED) ||
-            (sequence != 0 && sequence != current_sequence)) {
-            return false;
-        }
         if (outer != NULL) {
             spin_lock(outer);
         }
         spin_lock(&thread->lock);
-        bool same = thread->state == state && thread->wait_sequence == current_sequence &&
-                    thread->waiting_at == waiting_at;
-        bool ends = same && (filter == WAIT_ANY || thread->interruptible);
-        if (ends) {
-            if (outer != NULL) {
-                list_remove(&thread->wait_node);
-            }
-            wait_finish(thread, status);
+        if (thread->state == state && thread->waiting_at == waiting_at) {
+            return outer;
         }
-        spin_unlock(&thread->lock);
-        if (outer != NULL) {
-            spin_unlock(outer);
-        }
-        if (ends) {
-            timer_disarm(thread);
-            scheduler_ready(thread);
-        }
-        if (same) {
-            return ends;
-        }
+        wait_unlock(thread, outer);
     }
+}
+
+void wait_unlock(struct thread *thread, struct spinlock *outer)
+{
+    spin_unlock(&thread->lock);
+    if (outer != NULL) {
+        spin_unlock(outer);
+    }
+}
+
+bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum wait_filter filter)
+{
+    struct spinlock *outer = wait_lock(thread);
+    bool waits = outer != NULL || thread->state == THREAD_PARKED;
+    bool ends = waits && (sequence == 0 || sequence == thread->wait_sequence) &&
+                (filter == WAIT_ANY || thread->interruptible);
+    if (ends) {
+        if (outer != NULL) {
+            list_remove(&thread->wait_node);
+        }
+        wait_finish(thread, status);
+    }
+    wait_unlock(thread, outer);
+    if (ends) {
+        timer_disarm(thread);
+        scheduler_ready(thread);
+    }
+    return ends;
 }
 
 bool wait_queue_end(struct spinlock *lock, struct list_node *queue, status_t status)

@@ -12,6 +12,13 @@ enum wait_filter {
 };
 
 /*
+ * Lock the thread, and before it the queue that it waits in: its state stays as it is. Returns the
+ * queue's lock; NULL: it waits in none.
+ */
+struct spinlock *wait_lock(struct thread *thread);
+void wait_unlock(struct thread *thread, struct spinlock *outer);
+
+/*
  * End the thread's wait with that status; the thread becomes ready. `sequence` 0: whichever wait;
  * otherwise only that one. False when it does not wait (so).
  */

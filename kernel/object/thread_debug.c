@@ -75,6 +75,10 @@ bool thread_debug_trap(struct thread *thread)
 {
     uint64_t status = dr6_read();
     dr6_write(DR6_NONE);
+    for (uint32_t i = 0; i < ARRAY_LENGTH(thread->debug.address); i++) {
+        bool enabled = thread->debug.control >> (2 * i) & 3;
+        status &= enabled ? UINT64_MAX : ~(1ull << i); /* another thread's may be there still */
+    }
     thread->registers.error = status & DR6_TOLD;
     return thread->mode == MODE_PERSONALITY && !(status & DR6_STEP);
 }

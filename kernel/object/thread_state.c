@@ -5,6 +5,7 @@
 #include "kernel/object/space.h"
 #include "kernel/object/thread.h"
 #include "kernel/core/traps.h"
+#include "kernel/core/wait.h"
 #include "kernel/x86_64/features.h"
 #include "kernel/x86_64/layout.h"
 #include "lib/base/string.h"
@@ -28,21 +29,20 @@ _Static_assert(offsetof(struct thread_registers, rip) == offsetof(struct registe
  */
 static void call_undo(const struct thread *thread, struct thread_registers *out)
 {
-    uint64_t deadline_ns = thread->timer_armed ? thread->deadline_ns : DEADLINE_NEVER;
     switch (thread->state) {
     case THREAD_PARKED:
         out->rax = CALL_thread_park;
-        out->rdi = deadline_ns;
+        out->rdi = thread->deadline_ns;
         out->rsi = thread->interruptible ? 0 : PARK_UNINTERRUPTIBLE;
         break;
     case THREAD_RECEIVING:
         out->rax = CALL_endpoint_receive;
-        out->rdx = deadline_ns;
+        out->rdx = thread->timer_armed ? thread->deadline_ns : DEADLINE_NEVER;
         break;
     case THREAD_SIGNAL_WAIT:
         out->rax = CALL_signal_wait;
         out->rsi = thread->wait_mask;
-        out->rdx = deadline_ns;
+        out->rdx = thread->deadline_ns;
         break;
     case THREAD_AWAITING_REPLY:
         out->rax = STATUS_RESTARTED;
@@ -80,7 +80,8 @@ status_t thread_read_registers(struct object *object, uint64_t position, void *o
     struct thread *thread = object_thread(object);
     const struct registers *registers = &thread->registers;
     struct thread_registers *out = out_;
-    spin_lock(&thread->lock);
+    /* Who wakes it writes its results under these. */
+    struct spinlock *outer = wait_lock(thread);
     status_t status = may_read(thread);
     if (status == STATUS_OK) {
         memcpy(out, registers, GENERAL_BYTES);
@@ -98,7 +99,7 @@ status_t thread_read_registers(struct object *object, uint64_t position, void *o
         out->space = space == NULL ? 0 : object_number(&space->object);
         call_undo(thread, out);
     }
-    spin_unlock(&thread->lock);
+    wait_unlock(thread, outer);
     return status;
 }
 
