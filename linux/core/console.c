@@ -281,7 +281,8 @@ static long stream_read(struct file *file, struct io *io, uint64_t *position)
     }
     for (;;) {
         long result = stream_take(stream, io);
-        if (result != -EAGAIN || (file->flags & O_NONBLOCK)) {
+        /* stream_ready also has us told, by SIGIO and epoll, of what comes later. */
+        if (result != -EAGAIN || ((file->flags & O_NONBLOCK) && !stream_ready(stream))) {
             return result;
         }
         result = wait_event(&stream->queue, stream_ready, stream);

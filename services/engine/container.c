@@ -233,6 +233,10 @@ static void container_stop(struct container *container, uint32_t exit_code, bool
         return;
     }
     container->state = CONTAINER_STOPPED;
+    /* It ends in any case, but frozen accounts cost all others something. */
+    if (container->paused && objects_freeze(&container->objects, false) == STATUS_OK) {
+        container->paused = false;
+    }
     container->ended_ns = clock_wall_ns();
     container->queue_count = 0;
     for (struct process *next, *exec = container->execs; exec != NULL; exec = next) {

@@ -97,17 +97,22 @@ static status_t on_launched(struct service_call *call,
     struct container *container = caller(call);
     struct process *process =
         container != NULL ? container_process(container, request->process) : NULL;
-    if (process == NULL || process->state != PROCESS_LAUNCHING) {
+    status_t result = request->result <= STATUS_BAD_STATE ? request->result : STATUS_IO_ERROR;
+    /* It was taken for launched by its output, such as a terminal's echo, before it failed. */
+    bool fails_late = process != NULL && process->number == 0 &&
+                      process->state == PROCESS_RUNNING && result != STATUS_OK;
+    if (process == NULL || (process->state != PROCESS_LAUNCHING && !fails_late)) {
         return process == NULL ? STATUS_NOT_FOUND : STATUS_BAD_STATE;
     }
-    status_t result = request->result <= STATUS_BAD_STATE ? request->result : STATUS_IO_ERROR;
     if (result == STATUS_OK) {
         launched_well(process, request->pid);
         return STATUS_OK;
     }
     text_keep(process->message, sizeof(process->message), (const char *)request->message.data,
               request->message.length_bytes);
-    process_launch_answer(process, result);
+    if (!fails_late) {
+        process_launch_answer(process, result);
+    }
     if (process->number == 0) {
         container_end(container, launch_exit_code(result), false);
     } else {

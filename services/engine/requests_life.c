@@ -265,17 +265,6 @@ void request_copy_in(const struct request *request)
 
 /* --- KILL and REMOVE --- */
 
-/* SIGKILL to the container's own process is carried out here: no personality can ignore it. */
-static status_t process_kill(struct process *process, uint32_t signal)
-{
-    struct container *container = process->container;
-    if (process->number == 0 && signal == SIGNAL_KILL) {
-        container_end(container, EXIT_KILLED, false);
-        return STATUS_OK;
-    }
-    return container_tell(container, CONTAINER_REQUEST_KILL, process->number, signal);
-}
-
 /* Let it stand still, or go on, and keep that in mind. */
 static status_t container_freeze(struct container *container, bool frozen)
 {
@@ -284,6 +273,21 @@ static status_t container_freeze(struct container *container, bool frozen)
         container->paused = frozen;
     }
     return status;
+}
+
+/*
+ * SIGKILL to the container's own process is carried out here: no personality can ignore it. The
+ * container may be gone then. What is paused goes on, to take the signal.
+ */
+static status_t process_kill(struct process *process, uint32_t signal)
+{
+    struct container *container = process->container;
+    if (process->number == 0 && signal == SIGNAL_KILL) {
+        container_end(container, EXIT_KILLED, false);
+        return STATUS_OK;
+    }
+    status_t status = container_tell(container, CONTAINER_REQUEST_KILL, process->number, signal);
+    return status == STATUS_OK && container->paused ? container_freeze(container, false) : status;
 }
 
 static void request_freeze(const struct request *request, bool frozen)
@@ -334,10 +338,7 @@ void request_kill(const struct request *request)
         request_answer_message(request, STATUS_BAD_STATE, "the container is not running");
         return;
     }
-    status_t status = container->paused ? container_freeze(container, false) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = process_kill(process, (uint32_t)signal); /* the container may be gone then */
-    }
+    status_t status = process_kill(process, (uint32_t)signal);
     if (status == STATUS_BUSY) {
         request_answer_message(request, status, "the container does not take signals any more");
         return;

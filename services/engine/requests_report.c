@@ -270,6 +270,12 @@ static void authority_line(char *line, uint32_t slot, const struct capability_fo
     }
 }
 
+/* Its applications have all of this themselves. */
+static bool is_unsealed(const struct container *container)
+{
+    return objects_report(&container->objects).flags & DOMAIN_OPEN;
+}
+
 void request_authority(const struct request *request)
 {
     struct record_writer records;
@@ -287,6 +293,9 @@ void request_authority(const struct request *request)
         char line[AUTHORITY_LINE];
         if (found.type != OBJECT_NONE) {
             authority_line(line, slot, &found);
+            if (slot == SLOT_DOMAIN && is_unsealed(container)) {
+                (void)word_put(line, strlen(line), "unsealed");
+            }
             record_put_text(&records, RECORD_AUTHORITY, line);
         }
     }

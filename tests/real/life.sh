@@ -192,7 +192,10 @@ run_oak exec unsealed /seal
 expect "but with seal=off" 0 "open *"
 run_oak inspect -f '{{json .HostConfig.SecurityOpt}}' unsealed
 expect "which inspect says" 0 '\["seal=off"\]'
-"$oak" inspect --authority unsealed | grep -v ' [0-9]' | cmp -s - <(grep -v ' [0-9]' <<<"$authority")
+run_oak inspect --authority unsealed
+grep -q '^domain own .* unsealed$' <<<"$out" && ! grep -q unsealed <<<"$authority"
+result $? "and its authority, too"
+sed 's/ unsealed$//' <<<"$out" | grep -v ' [0-9]' | cmp -s - <(grep -v ' [0-9]' <<<"$authority")
 result $? "its personality was handed what every other was handed"
 run_oak run --security-opt seal=on busybox true
 expect "there is no other security option" 125 "" "oak: run: --security-opt takes seal=off only*"
