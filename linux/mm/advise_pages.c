@@ -97,7 +97,7 @@ static long area_remove(struct mm *mm, const struct vm_area *area, uint64_t star
 {
     uint64_t offset = area->offset + (start - area->start);
     bool shared = area->flags & MAP_SHARED;
-    if (area->flags & MAP_LOCKED || (!shared && area->file == NULL)) {
+    if (area->flags & MAP_LOCKED || area->special != 0 || (!shared && area->file == NULL)) {
         return -EINVAL;
     }
     if (!shared || (area->file != NULL && !file_writable(area->file))) {
@@ -112,7 +112,7 @@ static long area_remove(struct mm *mm, const struct vm_area *area, uint64_t star
     /* Nothing keeps the memory once the area is gone: it is looked for again. */
     mutex_lock(&mm->lock);
     const struct vm_area *now = mm_area_from(mm, start);
-    bool same = now != NULL && now->start <= start && now->end >= end &&
+    bool same = now != NULL && now->start <= start && now->end >= end && now->shared != NULL &&
                 now->shared == area->shared && now->offset + (start - now->start) == offset;
     status_t status =
         same ? kernel_memory_discard(now->shared->memory, offset, end - start) : STATUS_NOT_FOUND;

@@ -8,7 +8,8 @@
 static bool shares(const struct inet_socket *self, const struct inet_socket *other)
 {
     return other->socket.type == self->socket.type && other->state == self->state && other->bound &&
-           (other->socket.options & SOCKET_REUSE_PORT) && other->local.port == self->local.port &&
+           other->owner == self->owner && (other->socket.options & SOCKET_REUSE_PORT) &&
+           other->local.port == self->local.port &&
            IP_GET_TYPE(&other->local.address) == IP_GET_TYPE(&self->local.address) &&
            ip_addr_cmp(&other->local.address, &self->local.address);
 }

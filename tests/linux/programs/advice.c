@@ -1,5 +1,6 @@
 /* What madvise(2) says of fork: ranges that a child does not get, or gets as zeros; and what it has
  * done to pages. */
+#include <sys/auxv.h>
 #include "tests/linux/programs/program.h"
 
 static char *pages; /* four, with letters */
@@ -173,6 +174,8 @@ static void remove_check(void)
     pages = map_four(MAP_PRIVATE | MAP_ANONYMOUS, -1);
     advise_say("REMOVE of private memory", 0, 4, MADV_REMOVE);
     munmap(pages, 4 * PAGE_BYTES);
+    say_result("REMOVE of the vDSO",
+               madvise((void *)getauxval(AT_SYSINFO_EHDR), PAGE_BYTES, MADV_REMOVE));
     pages = map_four(MAP_SHARED, memory);
     if (mlock(pages, PAGE_BYTES) == 0) {
         advise_say("REMOVE of locked memory", 0, 4, MADV_REMOVE);
