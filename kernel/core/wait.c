@@ -17,7 +17,7 @@ static struct spinlock *queue_lock(enum thread_state state, struct object *waiti
     return at_endpoint ? &object_endpoint(waiting_at)->lock : NULL;
 }
 
-struct spinlock *wait_lock(struct thread *thread)
+struct spinlock *wait_lock(struct thread *thread, enum thread_state *seen)
 {
     for (;;) {
         spin_lock(&thread->lock);
@@ -32,6 +32,7 @@ struct spinlock *wait_lock(struct thread *thread)
         }
         spin_lock(&thread->lock);
         if (thread->state == state && thread->waiting_at == waiting_at) {
+            *seen = state;
             return outer;
         }
         wait_unlock(thread, outer);
@@ -48,8 +49,9 @@ void wait_unlock(struct thread *thread, struct spinlock *outer)
 
 bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum wait_filter filter)
 {
-    struct spinlock *outer = wait_lock(thread);
-    bool waits = outer != NULL || thread->state == THREAD_PARKED;
+    enum thread_state state;
+    struct spinlock *outer = wait_lock(thread, &state);
+    bool waits = outer != NULL || state == THREAD_PARKED;
     bool ends = waits && (sequence == 0 || sequence == thread->wait_sequence) &&
                 (filter == WAIT_ANY || thread->interruptible);
     if (ends) {

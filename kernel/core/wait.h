@@ -12,10 +12,10 @@ enum wait_filter {
 };
 
 /*
- * Lock the thread, and before it the queue that it waits in: its state stays as it is. Returns the
- * queue's lock; NULL: it waits in none.
+ * Lock the thread, and before it the queue that it waits in. Returns the queue's lock; NULL: it
+ * waits in none. The state `seen` stays, unless the thread runs: then it may begin to wait.
  */
-struct spinlock *wait_lock(struct thread *thread);
+struct spinlock *wait_lock(struct thread *thread, enum thread_state *seen);
 void wait_unlock(struct thread *thread, struct spinlock *outer);
 
 /*

@@ -254,47 +254,44 @@ proctype server()
     od
 }
 
-/* wait_cancel */
+#define WAITS (seen == RECEIVING || seen == CALLING || seen == AWAITING)
+
+/* What cancel does once it has looked again. */
+inline cancel_same(who, how, wanted)
+{
+    same = state[who] == seen;
+    if
+    :: same && WAITS && (wanted == 0 || wanted == sequence[who]) -> unlink(who); finish(who, how)
+    :: else
+    fi
+}
+
+/* wait_cancel, with wait_lock: the endpoint's lock is taken only for who waits there. */
 inline cancel(who, how, wanted)
 {
     do
     :: seen = state[who];
-       seen_sequence = sequence[who];
        if
-       :: (seen != RECEIVING && seen != CALLING && seen != AWAITING) ||
-          (wanted != 0 && wanted != seen_sequence) -> break
-       :: else
-       fi;
 #ifndef BUG_CANCEL_UNLOCKED
-       atomic {
-           lock();
-           same = state[who] == seen && sequence[who] == seen_sequence;
-           if
-           :: same -> unlink(who); finish(who, how)
-           :: else
-           fi;
-           unlock()
-       }
+       :: WAITS -> atomic { lock(); cancel_same(who, how, wanted); unlock() }
 #else
-       same = state[who] == seen && sequence[who] == seen_sequence;
-       if
-       :: same -> unlink(who); finish(who, how)
-       :: else
-       fi;
+       :: WAITS -> cancel_same(who, how, wanted)
 #endif
+       :: else -> same = state[who] == seen
+       fi;
        if
        :: same -> break
        :: else
        fi
     od;
-    atomic { seen = 0; seen_sequence = 0; same = false }
+    atomic { seen = 0; same = false }
 }
 
 /* A deadline passes: the sequence was read when the timer left the tree. */
 proctype timer()
 {
     mtype seen;
-    byte seen_sequence, mine;
+    byte mine;
     bool same;
 end_idle:
     do
@@ -307,7 +304,6 @@ end_idle:
 proctype killer()
 {
     mtype seen;
-    byte seen_sequence;
     bool same;
     cancel(PATIENT, CLOSED, 0);
     atomic {
@@ -322,7 +318,6 @@ proctype killer()
 proctype interrupter()
 {
     mtype seen;
-    byte seen_sequence;
     bool same;
     interruption = true;
     cancel(PATIENT, INTERRUPTED, 0);

@@ -1,6 +1,7 @@
 /*
  * The only thread of a run queue: run_queue_put_only, run_queue_take_only, only_into_trees and
- * run_queue_empty of core/run_queue.[ch], scheduler_ready_here and choose. Two threads are woken,
+ * run_queue_empty of core/run_queue.[ch], scheduler_ready_here (core/switch.h) and choose. Billing is that of others: who comes to wait is
+ * counted by who takes it; the hand-over of a count in scheduler_give_way is not in it. Two threads are woken,
  * each several times, by two CPUs; the queue's own CPU takes them, or sleeps; another CPU looks into
  * the queue, and takes one of those that it finds in the trees, or leaves it there.
  *

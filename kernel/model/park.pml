@@ -1,6 +1,6 @@
 /*
- * Parking: thread_park, thread_unpark, thread_interrupt and thread_halt of object/thread.c, wait_cancel
- * of core/wait.c, core/timers.c. One thread, which waits first for a flag, as for a
+ * Parking: thread_park and thread_unpark of object/waits.h, call_thread_interrupt and thread_end_step
+ * of object/thread.c, wait_cancel of core/wait.c, core/timers.c. One thread, which waits first for a flag, as for a
  * lock, then for an interruption, each time with or without a deadline; another raises the flag and
  * unparks it, a third interrupts it, the timer may end each wait, and a fourth may destroy it.
  *
@@ -58,7 +58,7 @@ inline ready()
     }
 }
 
-/* wait_cancel: `wanted` 0 for whichever wait; `filter` when only an interruptible one. */
+/* wait_cancel, with wait_lock: `wanted` 0 for whichever wait; `filter` when only an interruptible one. */
 inline cancel(how, wanted, filter, ended)
 {
     ended = false;
@@ -68,28 +68,30 @@ inline cancel(how, wanted, filter, ended)
        seen_sequence = sequence;
        allowed = !filter || interruptible;
        unlock(thread_lock);
-       if
-       :: seen != PARKED || !allowed || (wanted != 0 && wanted != seen_sequence) -> break
-       :: else
-       fi;
        lock(thread_lock);
-#ifdef BUG_CANCEL_BLIND
-       same = true;
-#else
-       same = state == seen && sequence == seen_sequence;
+#ifndef BUG_CANCEL_BLIND
+       if
+       :: state != seen -> unlock(thread_lock); again = true
+       :: else -> seen_sequence = sequence; allowed = !filter || interruptible
+       fi;
 #endif
        if
-       :: same -> finish(how)
-       :: else
-       fi;
-       unlock(thread_lock);
-       if
-       :: same ->
-          disarm();
-          ready();
-          ended = true;
+       :: again -> again = false
+       :: else ->
+          same = seen == PARKED && allowed && (wanted == 0 || wanted == seen_sequence);
+          if
+          :: same -> finish(how)
+          :: else
+          fi;
+          unlock(thread_lock);
+          if
+          :: same ->
+             disarm();
+             ready();
+             ended = true
+          :: else
+          fi;
           break
-       :: else
        fi
     od
 }
@@ -187,7 +189,7 @@ active proctype interrupter()
 {
     mtype seen;
     byte seen_sequence;
-    bool allowed, same, ended;
+    bool allowed, same, again, ended;
 #ifndef BUG_INTERRUPT_ORDER
     interruption = true;
 #endif
@@ -202,7 +204,7 @@ active proctype timer()
 {
     mtype seen;
     byte seen_sequence, mine, meant;
-    bool allowed, same, ended;
+    bool allowed, same, again, ended;
 end_idle:
     do
     :: timer_armed ->
@@ -229,7 +231,7 @@ active proctype killer()
 {
     mtype seen;
     byte seen_sequence;
-    bool allowed, same, ended, halted;
+    bool allowed, same, again, ended, halted;
     if
     :: true -> goto spared
     :: true

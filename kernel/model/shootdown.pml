@@ -1,5 +1,5 @@
 /*
- * Shootdown: x86_64/shootdown.c, halves_load of core/scheduler.c, spinning of core/lock.c. One space
+ * Shootdown: x86_64/shootdown.c, halves_load of core/switch.h, spinning of core/lock.c. One space
  * with two pages under one map's lock, three CPUs: two load the space, use it, and each unmaps one
  * page; the third loads and leaves it. A CPU's buffer takes a translation in whenever the space is
  * loaded and the entry is there; a write to CR3 empties it.

@@ -27,9 +27,10 @@ _Static_assert(offsetof(struct thread_registers, rip) == offsetof(struct registe
  * ways keep a wait's slots, and the rest is in the thread. A reply was made: what is left of that
  * call is a receive.
  */
-static void call_undo(const struct thread *thread, struct thread_registers *out)
+static void call_undo(const struct thread *thread, enum thread_state state,
+                      struct thread_registers *out)
 {
-    switch (thread->state) {
+    switch (state) {
     case THREAD_PARKED:
         out->rax = CALL_thread_park;
         out->rdi = thread->deadline_ns;
@@ -68,9 +69,9 @@ static uint64_t flags_of(const struct thread *thread)
 }
 
 /* Under the thread's lock; BAD_STATE when some CPU has it, or it never runs again. */
-static status_t may_read(const struct thread *thread)
+static status_t may_read(const struct thread *thread, enum thread_state state)
 {
-    bool still = thread->state != THREAD_RUNNING && thread->state != THREAD_DEAD;
+    bool still = state != THREAD_RUNNING && state != THREAD_DEAD;
     return still && !thread->object.dying ? STATUS_OK : STATUS_BAD_STATE;
 }
 
@@ -81,8 +82,9 @@ status_t thread_read_registers(struct object *object, uint64_t position, void *o
     const struct registers *registers = &thread->registers;
     struct thread_registers *out = out_;
     /* Who wakes it writes its results under these. */
-    struct spinlock *outer = wait_lock(thread);
-    status_t status = may_read(thread);
+    enum thread_state state;
+    struct spinlock *outer = wait_lock(thread, &state);
+    status_t status = may_read(thread, state);
     if (status == STATUS_OK) {
         memcpy(out, registers, GENERAL_BYTES);
         out->rcx = thread->sysret ? registers->rip : registers->rcx;
@@ -97,7 +99,7 @@ status_t thread_read_registers(struct object *object, uint64_t position, void *o
         out->band = thread->band;
         const struct space *space = __atomic_load_n(&thread->space, __ATOMIC_RELAXED);
         out->space = space == NULL ? 0 : object_number(&space->object);
-        call_undo(thread, out);
+        call_undo(thread, state, out);
     }
     wait_unlock(thread, outer);
     return status;
@@ -167,7 +169,7 @@ status_t thread_read_fpu(struct object *object, uint64_t position, void *out)
         return STATUS_NOT_FOUND;
     }
     spin_lock(&thread->lock);
-    status_t status = may_read(thread);
+    status_t status = may_read(thread, thread->state);
     if (status == STATUS_OK) {
         memcpy(out, thread->fpu + position, bytes);
     }
