@@ -68,8 +68,8 @@ enum control_request {
     CONTROL_INSPECT = 9, /* CONTAINER -> CONTAINER_STATE */
     CONTROL_LOGS =
         10, /* CONTAINER [FOLLOW] [TAIL] -> ; DATA on streams 1 and 2, then EOF on both */
-    CONTROL_AUTHORITY = 11,  /* CONTAINER -> AUTHORITY* (one line of words each) */
-    CONTROL_STATISTICS = 12, /* [CONTAINER] -> COUNTER* */
+    CONTROL_AUTHORITY = 11,   /* CONTAINER -> AUTHORITY* (one line of words each) */
+    CONTROL_STATISTICS = 12,  /* [CONTAINER] -> COUNTER* */
     CONTROL_PAUSE = 13,       /* CONTAINER -> ; no thread of it runs until UNPAUSE or a KILL */
     CONTROL_UNPAUSE = 14,     /* CONTAINER -> */
     CONTROL_COPY_OUT = 15,    /* CONTAINER PATH -> ; DATA on stream 1 is a tar archive */

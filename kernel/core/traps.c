@@ -332,7 +332,6 @@ void trap_own_stack(struct registers *registers)
         return;
     case VECTOR_NMI:
         panic_join();
-        cpu_current()->nmis++;
         trace(TRACE_NMI, 0, 0, 0);
         return;
     case VECTOR_DOUBLE_FAULT:

@@ -1,8 +1,6 @@
 #include "kernel/object/memory.h"
 
-#include "kernel/core/cpu.h"
 #include "kernel/object/account.h"
-#include "kernel/object/region.h"
 #include "lib/base/string.h"
 
 #define PAGES_PER_STEP   64
@@ -201,14 +199,9 @@ status_t call_memory_view(struct call *call)
 
 /* --- pages ----------------------------------------------------------------------------------- */
 
-static bool has_tree(const struct memory *memory)
-{
-    return memory->kind == MEMORY_NORMAL || memory->kind == MEMORY_PINNED;
-}
-
 static status_t pages_check(const struct memory *memory, uint64_t offset, uint64_t size_bytes)
 {
-    if (!has_tree(memory)) {
+    if (!memory_has_tree(memory)) {
         return STATUS_NOT_SUPPORTED;
     }
     return page_range(offset, size_bytes, memory->size_bytes) ? STATUS_OK : STATUS_OUT_OF_RANGE;
@@ -408,7 +401,7 @@ status_t call_memory_query(struct call *call)
         offset += memory->base_offset;
         memory = object_memory(base);
     }
-    if (!has_tree(memory)) {
+    if (!memory_has_tree(memory)) {
         call->result[0] = 1;
         return STATUS_OK;
     }
@@ -420,83 +413,6 @@ status_t call_memory_query(struct call *call)
     }
     spin_unlock(&memory->lock);
     return STATUS_OK;
-}
-
-/* The first of the pages that a struct memory_pages at that offset tells of. */
-static status_t state_page(const struct memory *memory, uint64_t offset, uint64_t *out)
-{
-    if (!has_tree(memory)) {
-        return STATUS_NOT_SUPPORTED;
-    }
-    *out = offset >> PAGE_SHIFT;
-    bool inside = offset % (PAGES_OF_STATE * PAGE_SIZE) == 0 && offset < memory->size_bytes;
-    return inside ? STATUS_OK : STATUS_OUT_OF_RANGE;
-}
-
-status_t memory_read_pages(struct object *object, uint64_t position, void *out)
-{
-    struct memory *memory = object_memory(object);
-    struct memory_pages *pages = out;
-    uint64_t first;
-    status_t status = state_page(memory, position, &first);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    spin_lock(&memory->lock);
-    for (uint32_t i = 0; i < PAGES_OF_STATE / NODE_SLOTS; i++) {
-        bool alone;
-        const struct node *leaf = tree_leaf(&memory->tree, first + i * NODE_SLOTS, &alone);
-        pages->present[i] = leaf == NULL ? 0 : leaf->present;
-        pages->written[i] = leaf == NULL ? 0 : leaf->written & leaf->present;
-    }
-    spin_unlock(&memory->lock);
-    return STATUS_OK;
-}
-
-/* The slots of a leaf whose frames the kernel writes to without a mapping. */
-static uint64_t leaf_pinned(const struct node *leaf)
-{
-    uint64_t pinned = 0;
-    for (uint64_t left = leaf->present; left != 0; left &= left - 1) {
-        const struct frame *frame = leaf->slot[__builtin_ctzll(left)];
-        pinned |= frame->flags & FRAME_PINNED ? left & -left : 0;
-    }
-    return pinned;
-}
-
-/* Take the bits of one leaf away. Under the lock. */
-static status_t leaf_clean(struct memory *memory, uint64_t page, uint64_t bits)
-{
-    bool alone;
-    struct node *leaf = tree_leaf(&memory->tree, page, &alone);
-    if (leaf == NULL || !(leaf->written & bits)) {
-        return STATUS_OK;
-    }
-    leaf = alone ? leaf : tree_leaf_own(&memory->tree, memory->object.payer, page);
-    if (leaf == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    leaf->written &= ~(bits & ~leaf_pinned(leaf));
-    return STATUS_OK;
-}
-
-status_t memory_clean_pages(struct object *object, uint64_t position, const void *in)
-{
-    struct memory *memory = object_memory(object);
-    const struct memory_pages *pages = in;
-    uint64_t first;
-    status_t status = state_page(memory, position, &first);
-    if (status != STATUS_OK || memory->kind == MEMORY_PINNED) {
-        return status != STATUS_OK ? status : STATUS_NOT_SUPPORTED; /* devices write to it */
-    }
-    spin_lock(&memory->lock);
-    status = may_grow(memory);
-    for (uint32_t i = 0; i < PAGES_OF_STATE / NODE_SLOTS && status == STATUS_OK; i++) {
-        status = leaf_clean(memory, first + i * NODE_SLOTS, pages->written[i]);
-    }
-    spin_unlock(&memory->lock);
-    memory_write_protect(memory, first, first + PAGES_OF_STATE);
-    return status;
 }
 
 /* --- devices --------------------------------------------------------------------------------- */
@@ -565,140 +481,7 @@ status_t call_memory_create_platform(struct call *call)
     return STATUS_OK;
 }
 
-/* --- mappings -------------------------------------------------------------------------------- */
-
-static enum link_role role_of(const struct region_link *link)
-{
-    return (enum link_role)(link - link->region->link);
-}
-
-/* One visit of every mapping of a range of pages. */
-struct pass {
-    uint64_t epoch;
-    uint64_t first_page;
-    uint64_t end_page;
-};
-
-/*
- * May the link's region map a page of the range? Read without the map's lock, but under the list's:
- * a region's start and offsets change under that too, and when its end shrinks, the link of what
- * was cut off is in the list before.
- */
-static bool link_concerned(const struct region_link *link, const struct pass *pass)
-{
-    const struct region *region = link->region;
-    enum link_role role = role_of(link);
-    if (role > LINK_SOURCE) {
-        return true; /* through a view: its pages are numbered otherwise */
-    }
-    uint64_t offset = role == LINK_PRIVATE ? region->private_offset : region->source_offset;
-    uint64_t end = __atomic_load_n(&region->end, __ATOMIC_ACQUIRE);
-    uint64_t first_page = offset >> PAGE_SHIFT;
-    return first_page < pass->end_page &&
-           first_page + ((end - region->start) >> PAGE_SHIFT) > pass->first_page;
-}
-
-/*
- * The next link that the pass has yet to visit, with its map's lock held; NULL when all are
- * visited. Visited links, and those that do not concern the pass, go to the list's end: the rest
- * stands before them, so a pass looks at each link once, however many there are.
- */
-static struct region_link *link_take(struct memory *memory, const struct pass *pass)
-{
-    for (;;) {
-        bool waits = false;
-        spin_lock(&memory->regions_lock);
-        struct list_node *node = memory->regions.next;
-        while (node != &memory->regions) {
-            struct region_link *link = CONTAINER_OF(node, struct region_link, in_memory);
-            if (link->epoch >= pass->epoch) {
-                break;
-            }
-            node = node->next;
-            bool concerned = link_concerned(link, pass);
-            if (concerned && !spin_try_lock(&link->region->map->lock)) {
-                waits = true;
-                continue;
-            }
-            link->epoch = pass->epoch;
-            list_remove(&link->in_memory);
-            list_append(&memory->regions, &link->in_memory);
-            if (concerned) {
-                spin_unlock(&memory->regions_lock);
-                return link;
-            }
-        }
-        spin_unlock(&memory->regions_lock);
-        if (!waits) {
-            return NULL;
-        }
-        cpu_serve_requests();
-    }
-}
-
-static uint64_t epoch_next(struct memory *memory)
-{
-    return __atomic_add_fetch(&memory->epoch, 1, __ATOMIC_ACQ_REL);
-}
-
-void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
-{
-    spin_lock(&memory->pass_lock);
-    const struct pass pass = {epoch_next(memory), first_page, end_page};
-    struct region_link *link;
-    while ((link = link_take(memory, &pass)) != NULL) {
-        struct region_map *map = link->region->map;
-        region_clear_pages(link->region, role_of(link), first_page, end_page);
-        spin_unlock(&map->lock);
-    }
-    spin_unlock(&memory->pass_lock);
-}
-
-void memory_write_protect(struct memory *memory, uint64_t first_page, uint64_t end_page)
-{
-    spin_lock(&memory->pass_lock);
-    const struct pass pass = {epoch_next(memory), first_page, end_page};
-    struct region_link *link;
-    while ((link = link_take(memory, &pass)) != NULL) {
-        struct region_map *map = link->region->map;
-        if (role_of(link) == LINK_PRIVATE && link->region->has_writable) {
-            region_write_protect(link->region, first_page, end_page);
-        }
-        spin_unlock(&map->lock);
-    }
-    spin_unlock(&memory->pass_lock);
-}
-
 /* --- destruction ----------------------------------------------------------------------------- */
-
-/* Remove up to a step's regions that map it. */
-static void mappings_end(struct memory *memory)
-{
-    spin_lock(&memory->pass_lock);
-    const struct pass pass = {epoch_next(memory), 0, UINT64_MAX};
-    uint64_t cleared_bytes = 0;
-    for (uint32_t i = 0; i < PAGES_PER_STEP && cleared_bytes < CLEAR_PER_STEP; i++) {
-        struct region_link *link = link_take(memory, &pass);
-        if (link == NULL) {
-            break;
-        }
-        struct region_map *map = link->region->map;
-        cleared_bytes += link->region->end - link->region->start;
-        region_clear_pages(link->region, role_of(link), 0, UINT64_MAX >> PAGE_SHIFT);
-        region_remove(link->region);
-        spin_unlock(&map->lock);
-    }
-    spin_unlock(&memory->pass_lock);
-}
-
-/* Under the lock: whoever made a region of it before it was dying has linked it. */
-static bool is_mapped(struct memory *memory)
-{
-    spin_lock(&memory->regions_lock);
-    bool mapped = !list_empty(&memory->regions);
-    spin_unlock(&memory->regions_lock);
-    return mapped;
-}
 
 bool memory_end_step(struct object *object)
 {
@@ -709,11 +492,8 @@ bool memory_end_step(struct object *object)
     if (pinned) {
         return false; /* a thread's frame: it goes with the thread */
     }
-    if (is_mapped(memory)) {
-        mappings_end(memory);
-        if (is_mapped(memory)) {
-            return false;
-        }
+    if (!memory_mappings_end(memory)) {
+        return false;
     }
     /* Looked at under the lock: an account's destroyer may do this at the same time. */
     uint32_t budget = FREES_PER_STEP;

@@ -55,6 +55,12 @@ struct memory {
 
 OBJECT_AS(memory)
 
+/* It has frames: it is neither a view nor a device. */
+static inline bool memory_has_tree(const struct memory *memory)
+{
+    return memory->kind == MEMORY_NORMAL || memory->kind == MEMORY_PINNED;
+}
+
 status_t memory_make(struct account *account, uint64_t size_bytes, struct memory **out);
 
 /* Read-only memory over part of the kernel image; never freed. */
@@ -70,6 +76,9 @@ void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
 /* Make every mapping of the memory's own frames of those pages read-only: they are shared with a
  * clone now, or to be noted when they are written. */
 void memory_write_protect(struct memory *memory, uint64_t first_page, uint64_t end_page);
+
+/* A step of ending every region that maps it; true: none does any more. */
+bool memory_mappings_end(struct memory *memory);
 
 /* struct memory_pages, for object_read and object_write. */
 status_t memory_read_pages(struct object *object, uint64_t position, void *out);

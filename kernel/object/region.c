@@ -12,8 +12,6 @@
 
 #define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32
-/* Of larger regions a copy's pages are faulted in. */
-#define COPY_BYTES_MAX (512ull << PAGE_SHIFT)
 
 static int region_compare(const struct tree_node *a, const struct tree_node *b)
 {
@@ -142,16 +140,8 @@ void region_remove(struct region *region)
     region_free(region);
 }
 
-/* What a request's memory really is: the base, when it is a view, with the view to be linked too.
- */
-struct target {
-    struct memory *memory;
-    struct memory *view;
-    uint64_t offset;
-};
-
-static status_t target_resolve(struct memory *memory, uint64_t offset, uint64_t size_bytes,
-                               struct target *out)
+status_t region_target_resolve(struct memory *memory, uint64_t offset, uint64_t size_bytes,
+                               struct region_target *out)
 {
     out->memory = memory;
     out->view = NULL;
@@ -209,8 +199,8 @@ static status_t request_check(const struct region_map *map, const struct region_
     return rights_check(map, request->rights, request->rights_allowed);
 }
 
-static status_t region_link_all(struct region *region, const struct target *private,
-                                const struct target *source, const struct region *like)
+static status_t region_link_all(struct region *region, const struct region_target *private,
+                                const struct region_target *source, const struct region *like)
 {
     struct memory *memories[LINK_ROLES] = {private->memory, source->memory, private->view,
                                            source->view};
@@ -228,10 +218,9 @@ static status_t region_link_all(struct region *region, const struct target *priv
     return STATUS_OK;
 }
 
-/* A region of the map as the request says, but for its memories. `like`: what it is a copy of. */
-static status_t region_add(struct region_map *map, const struct region_request *request,
-                           const struct target *private, const struct target *source,
-                           const struct region *like)
+status_t region_add(struct region_map *map, const struct region_request *request,
+                    const struct region_target *private, const struct region_target *source,
+                    const struct region *like)
 {
     uint64_t end = request->address + request->size_bytes;
     const struct region *next = region_from(map, request->address);
@@ -262,16 +251,16 @@ static status_t region_add(struct region_map *map, const struct region_request *
 
 status_t region_map_add(struct region_map *map, const struct region_request *request)
 {
-    struct target private;
-    struct target source;
+    struct region_target private;
+    struct region_target source;
     status_t status = request_check(map, request);
     if (status == STATUS_OK) {
-        status = target_resolve(request->private_memory, request->private_offset,
-                                request->size_bytes, &private);
+        status = region_target_resolve(request->private_memory, request->private_offset,
+                                       request->size_bytes, &private);
     }
     if (status == STATUS_OK) {
-        status = target_resolve(request->source_memory, request->source_offset, request->size_bytes,
-                                &source);
+        status = region_target_resolve(request->source_memory, request->source_offset,
+                                       request->size_bytes, &source);
     }
     if (status == STATUS_OK) {
         spin_lock(&map->lock);
@@ -426,8 +415,7 @@ struct region_map *region_map_of(struct object *object)
                                          : &object_space(object)->map;
 }
 
-/* A memory of the caller's, with the rights that the region needs; slot 0 is none. */
-static status_t memory_argument(struct call *call, uint64_t slot, uint32_t rights,
+status_t region_memory_argument(struct call *call, uint64_t slot, uint32_t rights,
                                 struct memory **out, uint32_t *out_rights)
 {
     *out = NULL;
@@ -462,11 +450,11 @@ status_t call_region_map(struct call *call)
         source_slot == 0 ? request.rights | RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
     uint32_t private_has;
     uint32_t source_has;
-    status_t status =
-        memory_argument(call, private_slot, private_rights, &request.private_memory, &private_has);
+    status_t status = region_memory_argument(call, private_slot, private_rights,
+                                             &request.private_memory, &private_has);
     if (status == STATUS_OK) {
-        status = memory_argument(call, source_slot, RIGHT_READ | execute, &request.source_memory,
-                                 &source_has);
+        status = region_memory_argument(call, source_slot, RIGHT_READ | execute,
+                                        &request.source_memory, &source_has);
     }
     if (status != STATUS_OK) {
         return status;
@@ -575,106 +563,6 @@ struct region *region_next(const struct region *region)
 {
     struct tree_node *node = tree_next(&region->node);
     return node == NULL ? NULL : CONTAINER_OF(node, struct region, node);
-}
-
-/* --- copies ---------------------------------------------------------------------------------- */
-
-/* What the copies are to have in place of one private memory. */
-struct exchange {
-    const struct memory *from; /* or NULL: nothing is exchanged */
-    struct memory *to;
-    uint32_t to_rights;
-};
-
-static struct target target_of(const struct region *region, enum link_role role,
-                               enum link_role view, uint64_t offset)
-{
-    return (struct target){region->link[role].memory, region->link[view].memory, offset};
-}
-
-/*
- * What a window's region shows that nobody can write through it, its copy shows at once. Both show
- * the same memories, and a pass over those finds the copy if it has yet to find the region. Short
- * of memory for a table, in large regions, and in spaces, whose copies mostly execute another
- * program soon, the pages are faulted in.
- */
-static void entries_copy(struct region_map *to, const struct region *region)
-{
-    uint64_t next;
-    for (uint64_t at = region->start; at < region->end; at = next) {
-        const uint64_t *entry = page_entries(&region->map->tables, at, region->end, 1, &next);
-        next = MIN(next, region->end);
-        uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at);
-        if (copy != NULL) {
-            memcpy(copy, entry, ((next - at) >> PAGE_SHIFT) * sizeof(*copy));
-        }
-    }
-}
-
-/* Copy the region, which lies behind all of the map. Under both maps' locks. */
-static status_t region_copy(struct region_map *to, const struct region *region,
-                            const struct exchange *exchange)
-{
-    struct target private =
-        target_of(region, LINK_PRIVATE, LINK_PRIVATE_VIEW, region->private_offset);
-    struct target source = target_of(region, LINK_SOURCE, LINK_SOURCE_VIEW, region->source_offset);
-    struct region_request request = {
-        .address = region->start,
-        .size_bytes = region->end - region->start,
-        .rights = region->rights,
-        .rights_allowed = region->rights_allowed,
-    };
-    bool exchanged = exchange->from != NULL && private.memory == exchange->from;
-    if (exchanged) {
-        status_t status =
-            target_resolve(exchange->to, region->private_offset, request.size_bytes, &private);
-        request.rights_allowed &= source.memory == NULL ? exchange->to_rights : RIGHTS_ALL;
-        if (status != STATUS_OK || request.rights & ~request.rights_allowed) {
-            return status != STATUS_OK ? status : STATUS_NO_RIGHT;
-        }
-    }
-    status_t status = region_add(to, &request, &private, &source, region);
-    if (status == STATUS_OK && to->window && !exchanged && !(region->rights & RIGHT_WRITE) &&
-        request.size_bytes <= COPY_BYTES_MAX) {
-        entries_copy(to, region);
-    }
-    return status;
-}
-
-status_t call_regions_copy(struct call *call)
-{
-    struct memory *memory_to;
-    struct memory *memory_from;
-    uint32_t rights_to;
-    uint32_t rights_from;
-    status_t status =
-        memory_argument(call, call->argument[2], RIGHT_READ | RIGHT_WRITE, &memory_to, &rights_to);
-    if (status == STATUS_OK) {
-        status = memory_argument(call, call->argument[3], 0, &memory_from, &rights_from);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (memory_from != NULL && memory_to == NULL) {
-        return STATUS_BAD_CAPABILITY;
-    }
-    struct region_map *to = region_map_of(call->object);
-    struct region_map *from = region_map_of(call->other);
-    if (to == from || to->window != from->window) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    const struct exchange exchange = {memory_from, memory_to, rights_to};
-    spin_lock_two(&to->lock, &from->lock);
-    /* It goes on behind the last region there: so the call can be restarted. */
-    struct tree_node *last = tree_last(&to->regions);
-    uint64_t next = last == NULL ? 0 : CONTAINER_OF(last, struct region, node)->end;
-    const struct region *region = region_from(from, next);
-    for (uint32_t i = 0; i < REGIONS_PER_STEP && region != NULL && status == STATUS_OK; i++) {
-        status = region_copy(to, region, &exchange);
-        region = region_next(region);
-    }
-    spin_unlock_two(&to->lock, &from->lock);
-    return status == STATUS_OK && region != NULL ? CALL_RESTART : status;
 }
 
 /* --- destruction ----------------------------------------------------------------------------- */

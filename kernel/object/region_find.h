@@ -1,5 +1,7 @@
-/* Looking regions up, for the files that work on region maps. Under
- * the map's lock. */
+/*
+ * Looking regions up and making them, for the files that work on region maps. Under the map's lock,
+ * but for what checks arguments.
+ */
 #pragma once
 
 #include "kernel/object/region.h"
@@ -8,6 +10,25 @@
 struct region_map *region_map_of(struct object *object);
 /* INVALID_ARGUMENT, OUT_OF_RANGE. */
 status_t region_range_check(const struct region_map *map, uint64_t address, uint64_t size_bytes);
+
+/* A memory of the caller's, with the rights that the region needs; slot 0 is none. */
+status_t region_memory_argument(struct call *call, uint64_t slot, uint32_t rights,
+                                struct memory **out, uint32_t *out_rights);
+
+/* What a request's memory really is: the base, when it is a view, with the view to be linked too.
+ */
+struct region_target {
+    struct memory *memory;
+    struct memory *view;
+    uint64_t offset;
+};
+status_t region_target_resolve(struct memory *memory, uint64_t offset, uint64_t size_bytes,
+                               struct region_target *out);
+
+/* A region of the map as the request says, but for its memories. `like`: what it is a copy of. */
+status_t region_add(struct region_map *map, const struct region_request *request,
+                    const struct region_target *private, const struct region_target *source,
+                    const struct region *like);
 
 /* Give back the page tables of a range, at most a step's, that no region needs any more. */
 void region_tables_trim(struct region_map *map, uint64_t start, uint64_t end);

@@ -121,15 +121,18 @@ static const struct state states[STATES_BOUND] = {
     [STATE_FPU] = {TYPE_THREAD, sizeof(struct thread_fpu), thread_read_fpu, thread_write_fpu},
 };
 
-union any_state {
-    struct account_usage account;
-    struct domain_report domain;
-    struct platform_state platform;
+/* Those that are told, and those that are written. */
+_Static_assert(sizeof(struct account_usage) <= MESSAGE_BYTES &&
+                   sizeof(struct domain_report) <= MESSAGE_BYTES &&
+                   sizeof(struct platform_state) <= MESSAGE_BYTES,
+               "each fits into the frame's message");
+union written_state {
     struct memory_pages pages;
     struct thread_registers registers;
     struct thread_fpu fpu;
+    struct thread_debug debug;
 };
-_Static_assert(sizeof(union any_state) <= MESSAGE_BYTES, "each fits into the frame's message");
+_Static_assert(sizeof(union written_state) <= MESSAGE_BYTES, "these, too");
 
 /* The state that the call means: WRONG_TYPE, or INVALID_ARGUMENT for another size than its. */
 static status_t state_find(const struct call *call, const struct state **out)
@@ -161,7 +164,7 @@ status_t call_object_write(struct call *call)
     if (status != STATUS_OK || state->write == NULL) {
         return status != STATUS_OK ? status : STATUS_NOT_SUPPORTED;
     }
-    union any_state copy;
+    union written_state copy;
     memcpy(&copy, call->thread->frame->message, state->bytes);
     return state->write(call->object, call->argument[3], &copy);
 }

@@ -1,4 +1,4 @@
-/* Threads: making, starting, parking, interrupting and ending them. Scheduling is core/scheduler.c.
+/* Threads: making, starting, interrupting and ending them. Scheduling is core/scheduler.c.
  */
 #include "kernel/object/thread.h"
 
