@@ -10,6 +10,9 @@ void attack_isolation(void);
 void attack_state(void);
 void attack_random(void);
 
+/* What user code may have of RFLAGS: arithmetic, TF, IF, DF, RF, AC, ID, and bit 1. */
+#define FLAGS_ALLOWED 0x250fd7ull
+
 /* xorshift: the same attacks in every run. */
 static inline uint64_t random_next(uint64_t *state)
 {

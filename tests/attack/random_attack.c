@@ -88,7 +88,10 @@ static void copy_words(uint64_t *words, uint64_t *random)
         uint64_t there = value % 64 == 0 ? value >> 8 & 0xffffff
                                          : SLOT_FIRST + (value >> 8) % (POOL_SLOTS - SLOT_FIRST);
         uint64_t here = (value >> 32) % 4 == 0 ? 0 : (value >> 34) % POOL_SLOTS;
-        words[i] = value % 8 == 1 ? 0 : CAPABILITY_COPY(there, here, value >> 48);
+        /* With a bit that takes, at times, and others that mean nothing. */
+        words[i] = value % 8 == 1   ? 0
+                   : value % 8 == 2 ? CAPABILITY_COPY(there, here, value >> 48) | value >> 56 << 56
+                                    : CAPABILITY_COPY(there, here, value >> 48);
     }
 }
 

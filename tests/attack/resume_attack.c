@@ -7,10 +7,9 @@
 
 #include "lib/oak/slots.h"
 
-#define FLAG_TF       0x100ull
-#define FLAG_IF       0x200ull
-#define FLAGS_ALLOWED 0x250fd7ull /* arithmetic, TF, IF, DF, AC, ID, and bit 1 */
-#define DONE_SLOT     20
+#define FLAG_TF   0x100ull
+#define FLAG_IF   0x200ull
+#define DONE_SLOT 20
 
 static const uint64_t pointers[] = {
     0,

@@ -6,8 +6,6 @@
 
 #include "lib/oak/slots.h"
 
-#define RFLAGS_OF_USERS 0x250fd7ull /* what a thread may have of RFLAGS, IF and bit 1 included */
-
 static uint32_t thread;
 static uint64_t frame;
 static uint32_t ran;
@@ -62,7 +60,7 @@ static void attack_places(void)
     registers.rflags = UINT64_MAX;
     must(write_registers(&registers), "write");
     must(object_state(thread, STATE_REGISTERS, &registers, sizeof(registers)), "read");
-    ok((registers.rflags & ~RFLAGS_OF_USERS) == 0, "RFLAGS keeps what is a user's alone");
+    ok(registers.rflags == FLAGS_ALLOWED, "RFLAGS keeps what is a user's, and that alone");
     registers = (struct thread_registers){.rip = 1, .flags = THREAD_IN_APPLICATION};
     must(write_registers(&registers), "write");
     ok_status(kernel_thread_start(thread, SLOT_NONE, 0, 0), STATUS_BAD_STATE,

@@ -218,7 +218,9 @@ uint64_t arguments_address(bool application, uint8_t byte)
 static uint64_t capability_word(const struct thread *thread, uint32_t index, uint8_t more)
 {
     uint64_t here = more % 8 == 0 ? 0 : slot_fitting(thread, KIND_ANY_SLOT, more);
-    return CAPABILITY_COPY(1 + index, here, more & 0x40 ? more : RIGHTS_ALL);
+    uint64_t rights = more & 0x40 ? more : RIGHTS_ALL;
+    return more % 16 == 9 ? CAPABILITY_TAKE(1 + index, slot_empty(thread, more), rights)
+                          : CAPABILITY_COPY(1 + index, here, rights);
 }
 
 static uint64_t memory_pair(const struct thread *thread, uint32_t index, uint8_t more)
