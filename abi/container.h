@@ -4,6 +4,9 @@
  */
 #pragma once
 
+/* The process that the container is for, as it sees itself. */
+#define MAIN_PID 1
+
 /* Slots that the engine fills in a container's domain, beside the usual ones (abi/kernel.h). */
 enum container_slot {
     CONTAINER_SLOT_ENGINE = 16,      /* gate: container.idl */

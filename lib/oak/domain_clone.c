@@ -206,8 +206,8 @@ static status_t gate_copy(const struct domain_clone *clone, const struct part *p
 {
     struct gate_state state;
     status_t status = object_state(part->taken, STATE_GATE, &state, sizeof(state));
-    const struct part *endpoint = part_find(clone, state.endpoint);
-    if (status != STATUS_OK || endpoint == NULL || endpoint->copy == SLOT_NONE) {
+    const struct part *endpoint = status == STATUS_OK ? part_find(clone, state.endpoint) : NULL;
+    if (endpoint == NULL || endpoint->copy == SLOT_NONE) {
         return status; /* it leads nowhere: its slot stays empty */
     }
     return kernel_gate_create(part->account, part->copy, endpoint->copy, state.badge);
@@ -387,11 +387,11 @@ static status_t thread_copy(const struct domain_clone *clone, struct part *part)
         status = kernel_thread_create(part->account, part->copy, clone->domain, registers.frame,
                                       registers.band, 0);
     }
-    part->starts = registers.flags & THREAD_STARTED;
-    part->space = registers.space;
-    if (status != STATUS_OK || !part->starts) {
+    if (status != STATUS_OK || !(registers.flags & THREAD_STARTED)) {
         return status;
     }
+    part->starts = true;
+    part->space = registers.space;
     status = object_change(part->copy, STATE_REGISTERS, 0, &registers, sizeof(registers));
     return status == STATUS_OK ? fpu_copy(part) : status;
 }

@@ -19,9 +19,6 @@
 
 #define HOSTNAME_MAX 64
 
-/* Until the first thread looks whether there is memory for the event thread now. */
-#define ATTEND_AGAIN_NS 10000000ull
-
 bool container_attended;
 
 static struct {

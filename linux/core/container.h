@@ -20,6 +20,9 @@ _Noreturn void template_begin(void);
 void container_begin(uint64_t argument);
 extern char container_entry[];
 
+/* Until somebody looks again whether there is memory for the event thread now. */
+#define ATTEND_AGAIN_NS 10000000ull
+
 /*
  * Is the event thread there? Until then there is one task. Written by that: before it waits
  * (wait_park), before it makes another task, and when the engine interrupts it, which wants

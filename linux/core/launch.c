@@ -26,7 +26,6 @@
 #define MESSAGE_BYTES_MAX 240
 #define PATH_DEFAULT      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STREAMS           3
-#define MAIN_PID          1
 
 struct launched {
     struct launched *next;

@@ -57,9 +57,6 @@ static bool waiter_tell(struct waiter *waiter, uint32_t events)
 
 /* --- waiting and waking ----------------------------------------------------------------------- */
 
-/* Until a task looks again whether there is memory for the event thread now. */
-#define ATTEND_AGAIN_NS 10000000ull
-
 status_t wait_park(uint64_t deadline_ns)
 {
     if (container_attended) {

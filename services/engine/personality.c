@@ -7,8 +7,6 @@
 #include "services/engine/engine.h"
 #include "services/engine/marks.h"
 
-#define MAIN_PID 1 /* of the container's own process, as it sees itself */
-
 /* NULL: it has ended, or there never was one. */
 static struct container *caller(const struct service_call *call)
 {
