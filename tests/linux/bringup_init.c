@@ -70,6 +70,19 @@ static uint64_t free_bytes(void)
     return platform.memory_free_bytes + platform.memory_spare_bytes;
 }
 
+#define SETTLE_NS 5000000000ull
+
+/* The same, once what ended last is given back: a barrier later than its destroy returned. */
+static uint64_t free_bytes_settled(uint64_t wanted_bytes)
+{
+    uint64_t deadline_ns = clock_now_ns() + SETTLE_NS;
+    uint64_t now_bytes;
+    while ((now_bytes = free_bytes()) < wanted_bytes && clock_now_ns() < deadline_ns) {
+        (void)kernel_thread_park(clock_now_ns() + 1000000, PARK_UNINTERRUPTIBLE);
+    }
+    return now_bytes;
+}
+
 /* --- What the container calls --- */
 
 static status_t on_template_ready(struct service_call *call,
@@ -195,7 +208,7 @@ static void run_begin(void)
 static void run_finish(void)
 {
     container_destroy(&state.container);
-    uint64_t free_now_bytes = free_bytes();
+    uint64_t free_now_bytes = free_bytes_settled(state.free_before_bytes);
     if (state.run == 1) {
         state.free_first_bytes = free_now_bytes;
     }
