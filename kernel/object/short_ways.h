@@ -16,8 +16,8 @@
         __attribute__((unused)) uint64_t a, __attribute__((unused)) uint64_t b,                    \
         __attribute__((unused)) uint64_t c, struct thread *thread)
 
-SHORT_WAY(ipc_call, slot, header, deadline_ns);
-SHORT_WAY(ipc_reply_receive, slot, token, header);
+SHORT_WAY(short_gate_call, slot, header, deadline_ns);
+SHORT_WAY(short_endpoint_reply_receive, slot, token, header);
 SHORT_WAY(short_signal_raise, slot, bits, unused);
 SHORT_WAY(short_signal_wait, slot, mask, deadline_ns);
 SHORT_WAY(short_thread_park, deadline_ns, flags, unused);

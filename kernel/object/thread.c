@@ -14,7 +14,7 @@
 
 /* What entry.S believes. */
 _Static_assert(offsetof(struct thread, frame) == 40, "entry.S T_FRAME");
-_Static_assert(offsetof(struct thread, registers) == THREAD_REGISTERS, "entry.S T_R15");
+_Static_assert(offsetof(struct thread, registers) == THREAD_REGISTERS, "entry.S T_r15");
 _Static_assert(offsetof(struct thread, registers.rip) == 184, "entry.S T_RIP");
 _Static_assert(offsetof(struct thread, mode) == 224, "entry.S T_MODE");
 _Static_assert(offsetof(struct thread, sysret) == 226, "entry.S T_SYSRET");
@@ -22,9 +22,6 @@ _Static_assert(offsetof(struct thread, root_application) == 232, "entry.S T_ROOT
 _Static_assert(offsetof(struct thread, frame_address) == 256, "entry.S T_FRAME_ADDR");
 _Static_assert(offsetof(struct thread, mode_cycles) == 264, "entry.S T_PERS_CYCLES, T_APP_CYCLES");
 _Static_assert(offsetof(struct cpu, tsc_since) == 48, "entry.S CPU_TSC_SINCE");
-_Static_assert(CALL_gate_call == 2 && CALL_endpoint_reply_receive == 5 && CALL_signal_raise == 10 &&
-                   CALL_signal_wait == 11 && CALL_thread_park == 40 && CALL_thread_unpark == 41,
-               "entry.S");
 _Static_assert((THREAD_REGISTERS + sizeof(struct registers)) % 16 == 0, "RSP0 is aligned");
 
 /* Into the domain's list, unless the domain is dying or has ended. */

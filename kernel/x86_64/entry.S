@@ -23,8 +23,8 @@
 /* struct cpu */
 offsets CPU_, 8, USER_RSP, STACK_TOP, CURRENT, ENTRIES, ROOT_LOADED, TSC_SINCE, APPLICATION, SCRATCH
 
-/* struct thread */
-offsets T_, 40, FRAME, R15, R14, R13, R12, R11, R10, R9, R8, RBP, RDI, RSI, RDX, RCX, RBX, RAX, \
+/* struct thread; its general registers by their own names */
+offsets T_, 40, FRAME, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, \
     VECTOR, ERROR, RIP, CS, RFLAGS, RSP, SS
 #define T_MODE      224
 #define T_ATTENTION 225
@@ -38,12 +38,23 @@ offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
 #define OWN_STACK_CPU 176
 
 #define CAUSE_SYSCALL 1
-#define CALL_GATE_CALL     2
-#define CALL_REPLY_RECEIVE 5
-#define CALL_SIGNAL_RAISE  10
-#define CALL_SIGNAL_WAIT   11
-#define CALL_THREAD_PARK   40
-#define CALL_THREAD_UNPARK 41
+
+/* CALL_gate_call and so on */
+#define KERNEL_CALL(number, name, arguments, results, type, rights, other, makes, shape, meaning)  \
+    .set CALL_##name, number
+#include "abi/syscalls.def"
+
+/* The thread at that register keeps these, or gives them back. */
+.macro store thread, names:vararg
+    .irp name, \names
+    movq %\name, T_\name(%\thread)
+    .endr
+.endm
+.macro load thread, names:vararg
+    .irp name, \names
+    movq T_\name(%\thread), %\name
+    .endr
+.endm
 
 /*
  * RAX becomes the cycles since the mode changed last, and now counts as that moment. Clobbers RDX.
@@ -62,13 +73,8 @@ offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
  * stack. The arguments stay in RDI, RSI, RDX, R10, R8 and R9, the call in EAX.
  */
 .macro save_kept
-    movq %r15, T_R15(%rsp)
-    movq %r14, T_R14(%rsp)
-    movq %r13, T_R13(%rsp)
-    movq %r12, T_R12(%rsp)
-    movq %rbp, T_RBP(%rsp)
-    movq %rbx, T_RBX(%rsp)
-    movq %r10, T_R10(%rsp) /* the fourth argument, which has no register in C */
+    store rsp, r15, r14, r13, r12, rbp, rbx
+    store rsp, r10 /* the fourth argument, which has no register in C */
     movq %r11, T_RFLAGS(%rsp)
     movq %rcx, T_RIP(%rsp)
     movq %gs:CPU_USER_RSP, %rcx
@@ -81,55 +87,26 @@ offsets F_, 0, RIP, RSP, RFLAGS, RAX, RCX, R11, CAUSE
 
 /* The rest, so that the call can be run again; then RDI is the thread. */
 .macro save_arguments
-    movq %rdi, T_RDI(%rcx)
-    movq %rsi, T_RSI(%rcx)
-    movq %rdx, T_RDX(%rcx)
-    movq %r9, T_R9(%rcx)
-    movq %r8, T_R8(%rcx)
     movl %eax, %eax
-    movq %rax, T_RAX(%rcx)
+    store rcx, rdi, rsi, rdx, r9, r8, rax
     movq %rcx, %rdi
     xorl %ebp, %ebp
 .endm
 
 /* What lies below the hardware's frame, the vector and the error code in struct registers. */
 .macro push_registers
-    pushq %rax
-    pushq %rbx
-    pushq %rcx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %rbp
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    .irp name, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    pushq %\name
+    .endr
     cld
     clac
 .endm
 
 /* Back, and past vector and error code. */
 .macro pop_registers
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rbp
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rcx
-    popq %rbx
-    popq %rax
+    .irp name, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+    popq %\name
+    .endr
     addq $16, %rsp
 .endm
 
@@ -213,18 +190,10 @@ resume_slow:
     /* RCX and R11 may hold the frame's words by now; the slow path reads the frame itself. */
 kernel_call_slow:
     save_kept
-    cmpl $CALL_GATE_CALL, %eax
-    je ipc_call
-    cmpl $CALL_REPLY_RECEIVE, %eax
-    je ipc_reply_receive
-    cmpl $CALL_THREAD_UNPARK, %eax
-    je short_thread_unpark
-    cmpl $CALL_THREAD_PARK, %eax
-    je short_thread_park
-    cmpl $CALL_SIGNAL_RAISE, %eax
-    je short_signal_raise
-    cmpl $CALL_SIGNAL_WAIT, %eax
-    je short_signal_wait
+    .irp name, gate_call, endpoint_reply_receive, thread_unpark, thread_park, signal_raise, signal_wait
+    cmpl $CALL_\name, %eax
+    je short_\name
+    .endr
     save_arguments
     jmp kernel_call
 
@@ -252,13 +221,7 @@ kernel_leave:
     cmpb $0, T_SYSRET(%rdi)
     je leave_by_iret
     movq %rdi, %rcx
-    movq T_R10(%rcx), %r10
-    movq T_R9(%rcx), %r9
-    movq T_R8(%rcx), %r8
-    movq T_RSI(%rcx), %rsi
-    movq T_RDX(%rcx), %rdx
-    movq T_RAX(%rcx), %rax
-    movq T_RDI(%rcx), %rdi
+    load rcx, r10, r9, r8, rsi, rdx, rax, rdi
     jmp leave_by_sysret
 
 /*
@@ -273,12 +236,7 @@ kernel_leave_call:
     xorl %r8d, %r8d
     xorl %eax, %eax
 leave_by_sysret:
-    movq T_R15(%rcx), %r15
-    movq T_R14(%rcx), %r14
-    movq T_R13(%rcx), %r13
-    movq T_R12(%rcx), %r12
-    movq T_RBP(%rcx), %rbp
-    movq T_RBX(%rcx), %rbx
+    load rcx, r15, r14, r13, r12, rbp, rbx
     movq T_RFLAGS(%rcx), %r11
     movq T_RSP(%rcx), %rsp
     movq T_RIP(%rcx), %rcx
@@ -286,42 +244,32 @@ leave_by_sysret:
     sysretq
 
 leave_by_iret:
-    leaq T_R15(%rdi), %rsp
+    leaq T_r15(%rdi), %rsp
     pop_registers
     swapgs
     iretq
 
-/* One stub per vector: error code (or zero), vector, then the common part. */
-.altmacro
-.macro stub vector
-.align 16
-stub_\vector:
-    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
-    .else
-    pushq $0
-    .endif
-    pushq $\vector
-    jmp trap_common
-.endm
-.macro stub_address vector
-    .quad stub_\vector
-.endm
-
-.set vector, 0
-.rept 256
-    stub %vector
-    .set vector, vector + 1
-.endr
-
-.section .rodata
+.pushsection .rodata
 .globl trap_stubs
 trap_stubs:
+.popsection
+
+/* One stub per vector: error code (or zero), vector, then the common part. */
+stub_first:
 .set vector, 0
 .rept 256
-    stub_address %vector
+.align 16
+1:
+    .if (vector != 8) && ((vector < 10) || (vector > 14)) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
+    pushq $0
+    .endif
+    pushq $vector
+    jmp trap_common
+    .pushsection .rodata
+    .quad 1b
+    .popsection
     .set vector, vector + 1
 .endr
-.text
 
 .align 16
 trap_common:
@@ -377,16 +325,12 @@ debug_entry:
     lfence
     pushq %rax
     movq %gs:CPU_CURRENT, %rax
-    pushq 8(%rsp)
-    popq T_RIP(%rax)
-    pushq 16(%rsp)
-    popq T_CS(%rax)
-    pushq 24(%rsp)
-    popq T_RFLAGS(%rax)
-    pushq 32(%rsp)
-    popq T_RSP(%rax)
-    pushq 40(%rsp)
-    popq T_SS(%rax)
+    .set offset, 8
+    .irp name, RIP, CS, RFLAGS, RSP, SS
+    pushq offset(%rsp)
+    popq T_\name(%rax)
+    .set offset, offset + 8
+    .endr
     leaq T_RIP(%rax), %rax
     movq %rax, %gs:CPU_USER_RSP
     popq %rax

@@ -427,10 +427,10 @@ static void way_syscall(void)
     struct thread *thread = entered(true);
     switch (thread->registers.rax) {
     case CALL_gate_call:
-        short_way_go(ipc_call, thread);
+        short_way_go(short_gate_call, thread);
         break;
     case CALL_endpoint_reply_receive:
-        short_way_go(ipc_reply_receive, thread);
+        short_way_go(short_endpoint_reply_receive, thread);
         break;
     case CALL_thread_unpark:
         short_way_go(short_thread_unpark, thread);
