@@ -1,11 +1,8 @@
 #include "kernel/core/run_queue.h"
 
 #include "kernel/core/clock.h"
-#include "kernel/core/cpu.h"
 #include "kernel/core/scheduler_state.h"
 #include "kernel/object/account.h"
-#include "kernel/object/thread.h"
-#include "kernel/x86_64/asm.h"
 
 #define REFRESH_MAX      64 /* stale keys that are corrected in one choice */
 #define THROTTLED_MAX    64 /* accounts that are throttled in one choice */

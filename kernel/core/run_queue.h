@@ -20,8 +20,6 @@
 #include "kernel/core/lock.h"
 #include "lib/base/tree.h"
 
-#include "abi/kernel.h"
-
 struct account;
 struct thread;
 

@@ -2,17 +2,7 @@
 
 #include "kernel/core/assert.h"
 #include "kernel/core/barrier.h"
-#include "kernel/core/clock.h"
 #include "kernel/core/frame.h"
-#include "kernel/core/trace.h"
-#include "kernel/core/traps.h"
-#include "kernel/core/wait.h"
-#include "kernel/object/account.h"
-#include "kernel/object/domain.h"
-#include "kernel/object/space.h"
-#include "kernel/x86_64/apic.h"
-#include "kernel/x86_64/asm.h"
-#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/kernel_map.h"
 
 #define SLICE_NS  4000000ull  /* a turn, while others wait */

@@ -5,10 +5,8 @@
  */
 #pragma once
 
-#include "kernel/core/run_queue.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/x86_64/asm.h"
-#include "lib/base/tree.h"
 
 #define ALERTS 8
 

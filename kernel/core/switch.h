@@ -7,7 +7,6 @@
 #pragma once
 
 #include "kernel/core/clock.h"
-#include "kernel/core/scheduler.h"
 #include "kernel/core/scheduler_state.h"
 #include "kernel/core/trace.h"
 #include "kernel/core/traps.h"

@@ -6,9 +6,6 @@
  */
 #pragma once
 
-#include "kernel/core/call.h"
-#include "kernel/core/index_bound.h"
-#include "kernel/core/lock.h"
 #include "kernel/object/region.h"
 
 #define TABLE_LEAF_SLOTS 512

@@ -6,8 +6,6 @@
 
 #include "kernel/core/switch.h"
 #include "kernel/core/wait.h"
-#include "kernel/object/account.h"
-#include "kernel/object/domain.h"
 #include "kernel/object/gate.h"
 #include "kernel/object/signal.h"
 

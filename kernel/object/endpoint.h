@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "kernel/core/call.h"
-#include "kernel/core/lock.h"
 #include "kernel/object/thread.h"
 
 struct endpoint {

@@ -16,14 +16,11 @@
  * looks again under the endpoint's before it changes anything (wait_cancel). Model:
  * kernel/model/call.pml.
  */
-#include "kernel/core/cpu.h"
 #include "kernel/core/switch.h"
-#include "kernel/object/domain.h"
 #include "kernel/object/endpoint.h"
 #include "kernel/object/gate.h"
 #include "kernel/object/short_ways.h"
 #include "kernel/object/signal.h"
-#include "kernel/object/thread.h"
 
 /* The number of words and, above it, the number of capabilities: a large number for any of those;
  * both where they are in the header. */

@@ -9,7 +9,6 @@
 
 #include "kernel/core/traps.h"
 #include "kernel/object/domain.h"
-#include "kernel/object/thread.h"
 
 #define SHORT_WAY(name, a, b, c)                                                                   \
     __attribute__((noreturn, flatten)) void name(                                                  \

@@ -1,7 +1,5 @@
 #include "kernel/object/signal.h"
 
-#include "kernel/object/account.h"
-#include "kernel/object/endpoint.h"
 #include "kernel/object/waits.h"
 
 status_t call_signal_create(struct call *call)

@@ -5,7 +5,6 @@
  */
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
-#include "kernel/object/endpoint.h"
 #include "kernel/object/gate.h"
 #include "kernel/object/memory.h"
 #include "kernel/object/platform.h"

@@ -2,13 +2,7 @@
  */
 #include "kernel/object/thread.h"
 
-#include "kernel/core/clock.h"
-#include "kernel/core/cpu.h"
-#include "kernel/object/account.h"
-#include "kernel/object/domain.h"
-#include "kernel/object/space.h"
 #include "kernel/object/waits.h"
-#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/layout.h"
 #include "lib/base/string.h"
 

@@ -13,11 +13,8 @@
 #pragma once
 
 #include "kernel/core/call.h"
-#include "kernel/core/lock.h"
-#include "kernel/core/object.h"
 #include "kernel/core/run_queue.h"
 #include "kernel/object/memory.h"
-#include "lib/base/tree.h"
 
 struct domain;
 struct space;

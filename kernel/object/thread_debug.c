@@ -6,7 +6,6 @@
  */
 #include "kernel/core/cpu.h"
 #include "kernel/core/traps.h"
-#include "kernel/object/thread.h"
 #include "kernel/x86_64/asm.h"
 
 #define DR6_NONE    0xffff0ff0ull

@@ -2,10 +2,9 @@
  * A thread's registers and FPU area, read while it does not run, and written before it first does:
  * so a container is copied, or put away. Who wants all threads of one moment freezes their account.
  */
-#include "kernel/object/space.h"
-#include "kernel/object/thread.h"
 #include "kernel/core/traps.h"
 #include "kernel/core/wait.h"
+#include "kernel/object/space.h"
 #include "kernel/x86_64/features.h"
 #include "kernel/x86_64/layout.h"
 #include "lib/base/string.h"
