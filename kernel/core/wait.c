@@ -47,6 +47,14 @@ void wait_unlock(struct thread *thread, struct spinlock *outer)
     }
 }
 
+void wait_end(struct thread *thread, status_t status)
+{
+    list_remove(&thread->wait_node);
+    spin_lock(&thread->lock);
+    wait_finish(thread, status);
+    spin_unlock(&thread->lock);
+}
+
 bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum wait_filter filter)
 {
     enum thread_state state;
@@ -77,10 +85,7 @@ bool wait_queue_end(struct spinlock *lock, struct list_node *queue, status_t sta
             return true;
         }
         struct thread *thread = CONTAINER_OF(queue->next, struct thread, wait_node);
-        list_remove(&thread->wait_node);
-        spin_lock(&thread->lock);
-        wait_finish(thread, status);
-        spin_unlock(&thread->lock);
+        wait_end(thread, status);
         spin_unlock(lock);
         timer_disarm(thread);
         scheduler_ready(thread);

@@ -25,6 +25,9 @@ void wait_unlock(struct thread *thread, struct spinlock *outer);
 bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence,
                  enum wait_filter filter);
 
+/* End the thread's wait in a queue whose lock is held; write its results before. */
+void wait_end(struct thread *thread, status_t status);
+
 /*
  * End the waits of a queue, which that lock guards, with that status; at most a step's worth. True:
  * the queue is empty.

@@ -208,7 +208,7 @@ inline reply(held, who, meant)
     }
 }
 
-/* caller_take */
+/* call_deliver */
 inline take(who)
 {
     unlink(who);

@@ -51,55 +51,47 @@ static void receive_slots_prepare(struct thread *thread)
     }
 }
 
-/* Both threads' places change under the endpoint's lock; each one's state under its own. */
-static void deliver(struct thread *caller, struct thread *receiver, uint64_t header, uint64_t badge)
+/*
+ * The receiver gets the first caller's message, and the caller moves on to wait for its reply;
+ * false without a caller. Both places change under the endpoint's lock; each one's state under its
+ * own.
+ */
+static bool call_deliver(struct endpoint *endpoint, struct thread *receiver)
 {
+    if (list_empty(&endpoint->callers)) {
+        return false;
+    }
+    struct thread *caller = CONTAINER_OF(endpoint->callers.next, struct thread, wait_node);
+    list_remove(&caller->wait_node);
+    spin_lock(&caller->lock);
+    caller->state = THREAD_AWAITING_REPLY;
+    list_append(&endpoint->awaiting, &caller->wait_node);
+    spin_unlock(&caller->lock);
     struct registers *registers = &receiver->registers;
-    registers->rdi = message_transfer(caller, receiver, header);
-    registers->rsi = badge;
+    registers->rdi = message_transfer(caller, receiver, caller->call_header);
+    registers->rsi = caller->call_badge;
     registers->rdx = endpoint_token(caller);
     scheduler_set_billing(receiver, caller->billing);
+    return true;
 }
 
 /* --- call ------------------------------------------------------------------------------------ */
-
-static void wait_begin(struct thread *thread, enum thread_state state, struct endpoint *endpoint)
-{
-    thread->state = state;
-    thread->waiting_at = &endpoint->object;
-}
-
-/* The first receiver, taken from the queue and made ready; NULL without one. */
-static struct thread *receiver_take(struct endpoint *endpoint)
-{
-    if (list_empty(&endpoint->receivers)) {
-        return NULL;
-    }
-    struct thread *receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
-    list_remove(&receiver->wait_node);
-    spin_lock(&receiver->lock);
-    wait_finish(receiver, STATUS_OK);
-    spin_unlock(&receiver->lock);
-    return receiver;
-}
 
 /* Stand in the queue of callers: BLOCKED, or INTERRUPTED. Under the endpoint's lock. */
 static status_t caller_wait(struct thread *caller, struct endpoint *endpoint, uint64_t header,
                             uint64_t badge, uint64_t deadline_ns)
 {
-    bool interruptible = header & MESSAGE_INTERRUPTIBLE;
     status_t status = STATUS_INTERRUPTED;
     spin_lock(&caller->lock);
+    caller->interruptible = header & MESSAGE_INTERRUPTIBLE;
     /* Under the lock: who interrupts sets this first, then looks whether we wait. */
     uint8_t attention = __atomic_load_n(&caller->attention, __ATOMIC_ACQUIRE);
-    if (!interruptible || !(attention & ATTENTION_INTERRUPT)) {
-        caller->wait_sequence++;
-        caller->interruptible = interruptible;
+    if (!caller->interruptible || !(attention & ATTENTION_INTERRUPT)) {
         caller->call_header = header;
         caller->call_badge = badge;
         timer_arm(caller, deadline_ns);
         list_append(&endpoint->callers, &caller->wait_node);
-        wait_begin(caller, THREAD_CALLING, endpoint);
+        endpoint_wait_begin(caller, THREAD_CALLING, endpoint);
         scheduler_detach();
         status = CALL_BLOCKED;
     }
@@ -128,14 +120,11 @@ status_t call_gate_call(struct call *call)
         return STATUS_CLOSED;
     }
     status_t status = caller_wait(caller, endpoint, header, gate->badge, call->argument[2]);
-    struct thread *receiver = status == CALL_BLOCKED ? receiver_take(endpoint) : NULL;
-    if (receiver != NULL) {
-        list_remove(&caller->wait_node);
-        spin_lock(&caller->lock);
-        caller->state = THREAD_AWAITING_REPLY;
-        list_append(&endpoint->awaiting, &caller->wait_node);
-        deliver(caller, receiver, header, gate->badge);
-        spin_unlock(&caller->lock);
+    struct thread *receiver = NULL;
+    if (status == CALL_BLOCKED && !list_empty(&endpoint->receivers)) {
+        receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
+        wait_end(receiver, STATUS_OK);
+        (void)call_deliver(endpoint, receiver); /* the only one: nobody stood there before */
     }
     spin_unlock(&endpoint->lock);
     if (receiver != NULL) {
@@ -146,21 +135,6 @@ status_t call_gate_call(struct call *call)
 }
 
 /* --- receive --------------------------------------------------------------------------------- */
-
-/* The first caller moves on to wait for its reply; NULL without one. */
-static struct thread *caller_take(struct endpoint *endpoint)
-{
-    if (list_empty(&endpoint->callers)) {
-        return NULL;
-    }
-    struct thread *caller = CONTAINER_OF(endpoint->callers.next, struct thread, wait_node);
-    list_remove(&caller->wait_node);
-    spin_lock(&caller->lock);
-    caller->state = THREAD_AWAITING_REPLY;
-    list_append(&endpoint->awaiting, &caller->wait_node);
-    spin_unlock(&caller->lock);
-    return caller;
-}
 
 static status_t receive(struct call *call, uint64_t deadline_ns)
 {
@@ -176,27 +150,24 @@ static status_t receive(struct call *call, uint64_t deadline_ns)
     spin_lock(&endpoint->lock);
     status_t status = STATUS_OK;
     uint64_t bits = signal == NULL ? 0 : signal_take(signal, UINT64_MAX);
-    struct thread *caller = NULL;
     if (endpoint->object.dying) {
         status = STATUS_CLOSED;
     } else if (bits != 0) {
         call->result[0] = 0;
         call->result[1] = bits;
         call->result[2] = 0;
-    } else if ((caller = caller_take(endpoint)) != NULL) {
-        deliver(caller, thread, caller->call_header, caller->call_badge);
+    } else if (call_deliver(endpoint, thread)) {
         thread->registers.rax = STATUS_OK;
         status = CALL_DONE;
     } else if (deadline_ns == 0) {
         status = STATUS_TIMED_OUT;
     } else {
         spin_lock(&thread->lock);
-        thread->wait_sequence++;
         thread->interruptible = true;
         thread->receive_signal = signal == NULL ? 0 : object_handle(&signal->object, 0);
         timer_arm(thread, deadline_ns);
         list_append(&endpoint->receivers, &thread->wait_node);
-        wait_begin(thread, THREAD_RECEIVING, endpoint);
+        endpoint_wait_begin(thread, THREAD_RECEIVING, endpoint);
         scheduler_detach();
         spin_unlock(&thread->lock);
         status = CALL_BLOCKED;
@@ -210,32 +181,28 @@ status_t call_endpoint_receive(struct call *call)
     return receive(call, call->argument[2]);
 }
 
-void endpoint_notify(handle_t handle, struct object *signal_object)
+void endpoint_notify(handle_t handle, struct signal *signal)
 {
     struct object *object = handle_object(handle, OBJECT_ENDPOINT);
     if (object == NULL) {
         return;
     }
     struct endpoint *endpoint = object_endpoint(object);
-    struct signal *signal = object_signal(signal_object);
     struct thread *woken = NULL;
     spin_lock(&endpoint->lock);
     for (struct list_node *node = endpoint->receivers.next;
          node != &endpoint->receivers && woken == NULL; node = node->next) {
         struct thread *thread = CONTAINER_OF(node, struct thread, wait_node);
-        if (handle_object(thread->receive_signal, OBJECT_SIGNAL) == signal_object) {
+        if (handle_object(thread->receive_signal, OBJECT_SIGNAL) == &signal->object) {
             woken = thread;
         }
     }
     uint64_t bits = woken == NULL ? 0 : signal_take(signal, UINT64_MAX);
     if (bits != 0) {
-        list_remove(&woken->wait_node);
-        spin_lock(&woken->lock);
         woken->registers.rdi = 0;
         woken->registers.rsi = bits;
         woken->registers.rdx = 0;
-        wait_finish(woken, STATUS_OK);
-        spin_unlock(&woken->lock);
+        wait_end(woken, STATUS_OK);
     }
     spin_unlock(&endpoint->lock);
     if (bits != 0) {
@@ -246,59 +213,57 @@ void endpoint_notify(handle_t handle, struct object *signal_object)
 
 /* --- reply ----------------------------------------------------------------------------------- */
 
-/* The caller that the token names, made ready with its reply. NULL: it waits no more. */
-static struct thread *reply_deliver(struct thread *server, struct endpoint *endpoint,
-                                    uint64_t token, uint64_t header)
+/* Make the caller that the token names ready with its reply: INVALID_ARGUMENT, or NOT_FOUND when it
+ * waits no more. */
+static status_t reply_deliver(const struct call *call, struct thread **out)
 {
+    uint64_t token = call->argument[1];
+    uint64_t header = call->argument[2];
+    if (!header_valid(header)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
     struct object *object = handle_object(handle_from_user(token), OBJECT_THREAD);
     if (object == NULL) {
-        return NULL;
+        return STATUS_NOT_FOUND;
     }
+    struct endpoint *endpoint = object_endpoint(call->object);
     struct thread *caller = object_thread(object);
     spin_lock(&endpoint->lock);
     spin_lock(&caller->lock);
     bool waits = __atomic_load_n(&caller->state, __ATOMIC_ACQUIRE) == THREAD_AWAITING_REPLY &&
                  caller->waiting_at == &endpoint->object && endpoint_token(caller) == token;
     if (waits) {
-        caller->registers.rdi = message_transfer(server, caller, header);
+        caller->registers.rdi = message_transfer(call->thread, caller, header);
         list_remove(&caller->wait_node);
         wait_finish(caller, STATUS_OK);
     }
     spin_unlock(&caller->lock);
     spin_unlock(&endpoint->lock);
     if (!waits) {
-        return NULL;
+        return STATUS_NOT_FOUND;
     }
     timer_disarm(caller);
-    return caller;
+    *out = caller;
+    return STATUS_OK;
 }
 
 status_t call_endpoint_reply(struct call *call)
 {
-    uint64_t header = call->argument[2];
-    if (!header_valid(header)) {
-        return STATUS_INVALID_ARGUMENT;
+    struct thread *caller;
+    status_t status = reply_deliver(call, &caller);
+    if (status == STATUS_OK) {
+        scheduler_ready(caller);
     }
-    struct thread *caller =
-        reply_deliver(call->thread, object_endpoint(call->object), call->argument[1], header);
-    if (caller == NULL) {
-        return STATUS_NOT_FOUND;
-    }
-    scheduler_ready(caller);
-    return STATUS_OK;
+    return status;
 }
 
 status_t call_endpoint_reply_receive(struct call *call)
 {
-    struct thread *server = call->thread;
-    struct endpoint *endpoint = object_endpoint(call->object);
-    uint64_t token = call->argument[1];
-    uint64_t header = call->argument[2];
-    if (!header_valid(header)) {
+    struct thread *caller = NULL;
+    if (reply_deliver(call, &caller) == STATUS_INVALID_ARGUMENT) {
         return STATUS_INVALID_ARGUMENT;
     }
-    struct thread *caller = token == 0 ? NULL : reply_deliver(server, endpoint, token, header);
-    server->registers.rsi = call->argument[3]; /* as it stands in a receive: thread_state.c */
+    call->thread->registers.rsi = call->argument[3]; /* as it stands in a receive: thread_state.c */
     status_t status = receive(call, DEADLINE_NEVER);
     if (caller != NULL) {
         scheduler_handoff(caller);

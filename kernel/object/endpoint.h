@@ -7,6 +7,8 @@
 
 #include "kernel/object/thread.h"
 
+struct signal;
+
 struct endpoint {
     struct object object;
     struct spinlock lock;
@@ -20,7 +22,16 @@ OBJECT_AS(endpoint)
 bool endpoint_end_step(struct object *object);
 
 /* The signal has bits now: wake a receiver of that endpoint that waits for it as well. */
-void endpoint_notify(handle_t handle, struct object *signal);
+void endpoint_notify(handle_t handle, struct signal *signal);
+
+/* In this order: whoever sees that it waits sees where. */
+static inline void endpoint_wait_begin(struct thread *thread, enum thread_state state,
+                                       struct endpoint *endpoint)
+{
+    thread->wait_sequence++;
+    thread->waiting_at = &endpoint->object;
+    __atomic_store_n(&thread->state, state, __ATOMIC_RELEASE);
+}
 
 /* What a reply to the caller's present call must name: the handle with a part of the wait's number.
  */

@@ -94,19 +94,11 @@ static bool receiver_ready(const struct endpoint *endpoint, const struct cpu *cp
            scheduler_may_switch(cpu, *out);
 }
 
-/* In this order: whoever sees that it waits sees where. */
-static void wait_begin(struct thread *thread, enum thread_state state, struct endpoint *endpoint)
-{
-    thread->wait_sequence++;
-    thread->waiting_at = &endpoint->object;
-    __atomic_store_n(&thread->state, state, __ATOMIC_RELEASE);
-}
-
 /* From running to waiting for the reply; false when it must not wait. */
 static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64_t header)
 {
     caller->interruptible = false;
-    wait_begin(caller, THREAD_AWAITING_REPLY, endpoint);
+    endpoint_wait_begin(caller, THREAD_AWAITING_REPLY, endpoint);
     if (header & MESSAGE_INTERRUPTIBLE) {
         caller->interruptible = true;
         /* Who interrupts sets this first, then looks whether we wait. */
@@ -214,7 +206,7 @@ SHORT_WAY(short_endpoint_reply_receive, slot, token, header)
     thread->receive_signal = signal->object.handle;
     thread->registers.rdi = slot; /* for who copies the thread while it waits */
     thread->registers.rsi = thread->registers.r10;
-    wait_begin(thread, THREAD_RECEIVING, endpoint);
+    endpoint_wait_begin(thread, THREAD_RECEIVING, endpoint);
     list_append(&endpoint->receivers, &thread->wait_node);
     words_copy(thread, caller, header);
     take_over(caller, cpu);

@@ -94,7 +94,7 @@ static inline void signal_raise(struct cpu *cpu, const struct thread *current,
         }
     } while (thread != NULL && !list_empty(&signal->waiters));
     if (endpoint != 0) {
-        endpoint_notify(endpoint, &signal->object);
+        endpoint_notify(endpoint, signal);
     }
 }
 
