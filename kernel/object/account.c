@@ -500,10 +500,9 @@ static const struct account *held_by(const struct account *account)
     return account;
 }
 
-status_t account_read(struct object *object, uint64_t position, void *out)
+status_t account_read(const struct call *call, void *out)
 {
-    (void)position;
-    struct account *account = object_account(object);
+    struct account *account = object_account(call->object);
     const struct account_cpu *cpu = &account->cpu;
     const struct account *held = held_by(account);
     struct account_usage usage = {

@@ -95,7 +95,7 @@ void account_link_object(struct account *payer, struct object *object);
 void account_unlink_object(struct account *payer, struct object *object);
 
 /* struct account_usage, for object_read. */
-status_t account_read(struct object *object, uint64_t position, void *out);
+status_t account_read(const struct call *call, void *out);
 
 bool account_end_step(struct object *object);
 void account_release(struct object *object);

@@ -76,10 +76,9 @@ status_t call_domain_watch(struct call *call)
     return STATUS_OK;
 }
 
-status_t domain_read(struct object *object, uint64_t position, void *out)
+status_t domain_read(const struct call *call, void *out)
 {
-    (void)position;
-    struct domain *domain = object_domain(object);
+    struct domain *domain = object_domain(call->object);
     struct domain_report *report = out;
     spin_lock(&domain->lock);
     *report = domain->report;

@@ -67,7 +67,7 @@ status_t domain_reserve(struct domain *domain, uint64_t slot);
 bool domain_put(struct domain *domain, uint64_t slot, handle_t handle);
 
 /* struct domain_report, for object_read. */
-status_t domain_read(struct object *object, uint64_t position, void *out);
+status_t domain_read(const struct call *call, void *out);
 
 /* Stop every thread of the domain for good, keep the report, tell the watcher. */
 void domain_end(struct domain *domain, const struct domain_report *report);

@@ -81,7 +81,7 @@ void memory_write_protect(struct memory *memory, uint64_t first_page, uint64_t e
 bool memory_mappings_end(struct memory *memory);
 
 /* struct memory_pages, for object_read and object_write. */
-status_t memory_read_pages(struct object *object, uint64_t position, void *out);
-status_t memory_clean_pages(struct object *object, uint64_t position, const void *in);
+status_t memory_read_pages(const struct call *call, void *out);
+status_t memory_clean_pages(const struct call *call, const void *in);
 
 bool memory_end_step(struct object *object);

@@ -17,12 +17,12 @@ static status_t state_page(const struct memory *memory, uint64_t offset, uint64_
     return inside ? STATUS_OK : STATUS_OUT_OF_RANGE;
 }
 
-status_t memory_read_pages(struct object *object, uint64_t position, void *out)
+status_t memory_read_pages(const struct call *call, void *out)
 {
-    struct memory *memory = object_memory(object);
+    struct memory *memory = object_memory(call->object);
     struct memory_pages *pages = out;
     uint64_t first;
-    status_t status = state_page(memory, position, &first);
+    status_t status = state_page(memory, call->argument[3], &first);
     if (status != STATUS_OK) {
         return status;
     }
@@ -64,12 +64,12 @@ static status_t leaf_clean(struct memory *memory, uint64_t page, uint64_t bits)
     return STATUS_OK;
 }
 
-status_t memory_clean_pages(struct object *object, uint64_t position, const void *in)
+status_t memory_clean_pages(const struct call *call, const void *in)
 {
-    struct memory *memory = object_memory(object);
+    struct memory *memory = object_memory(call->object);
     const struct memory_pages *pages = in;
     uint64_t first;
-    status_t status = state_page(memory, position, &first);
+    status_t status = state_page(memory, call->argument[3], &first);
     if (status != STATUS_OK || memory->kind == MEMORY_PINNED) {
         return status != STATUS_OK ? status : STATUS_NOT_SUPPORTED; /* devices write to it */
     }

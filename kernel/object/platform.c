@@ -10,10 +10,9 @@
 #include "kernel/x86_64/memory_map.h"
 #include "lib/base/string.h"
 
-status_t platform_read(struct object *object, uint64_t position, void *out)
+status_t platform_read(const struct call *call, void *out)
 {
-    (void)position;
-    (void)object;
+    (void)call;
     uint64_t table_bytes = object_chunk_count * OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry);
     struct platform_state state = {
         .memory_bytes = machine.ram_bytes,

@@ -4,4 +4,4 @@
 #include "kernel/core/call.h"
 
 /* struct platform_state, for object_read. */
-status_t platform_read(struct object *object, uint64_t position, void *out);
+status_t platform_read(const struct call *call, void *out);

@@ -32,12 +32,12 @@ static void link_read(const struct region *region, enum link_role role, uint64_t
     *out_offset = memory == NULL ? 0 : offset - (view == NULL ? 0 : view->base_offset);
 }
 
-static status_t region_read(struct object *object, uint64_t position, void *out)
+static status_t region_read(const struct call *call, void *out)
 {
-    struct region_map *map = region_map_of(object);
+    struct region_map *map = region_map_of(call->object);
     struct region_state *state = out;
     spin_lock(&map->lock);
-    const struct region *region = region_from(map, position);
+    const struct region *region = region_from(map, call->argument[3]);
     if (region != NULL) {
         state->start = region->start;
         state->end = region->end;
@@ -52,10 +52,9 @@ static status_t region_read(struct object *object, uint64_t position, void *out)
     return region == NULL ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
-static status_t memory_read(struct object *object, uint64_t position, void *out)
+static status_t memory_read(const struct call *call, void *out)
 {
-    (void)position;
-    const struct memory *memory = object_memory(object);
+    const struct memory *memory = object_memory(call->object);
     bool view = memory->kind == MEMORY_VIEW;
     *(struct memory_state *)out = (struct memory_state){
         .size_bytes = memory->size_bytes,
@@ -66,39 +65,37 @@ static status_t memory_read(struct object *object, uint64_t position, void *out)
     return STATUS_OK;
 }
 
-static status_t payer_read(struct object *object, uint64_t position, void *out)
+static status_t payer_read(const struct call *call, void *out)
 {
-    (void)position;
-    const struct account *payer = object->payer;
+    const struct account *payer = call->object->payer;
     *(struct object_payer *)out =
         (struct object_payer){payer == NULL ? 0 : object_number(&payer->object)};
     return STATUS_OK;
 }
 
-static status_t gate_read(struct object *object, uint64_t position, void *out)
+static status_t gate_read(const struct call *call, void *out)
 {
-    (void)position;
-    const struct gate *gate = object_gate(object);
+    const struct gate *gate = object_gate(call->object);
     const struct object *endpoint = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
     *(struct gate_state *)out =
         (struct gate_state){endpoint == NULL ? 0 : object_number(endpoint), gate->badge};
     return STATUS_OK;
 }
 
-static status_t signal_read(struct object *object, uint64_t position, void *out)
+static status_t signal_read(const struct call *call, void *out)
 {
-    (void)position;
-    const struct signal *signal = object_signal(object);
+    const struct signal *signal = object_signal(call->object);
     *(struct signal_state *)out =
         (struct signal_state){__atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE)};
     return STATUS_OK;
 }
 
+/* The position is the call's fourth argument. */
 struct state {
     uint32_t types;
     uint32_t bytes;
-    status_t (*read)(struct object *object, uint64_t position, void *out);
-    status_t (*write)(struct object *object, uint64_t position, const void *in); /* or NULL */
+    status_t (*read)(const struct call *call, void *out);
+    status_t (*write)(const struct call *call, const void *in); /* or NULL */
 };
 
 static const struct state states[STATES_BOUND] = {
@@ -120,18 +117,11 @@ static const struct state states[STATES_BOUND] = {
     [STATE_FPU] = {TYPE_THREAD, sizeof(struct thread_fpu), thread_read_fpu, thread_write_fpu},
 };
 
-/* Those that are told, and those that are written. */
 _Static_assert(sizeof(struct account_usage) <= MESSAGE_BYTES &&
                    sizeof(struct domain_report) <= MESSAGE_BYTES &&
-                   sizeof(struct platform_state) <= MESSAGE_BYTES,
-               "each fits into the frame's message");
-union written_state {
-    struct memory_pages pages;
-    struct thread_registers registers;
-    struct thread_fpu fpu;
-    struct thread_debug debug;
-};
-_Static_assert(sizeof(union written_state) <= MESSAGE_BYTES, "these, too");
+                   sizeof(struct platform_state) <= MESSAGE_BYTES &&
+                   sizeof(struct thread_fpu) <= MESSAGE_BYTES,
+               "the largest fit into the frame's message");
 
 /* The state that the call means: WRONG_TYPE, or INVALID_ARGUMENT for another size than its. */
 static status_t state_find(const struct call *call, const struct state **out)
@@ -151,9 +141,7 @@ status_t call_object_read(struct call *call)
 {
     const struct state *state;
     status_t status = state_find(call, &state);
-    return status != STATUS_OK
-               ? status
-               : state->read(call->object, call->argument[3], call->thread->frame->message);
+    return status != STATUS_OK ? status : state->read(call, call->thread->frame->message);
 }
 
 status_t call_object_write(struct call *call)
@@ -163,7 +151,7 @@ status_t call_object_write(struct call *call)
     if (status != STATUS_OK || state->write == NULL) {
         return status != STATUS_OK ? status : STATUS_NOT_SUPPORTED;
     }
-    union written_state copy;
-    memcpy(&copy, call->thread->frame->message, state->bytes);
-    return state->write(call->object, call->argument[3], &copy);
+    uint64_t copy[MESSAGE_WORDS];
+    memcpy(copy, call->thread->frame->message, state->bytes);
+    return state->write(call, copy);
 }

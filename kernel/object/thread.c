@@ -220,20 +220,18 @@ status_t call_thread_yield(struct call *call)
 _Static_assert(THREAD_READY == THREAD_STATE_READY && THREAD_RUNNING == THREAD_STATE_RUNNING,
                "states as abi/kernel.h tells them");
 
-status_t thread_read(struct object *object, uint64_t position, void *out)
+status_t thread_read(const struct call *call, void *out)
 {
-    (void)position;
-    const struct thread *thread = object_thread(object);
+    const struct thread *thread = object_thread(call->object);
     uint64_t turn = scheduler_turn_cycles(thread);
     bool application = thread->mode == MODE_APPLICATION;
-    struct thread_usage usage = {
+    *(struct thread_usage *)out = (struct thread_usage){
         .application_ns =
             clock_cycles_to_ns(thread->mode_cycles[MODE_APPLICATION] + (application ? turn : 0)),
         .personality_ns =
             clock_cycles_to_ns(thread->mode_cycles[MODE_PERSONALITY] + (application ? 0 : turn)),
         .state = thread->state,
     };
-    memcpy(out, &usage, sizeof(usage));
     return STATUS_OK;
 }
 

@@ -16,10 +16,9 @@
 #define DR7_ALLOWED (0xffff0300ull | DR7_ENABLES | DR7_NONE)
 #define ACCESS_PORT 2
 
-status_t thread_read_debug(struct object *object, uint64_t position, void *out)
+status_t thread_read_debug(const struct call *call, void *out)
 {
-    (void)position;
-    struct thread *thread = object_thread(object);
+    struct thread *thread = object_thread(call->object);
     spin_lock(&thread->lock);
     *(struct thread_debug *)out = thread->debug;
     spin_unlock(&thread->lock);
@@ -36,10 +35,9 @@ static bool debug_valid(const struct thread_debug *debug)
     return valid;
 }
 
-status_t thread_write_debug(struct object *object, uint64_t position, const void *in)
+status_t thread_write_debug(const struct call *call, const void *in)
 {
-    (void)position;
-    struct thread *thread = object_thread(object);
+    struct thread *thread = object_thread(call->object);
     const struct thread_debug *debug = in;
     if (!debug_valid(debug)) {
         return STATUS_INVALID_ARGUMENT;

@@ -74,10 +74,9 @@ static status_t may_read(const struct thread *thread, enum thread_state state)
     return still && !thread->object.dying ? STATUS_OK : STATUS_BAD_STATE;
 }
 
-status_t thread_read_registers(struct object *object, uint64_t position, void *out_)
+status_t thread_read_registers(const struct call *call, void *out_)
 {
-    (void)position;
-    struct thread *thread = object_thread(object);
+    struct thread *thread = object_thread(call->object);
     const struct registers *registers = &thread->registers;
     struct thread_registers *out = out_;
     /* Who wakes it writes its results under these. */
@@ -120,10 +119,9 @@ static bool registers_valid(const struct thread_registers *in)
            !(in->flags & ~(uint64_t)THREAD_REGISTER_FLAGS);
 }
 
-status_t thread_write_registers(struct object *object, uint64_t position, const void *in_)
+status_t thread_write_registers(const struct call *call, const void *in_)
 {
-    (void)position;
-    struct thread *thread = object_thread(object);
+    struct thread *thread = object_thread(call->object);
     const struct thread_registers *in = in_;
     if (!registers_valid(in)) {
         return STATUS_INVALID_ARGUMENT;
@@ -160,9 +158,10 @@ static uint64_t fpu_part(uint64_t position)
     return inside ? MIN(bytes - position, THREAD_FPU_BYTES) : 0;
 }
 
-status_t thread_read_fpu(struct object *object, uint64_t position, void *out)
+status_t thread_read_fpu(const struct call *call, void *out)
 {
-    struct thread *thread = object_thread(object);
+    struct thread *thread = object_thread(call->object);
+    uint64_t position = call->argument[3];
     uint64_t bytes = fpu_part(position);
     if (bytes == 0) {
         return STATUS_NOT_FOUND;
@@ -193,9 +192,10 @@ static void fpu_sanitize(uint8_t *bytes, uint64_t position)
     }
 }
 
-status_t thread_write_fpu(struct object *object, uint64_t position, const void *in)
+status_t thread_write_fpu(const struct call *call, const void *in)
 {
-    struct thread *thread = object_thread(object);
+    struct thread *thread = object_thread(call->object);
+    uint64_t position = call->argument[3];
     uint64_t bytes = fpu_part(position);
     if (bytes == 0) {
         return STATUS_NOT_FOUND;
