@@ -4,6 +4,11 @@
 #include "kernel/core/scheduler.h"
 #include "kernel/object/account.h"
 
+/* All words are atomic; none says anything of the others. */
+#define LOAD(word)          __atomic_load_n(word, __ATOMIC_RELAXED)
+#define STORE(word, number) __atomic_store_n(word, number, __ATOMIC_RELAXED)
+#define ADD(word, number)   __atomic_fetch_add(word, number, __ATOMIC_RELAXED)
+
 #define ENDED       (1ull << 31)
 #define COUNT       (ENDED - 1)
 #define IDLE        (1ull << 30) /* the count of none: going below it, in a race, borrows nothing */
@@ -37,11 +42,6 @@ void account_cpu_init(struct account_cpu *cpu)
     cpu->period_ns = PERIOD_NS;
 }
 
-static uint64_t load(const uint64_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
-}
-
 /* --- who has something to run ---------------------------------------------------------------- */
 
 /*
@@ -52,22 +52,20 @@ static inline void children_change(struct account *account, int change)
 {
     uint64_t turns_at = change > 0 ? IDLE : IDLE + 1;
     for (; account->parent != NULL; account = account->parent) {
-        uint64_t before = __atomic_fetch_add(&account->cpu.activity, change, __ATOMIC_RELAXED);
+        uint64_t before = ADD(&account->cpu.activity, change);
         if ((before & (COUNT | ENDED)) != turns_at) {
             return;
         }
         uint64_t weight = before >> 32;
-        __atomic_fetch_add(&account->parent->cpu.active_weight, change > 0 ? weight : -weight,
-                           __ATOMIC_RELAXED);
+        ADD(&account->parent->cpu.active_weight, change > 0 ? weight : -weight);
     }
 }
 
 void account_runnable_change(struct account *account, int change)
 {
-    uint64_t before = __atomic_fetch_add(&account->cpu.runnable, change, __ATOMIC_RELAXED);
+    uint64_t before = ADD(&account->cpu.runnable, change);
     if (before == (change > 0 ? 0 : 1)) {
-        __atomic_fetch_add(&account->cpu.active_weight, change * (int)ACCOUNT_WEIGHT_DEFAULT,
-                           __ATOMIC_RELAXED);
+        ADD(&account->cpu.active_weight, change * (int)ACCOUNT_WEIGHT_DEFAULT);
         children_change(account, change);
     }
 }
@@ -78,7 +76,7 @@ void account_cpu_end(struct account *account)
     (void)account_set_frozen(account, 0);
     uint64_t before = __atomic_fetch_or(&account->cpu.activity, ENDED, __ATOMIC_RELAXED);
     if ((before & COUNT) > IDLE) {
-        __atomic_fetch_sub(&account->parent->cpu.active_weight, before >> 32, __ATOMIC_RELAXED);
+        ADD(&account->parent->cpu.active_weight, -(before >> 32));
         children_change(account->parent, -1);
     }
 }
@@ -89,10 +87,10 @@ status_t account_set_weight(struct account *account, uint64_t weight)
     if (weight == 0 || weight > WEIGHT_MAX) {
         return STATUS_INVALID_ARGUMENT;
     }
-    uint64_t more = weight - (load(&account->cpu.activity) >> 32);
-    uint64_t before = __atomic_fetch_add(&account->cpu.activity, more << 32, __ATOMIC_RELAXED);
+    uint64_t more = weight - (LOAD(&account->cpu.activity) >> 32);
+    uint64_t before = ADD(&account->cpu.activity, more << 32);
     if (account->parent != NULL && (before & COUNT) > IDLE && (before & ENDED) == 0) {
-        __atomic_fetch_add(&account->parent->cpu.active_weight, more, __ATOMIC_RELAXED);
+        ADD(&account->parent->cpu.active_weight, more);
     }
     return STATUS_OK;
 }
@@ -114,11 +112,11 @@ static void virtual_add(struct account *account, uint64_t ns)
     uint64_t own = ACCOUNT_WEIGHT_DEFAULT;
     uint64_t factor = 1ull << FACTOR_BITS;
     for (struct account *next = account; next != NULL; next = next->parent) {
-        factor = factor_scale(factor, load(&next->cpu.active_weight), own);
-        own = load(&next->cpu.activity) >> 32;
+        factor = factor_scale(factor, LOAD(&next->cpu.active_weight), own);
+        own = LOAD(&next->cpu.activity) >> 32;
     }
     uint64_t virtual_ns = (uint64_t)((uint128_t)ns * factor >> FACTOR_BITS);
-    __atomic_fetch_add(&account->cpu.virtual_ns, virtual_ns, __ATOMIC_RELAXED);
+    ADD(&account->cpu.virtual_ns, virtual_ns);
 }
 
 void account_bill_cpu(struct account *account, struct account *queued, uint64_t application_ns,
@@ -128,11 +126,11 @@ void account_bill_cpu(struct account *account, struct account *queued, uint64_t 
     for (struct account *next = account; next != NULL; next = next->parent) {
         struct account_cpu *cpu = &next->cpu;
         if (application_ns != 0) {
-            __atomic_fetch_add(&cpu->application_ns, application_ns, __ATOMIC_RELAXED);
+            ADD(&cpu->application_ns, application_ns);
         }
-        __atomic_fetch_add(&cpu->personality_ns, personality_ns, __ATOMIC_RELAXED);
-        if (load(&cpu->quota_ns) != 0) {
-            __atomic_fetch_sub(&cpu->left_ns, (int64_t)ns, __ATOMIC_RELAXED);
+        ADD(&cpu->personality_ns, personality_ns);
+        if (LOAD(&cpu->quota_ns) != 0) {
+            ADD(&cpu->left_ns, -(int64_t)ns);
         }
     }
     virtual_add(account, ns);
@@ -143,8 +141,8 @@ void account_bill_cpu(struct account *account, struct account *queued, uint64_t 
 
 uint64_t account_virtual_time(struct account *account, uint32_t band)
 {
-    uint64_t virtual_ns = load(&account->cpu.virtual_ns);
-    uint64_t clock = load(&virtual_clock[band]);
+    uint64_t virtual_ns = LOAD(&account->cpu.virtual_ns);
+    uint64_t clock = LOAD(&virtual_clock[band]);
     int64_t ahead = (int64_t)(virtual_ns - clock);
     if (ahead >= -BEHIND_MOST && ahead <= AHEAD_MOST) {
         return virtual_ns;
@@ -158,23 +156,18 @@ uint64_t account_virtual_time(struct account *account, uint32_t band)
 
 void account_clock_advance(uint32_t band, uint64_t virtual_ns)
 {
-    if ((int64_t)(virtual_ns - load(&virtual_clock[band])) > 0) {
-        __atomic_store_n(&virtual_clock[band], virtual_ns, __ATOMIC_RELAXED);
+    if ((int64_t)(virtual_ns - LOAD(&virtual_clock[band])) > 0) {
+        STORE(&virtual_clock[band], virtual_ns);
     }
 }
 
 /* --- quota ----------------------------------------------------------------------------------- */
 
-static int64_t left_of(const struct account_cpu *cpu)
-{
-    return __atomic_load_n(&cpu->left_ns, __ATOMIC_RELAXED);
-}
-
 /* For the periods that have begun since: whoever moves the period's end fills up. */
 static void quota_refill(struct account_cpu *cpu, uint64_t quota_ns, uint64_t now_ns)
 {
-    uint64_t end_ns = load(&cpu->period_end_ns);
-    uint64_t period_ns = load(&cpu->period_ns);
+    uint64_t end_ns = LOAD(&cpu->period_end_ns);
+    uint64_t period_ns = LOAD(&cpu->period_ns);
     if (now_ns < end_ns) {
         return;
     }
@@ -183,7 +176,7 @@ static void quota_refill(struct account_cpu *cpu, uint64_t quota_ns, uint64_t no
                                      false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         return;
     }
-    int64_t left_ns = left_of(cpu);
+    int64_t left_ns = LOAD(&cpu->left_ns);
     int64_t filled_ns;
     do {
         bool full = left_ns >= 0 || periods > (uint64_t)-left_ns / quota_ns + 1;
@@ -196,14 +189,14 @@ static void quota_refill(struct account_cpu *cpu, uint64_t quota_ns, uint64_t no
 enum throttle account_throttle(struct account *account, struct quota_state *state)
 {
     enum throttle worst = THROTTLE_NONE;
-    if (load(&accounts_with_quota) == 0) {
+    if (LOAD(&accounts_with_quota) == 0) {
         return worst;
     }
     uint64_t now_ns = clock_now_ns();
     for (struct account *next = account; next != NULL; next = next->parent) {
         struct account_cpu *cpu = &next->cpu;
-        uint64_t quota_ns = load(&cpu->quota_ns);
-        if (__atomic_load_n(&cpu->frozen, __ATOMIC_RELAXED)) {
+        uint64_t quota_ns = LOAD(&cpu->quota_ns);
+        if (LOAD(&cpu->frozen)) {
             *state = (struct quota_state){next, DEADLINE_NEVER, now_ns};
             return THROTTLE_ALL;
         }
@@ -211,14 +204,14 @@ enum throttle account_throttle(struct account *account, struct quota_state *stat
             continue;
         }
         quota_refill(cpu, quota_ns, now_ns);
-        int64_t left_ns = left_of(cpu);
+        int64_t left_ns = LOAD(&cpu->left_ns);
         bool deep = left_ns < -(int64_t)MAX(quota_ns, DEBT_LEAST_NS);
         enum throttle throttle = deep           ? THROTTLE_ALL
                                  : left_ns <= 0 ? THROTTLE_APPLICATION
                                                 : THROTTLE_NONE;
         if (throttle > worst) {
             worst = throttle;
-            *state = (struct quota_state){next, load(&cpu->period_end_ns), now_ns};
+            *state = (struct quota_state){next, LOAD(&cpu->period_end_ns), now_ns};
         }
     }
     return worst;
@@ -226,15 +219,15 @@ enum throttle account_throttle(struct account *account, struct quota_state *stat
 
 void account_count_throttled(struct account *cause, uint64_t ns)
 {
-    __atomic_fetch_add(&cause->cpu.throttled_ns, ns, __ATOMIC_RELAXED);
+    ADD(&cause->cpu.throttled_ns, ns);
 }
 
 uint64_t account_turn_ns(struct account *account)
 {
     uint64_t turn_ns = UINT64_MAX;
     for (struct account *next = account; next != NULL; next = next->parent) {
-        if (load(&next->cpu.quota_ns) != 0) {
-            int64_t left_ns = left_of(&next->cpu);
+        if (LOAD(&next->cpu.quota_ns) != 0) {
+            int64_t left_ns = LOAD(&next->cpu.left_ns);
             uint64_t own_ns = left_ns <= 0 ? TURN_MOST_NS : (uint64_t)left_ns;
             turn_ns = MIN(turn_ns, MAX(MIN(own_ns, TURN_MOST_NS), TURN_LEAST_NS));
         }
@@ -244,8 +237,8 @@ uint64_t account_turn_ns(struct account *account)
 
 static void quotas_add(int change)
 {
-    __atomic_fetch_add(&accounts_with_quota, change, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&scheduler_turn_bounds, change, __ATOMIC_RELAXED);
+    ADD(&accounts_with_quota, change);
+    ADD(&scheduler_turn_bounds, change);
 }
 
 /* Under the account's lock. */
@@ -255,19 +248,19 @@ void account_set_quota(struct account *account, uint64_t quota_ns)
     quota_ns = MIN(quota_ns, PERIOD_MOST_NS * CPUS_MAX);
     uint64_t before_ns = cpu->quota_ns;
     if (quota_ns == 0) {
-        __atomic_store_n(&cpu->quota_ns, 0, __ATOMIC_RELAXED);
+        STORE(&cpu->quota_ns, 0);
         quotas_add(-(before_ns != 0));
         return;
     }
     if (before_ns == 0) {
         /* What ran before and was not billed yet is no debt. */
-        __atomic_store_n(&cpu->left_ns, (int64_t)(cpu_count * UNBILLED_NS), __ATOMIC_RELAXED);
-        __atomic_store_n(&cpu->period_end_ns, clock_now_ns() + cpu->period_ns, __ATOMIC_RELAXED);
+        STORE(&cpu->left_ns, (int64_t)(cpu_count * UNBILLED_NS));
+        STORE(&cpu->period_end_ns, clock_now_ns() + cpu->period_ns);
         quotas_add(1);
     }
     /* What was used in this period counts against the new quota. */
-    __atomic_fetch_add(&cpu->left_ns, (int64_t)(quota_ns - before_ns), __ATOMIC_RELAXED);
-    __atomic_store_n(&cpu->quota_ns, quota_ns, __ATOMIC_RELAXED);
+    ADD(&cpu->left_ns, (int64_t)(quota_ns - before_ns));
+    STORE(&cpu->quota_ns, quota_ns);
 }
 
 /* Under the account's lock. Whoever chooses a thread afterwards sees it. */
@@ -278,7 +271,7 @@ status_t account_set_frozen(struct account *account, uint64_t frozen)
     }
     int change = (int)frozen - account->cpu.frozen;
     quotas_add(change);
-    __atomic_fetch_add(&scheduler_freezes, change, __ATOMIC_RELAXED);
+    ADD(&scheduler_freezes, change);
     __atomic_store_n(&account->cpu.frozen, frozen == 1, __ATOMIC_SEQ_CST);
     if (change > 0) {
         scheduler_freeze();
@@ -289,7 +282,7 @@ status_t account_set_frozen(struct account *account, uint64_t frozen)
 
 bool account_is_frozen(const struct account *account)
 {
-    while (account != NULL && !__atomic_load_n(&account->cpu.frozen, __ATOMIC_RELAXED)) {
+    while (account != NULL && !LOAD(&account->cpu.frozen)) {
         account = account->parent;
     }
     return account != NULL;
@@ -300,11 +293,11 @@ status_t account_set_period(struct account *account, uint64_t period_ns)
     if (period_ns < PERIOD_LEAST_NS || period_ns > PERIOD_MOST_NS) {
         return STATUS_INVALID_ARGUMENT;
     }
-    __atomic_store_n(&account->cpu.period_ns, period_ns, __ATOMIC_RELAXED);
+    STORE(&account->cpu.period_ns, period_ns);
     /* No longer than the new period from now. */
     uint64_t end_ns = clock_now_ns() + period_ns;
-    if (end_ns < load(&account->cpu.period_end_ns)) {
-        __atomic_store_n(&account->cpu.period_end_ns, end_ns, __ATOMIC_RELAXED);
+    if (end_ns < LOAD(&account->cpu.period_end_ns)) {
+        STORE(&account->cpu.period_end_ns, end_ns);
     }
     return STATUS_OK;
 }
