@@ -13,7 +13,7 @@ static union {
     struct account account;
     uint8_t bytes[sizeof(struct account) + CPUS_MAX * BANDS * sizeof(struct thread *)];
 } root_memory;
-static struct payer root_payer;
+static struct payer root_payer = {.account = &root_memory.account};
 
 struct account *root_account(void)
 {
@@ -30,20 +30,13 @@ static void account_init(struct account *account, struct account *parent)
     account_cpu_init(&account->cpu);
 }
 
-static void payer_init(struct account *account, struct payer *payer)
-{
-    spin_init(&payer->lock, LOCK_PAYER);
-    payer->account = account;
-    account->payer = payer;
-}
-
 /* The root may use all frames but a reserve for the kernel's own uncharged parts (slabs, tables).
  */
 void account_init_root(void)
 {
     struct account *root = root_account();
     account_init(root, NULL);
-    payer_init(root, &root_payer);
+    root->payer = &root_payer;
     root->limit_bytes = frames_free_bytes() / 32 * 31;
     root->reserved_bytes = root->limit_bytes;
     root->limit_threads = UINT64_MAX;
@@ -225,7 +218,7 @@ status_t payer_charge(struct account *account, enum account_kind kind, uint64_t 
     spin_lock(&account->lock);
     status_t status = charge(account, kind, bytes);
     if (status == STATUS_OK) {
-        __atomic_fetch_add(&account->payer->bytes[kind], bytes, __ATOMIC_RELAXED);
+        account->payer->bytes += bytes;
         *out = account->payer;
     }
     spin_unlock(&account->lock);
@@ -252,21 +245,26 @@ void payer_free(struct payer *payer, void *memory, size_t size_bytes)
 
 void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
 {
-    spin_lock(&payer->lock);
-    struct payer *heir = payer->heir;
+    struct account *account = payer->account;
+    struct payer *heir = __atomic_load_n(&payer->heir, __ATOMIC_ACQUIRE);
     if (heir == NULL) {
-        account_uncharge(payer->account, kind, bytes);
+        /* If it is released meanwhile, its memory still stays until this CPU leaves the kernel. */
+        spin_lock(&account->lock);
+        heir = payer->heir;
+        if (heir == NULL) {
+            uncharge(account, kind, bytes);
+            assert(payer->bytes >= bytes);
+            payer->bytes -= bytes;
+        }
+        spin_unlock(&account->lock);
     }
-    uint64_t before = __atomic_fetch_sub(&payer->bytes[kind], bytes, __ATOMIC_RELAXED);
-    assert(before >= bytes);
-    bool last =
-        heir != NULL && payer->bytes[ACCOUNT_FRAMES] == 0 && payer->bytes[ACCOUNT_OBJECTS] == 0;
-    spin_unlock(&payer->lock);
     if (heir != NULL) {
+        uint64_t before = __atomic_fetch_sub(&payer->bytes, bytes, __ATOMIC_ACQ_REL);
+        assert(before >= bytes);
         payer_uncharge(heir, kind, bytes); /* at most ACCOUNT_DEPTH_MAX deep */
-    }
-    if (last) {
-        payer_free(heir, payer, sizeof(*payer));
+        if (before == bytes) {
+            payer_free(heir, payer, sizeof(*payer));
+        }
     }
 }
 
@@ -412,8 +410,8 @@ static status_t account_complete(struct account *account, uint64_t guarantee_byt
     if (payer == NULL) {
         return STATUS_NO_MEMORY;
     }
-    memset(payer, 0, sizeof(*payer));
-    payer_init(account, payer);
+    *payer = (struct payer){.account = account};
+    account->payer = payer;
     spin_lock(&account->lock);
     status_t status = guarantee_set(account, guarantee_bytes);
     spin_unlock(&account->lock);
@@ -559,26 +557,23 @@ void account_release(struct object *object)
         return; /* it was never complete */
     }
     struct payer *heir = parent->payer;
-    spin_lock(&payer->lock);
     spin_lock(&account->lock);
     spin_lock_nested(&parent->lock);
-    uint64_t shared_bytes = 0;
+    uint64_t shared_bytes = payer->bytes;
+    assert(account->bytes[ACCOUNT_TABLES] == 0 && account->used_bytes == shared_bytes);
+    assert(account->bytes[ACCOUNT_FRAMES] + account->bytes[ACCOUNT_OBJECTS] == shared_bytes);
     for (uint32_t kind = 0; kind < ACCOUNT_KINDS; kind++) {
-        assert(account->bytes[kind] == payer->bytes[kind]);
-        shared_bytes += account->bytes[kind];
         parent->bytes[kind] += account->bytes[kind];
-        __atomic_fetch_add(&heir->bytes[kind], account->bytes[kind], __ATOMIC_RELAXED);
         account->bytes[kind] = 0;
     }
-    assert(account->used_bytes == shared_bytes);
+    heir->bytes += shared_bytes;
     unreserve(parent, account->reserved_bytes - shared_bytes);
     account->reserved_bytes = 0;
     account->used_bytes = 0;
     account_cpu_end(account);
     spin_unlock_nested(&parent->lock);
+    __atomic_store_n(&payer->heir, heir, __ATOMIC_RELEASE);
     spin_unlock(&account->lock);
-    payer->heir = heir;
-    spin_unlock(&payer->lock);
     if (shared_bytes == 0) {
         payer_free(heir, payer, sizeof(*payer));
     }

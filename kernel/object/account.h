@@ -9,7 +9,8 @@
  * account. They point to the account's *payer record*. When the account dies, what is left of it,
  * the record too, is charged through the record of its parent, the *heir*, which so lives as long.
  *
- * Locks: a child's before its parent's; a payer record's before any account's.
+ * Locks: a child's before its parent's. The account's guards its payer record too, until it is
+ * gone.
  */
 #pragma once
 
@@ -21,10 +22,9 @@
 #define ACCOUNT_DEPTH_MAX 8
 
 struct payer {
-    struct spinlock lock;
     struct account *account;
-    struct payer *heir;            /* its account is gone: free it with the last byte */
-    uint64_t bytes[ACCOUNT_KINDS]; /* charged through this record and not yet given back */
+    struct payer *heir; /* its account is gone: free it with the last byte */
+    uint64_t bytes;     /* charged through this record and not yet given back; then atomic */
 };
 
 struct account {
