@@ -16,8 +16,7 @@ struct class
 {
     struct spinlock lock;
     struct frame_list partial; /* slabs with at least one free object */
-    uint64_t slabs;
-    uint64_t alive; /* objects */
+    uint64_t spare_bytes;      /* of the slabs, in no object; others read it */
 };
 
 static struct class classes[CLASSES];
@@ -51,9 +50,8 @@ static struct frame *slab_new(uint32_t size_bytes)
         return NULL;
     }
     uint8_t *page = frame_pointer(slab);
-    uint32_t count = (uint32_t)(PAGE_SIZE / size_bytes);
     void *first = NULL;
-    for (uint32_t i = count; i-- > 0;) {
+    for (uint32_t i = (uint32_t)PAGE_SIZE / size_bytes; i-- > 0;) {
         void **object = (void **)(void *)(page + (size_t)i * size_bytes);
         *object = first;
         first = object;
@@ -78,12 +76,12 @@ void *kmem_alloc(size_t size_bytes)
             return NULL;
         }
         frame_list_add(&class->partial, slab);
-        class->slabs++;
+        class->spare_bytes += PAGE_SIZE;
     }
     void **object = (void **)slab->slab_free;
     slab->slab_free = *object;
     slab->references++;
-    class->alive++;
+    class->spare_bytes -= class_bytes[number];
     if (slab->slab_free == NULL) {
         frame_list_remove(&class->partial, slab);
     }
@@ -102,14 +100,13 @@ void kmem_free(void *object, size_t size_bytes)
     *(void **)object = slab->slab_free;
     slab->slab_free = object;
     slab->references--;
-    class->alive--;
     bool empty = slab->references == 0;
+    class->spare_bytes += class_bytes[number] - (empty ? PAGE_SIZE : 0);
     if (was_full && !empty) {
         frame_list_add(&class->partial, slab);
     } else if (!was_full && empty) {
         frame_list_remove(&class->partial, slab);
     }
-    class->slabs -= empty;
     spin_unlock(&class->lock);
     if (empty) {
         frame_give(slab);
@@ -120,10 +117,7 @@ uint64_t kmem_spare_bytes(void)
 {
     uint64_t spare = 0;
     for (uint32_t i = 0; i < CLASSES; i++) {
-        classes[i].lock.lock_class = LOCK_KMEM;
-        spin_lock(&classes[i].lock);
-        spare += classes[i].slabs * PAGE_SIZE - classes[i].alive * class_bytes[i];
-        spin_unlock(&classes[i].lock);
+        spare += __atomic_load_n(&classes[i].spare_bytes, __ATOMIC_RELAXED);
     }
     return spare;
 }
