@@ -1,7 +1,7 @@
 /*
- * Init is the bundle's file "init": an ELF file whose segments are mapped as every other program's
- * are (lib/oak/program.h). The bundle is part of the kernel image and as trusted as the kernel, but
- * what does not look right still ends in a clear panic.
+ * Init is the bundle's first file, "init": an ELF file whose segments are mapped as every other
+ * program's are (lib/oak/program.h). The bundle is part of the kernel image and as trusted as the
+ * kernel, but what does not look right still ends in a clear panic.
  */
 #include "kernel/core/start_init.h"
 
@@ -46,13 +46,11 @@ static void give(struct domain *domain, uint32_t slot, struct object *object, ui
 static const struct bundle_entry *init_find(void)
 {
     const struct bundle_header *header = (const struct bundle_header *)bundle_start;
-    uint64_t count = header->magic == BUNDLE_MAGIC ? header->count : 0;
-    for (uint64_t i = 0; i < count; i++) {
-        if (strncmp(header->entry[i].name, "init", BUNDLE_NAME) == 0) {
-            return &header->entry[i];
-        }
+    if (header->magic != BUNDLE_MAGIC || header->count == 0 ||
+        strncmp(header->entry[0].name, "init", BUNDLE_NAME) != 0) {
+        panic(__FILE__, __LINE__, "the image holds no bundle that begins with init");
     }
-    panic(__FILE__, __LINE__, "the image holds no bundle with an init");
+    return &header->entry[0];
 }
 
 /* Pages of the source, copied on write if they are writable; without a source zeros. */
