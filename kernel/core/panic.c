@@ -21,11 +21,6 @@
 #define BACKTRACE_DEPTH 24
 #define STOP_NS         1000000 /* for the others to take notice */
 
-extern char kernel_text_start[];
-extern char kernel_text_end[];
-extern char kernel_data_start[];
-extern char kernel_end[];
-
 struct symbol {
     uint32_t place;
     uint32_t name;

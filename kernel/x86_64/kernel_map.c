@@ -21,12 +21,8 @@
 #define OWN_TABLES        (1 + STACK_TABLES) /* the first is the devices' */
 
 extern char kernel_physical_start[];
-extern char kernel_text_start[];
-extern char kernel_text_end[];
-extern char kernel_data_start[];
 extern char kernel_sealed_start[];
 extern char kernel_sealed_end[];
-extern char kernel_end[];
 
 typedef uint64_t page_table[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 static SEALED page_table root_table;

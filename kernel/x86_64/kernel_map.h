@@ -7,6 +7,12 @@
 
 #include "lib/base/types.h"
 
+/* Where the image's parts lie; kernel.ld. */
+extern char kernel_text_start[];
+extern char kernel_text_end[];
+extern char kernel_data_start[];
+extern char kernel_end[];
+
 /* The kernel's root table, whose upper slots every other root copies. */
 extern uint64_t kernel_root_physical;
 
