@@ -252,8 +252,8 @@ static struct thread *steal(struct cpu *cpu)
     return NULL;
 }
 
-/* How long the thread may run from now on; UINT64_MAX: until something happens. */
-static uint64_t turn_ns(const struct scheduler *scheduler, const struct thread *thread)
+/* The turn ends when the thread must stop, if not before. */
+static void turn_shorten(struct scheduler *scheduler, const struct thread *thread)
 {
     uint64_t ns = run_queue_ready(&scheduler->queue) ? SLICE_NS : UINT64_MAX;
     if (scheduler_turn_bounds != 0) {
@@ -264,13 +264,6 @@ static uint64_t turn_ns(const struct scheduler *scheduler, const struct thread *
             ns = MIN(ns, trap > used ? clock_cycles_to_ns(trap - used) : 0);
         }
     }
-    return ns;
-}
-
-/* The turn ends when the thread must stop, if not before. */
-static void turn_shorten(struct scheduler *scheduler, const struct thread *thread)
-{
-    uint64_t ns = turn_ns(scheduler, thread);
     if (ns != UINT64_MAX) {
         uint64_t end_tsc = tsc_read() + clock_ns_to_cycles(ns);
         if (scheduler->slice_end_tsc == 0 || end_tsc < scheduler->slice_end_tsc) {
@@ -390,13 +383,6 @@ static void tick(struct cpu *cpu)
     }
 }
 
-static void release(struct cpu *cpu)
-{
-    if (run_queue_release(&scheduler_of(cpu)->queue)) {
-        idle_wake(cpu->number);
-    }
-}
-
 void scheduler_timer(void)
 {
     struct cpu *cpu = cpu_current();
@@ -413,8 +399,8 @@ void scheduler_timer(void)
         tick(cpu);
     }
     if (scheduler->queue.release_ns != DEADLINE_NEVER &&
-        now >= clock_tsc_at(scheduler->queue.release_ns)) {
-        release(cpu);
+        now >= clock_tsc_at(scheduler->queue.release_ns) && run_queue_release(&scheduler->queue)) {
+        idle_wake(cpu->number);
     }
     scheduler->release_seen_ns = DEADLINE_NEVER;
     timer_want_release(scheduler);
@@ -426,11 +412,12 @@ void scheduler_kicked(void)
 {
     struct cpu *cpu = cpu_current();
     struct scheduler *scheduler = scheduler_of(cpu);
-    if (cpu->current != NULL) {
-        queue_offer(scheduler);
+    if (cpu->current == NULL) {
+        return;
     }
-    if (cpu->current != NULL && ((scheduler_turn_bounds != 0 && throttled(cpu->current)) ||
-                                 run_queue_waits(&scheduler->queue, cpu->current->band + 1))) {
+    queue_offer(scheduler);
+    if ((scheduler_turn_bounds != 0 && throttled(cpu->current)) ||
+        run_queue_waits(&scheduler->queue, cpu->current->band + 1)) {
         cpu->reschedule = 1;
     }
 }
