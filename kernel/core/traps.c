@@ -300,10 +300,7 @@ void trap_attend(struct thread *thread)
     if (attention & ATTENTION_TRAPS) {
         uint8_t before =
             __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_TRAPS, __ATOMIC_ACQ_REL);
-        uint64_t reasons = (before & ATTENTION_INTERRUPT ? INTERRUPTED_ASKED : 0) |
-                           (before & ATTENTION_TIME ? INTERRUPTED_TIME : 0) |
-                           (before & ATTENTION_PREEMPTED ? INTERRUPTED_PREEMPTION : 0);
-        trap_forward(thread, TRAP_INTERRUPT, reasons);
+        trap_forward(thread, TRAP_INTERRUPT, before & ATTENTION_TRAPS);
     } else if (attention & ATTENTION_THROTTLE) {
         __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_THROTTLE, __ATOMIC_ACQ_REL);
         scheduler_yield(); /* who is throttled does not come back before the refill */

@@ -48,14 +48,16 @@ enum thread_mode {
 
 /* Why a thread must not simply go on; looked at on every way out of the kernel. */
 enum thread_attention {
-    ATTENTION_INTERRUPT = 1,  /* thread_interrupt: trap instead of running the application */
-    ATTENTION_STOP = 2,       /* its domain has ended: it never runs again */
-    ATTENTION_DIE = 4,        /* it is being destroyed */
-    ATTENTION_THROTTLE = 8,   /* its quota is used up: not on into the application */
-    ATTENTION_TIME = 16,      /* trap, as it asked, for the time it has used */
-    ATTENTION_PREEMPTED = 32, /* trap, as it asked, because it lost its CPU */
-    ATTENTION_DEBUG = 64,     /* stays: it has breakpoints (thread_debug.c) */
+    /* Trap instead of running the application; told as these. */
+    ATTENTION_INTERRUPT = INTERRUPTED_ASKED,      /* thread_interrupt */
+    ATTENTION_TIME = INTERRUPTED_TIME,            /* as it asked, for the time it has used */
+    ATTENTION_PREEMPTED = INTERRUPTED_PREEMPTION, /* as it asked, because it lost its CPU */
     ATTENTION_TRAPS = ATTENTION_INTERRUPT | ATTENTION_TIME | ATTENTION_PREEMPTED,
+
+    ATTENTION_STOP = 8,      /* its domain has ended: it never runs again */
+    ATTENTION_DIE = 16,      /* it is being destroyed */
+    ATTENTION_THROTTLE = 32, /* its quota is used up: not on into the application */
+    ATTENTION_DEBUG = 64,    /* stays: it has breakpoints (thread_debug.c) */
 };
 
 struct thread {
