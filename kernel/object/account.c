@@ -503,7 +503,8 @@ status_t account_read(const struct call *call, void *out)
     struct account *account = object_account(call->object);
     const struct account_cpu *cpu = &account->cpu;
     const struct account *held = held_by(account);
-    struct account_usage usage = {
+    struct account_usage *usage = out;
+    *usage = (struct account_usage){
         .application_ns = __atomic_load_n(&cpu->application_ns, __ATOMIC_RELAXED),
         .personality_ns = __atomic_load_n(&cpu->personality_ns, __ATOMIC_RELAXED),
         .throttled_ns = __atomic_load_n(&cpu->throttled_ns, __ATOMIC_RELAXED),
@@ -512,18 +513,17 @@ status_t account_read(const struct call *call, void *out)
         .cpu_period_ns = held->cpu.period_ns,
         .running = scheduler_running(account, account_is_frozen(account)),
     };
-    scheduler_add_turns(account, &usage.application_ns, &usage.personality_ns);
-    usage.cpu_ns = usage.application_ns + usage.personality_ns;
+    scheduler_add_turns(account, &usage->application_ns, &usage->personality_ns);
+    usage->cpu_ns = usage->application_ns + usage->personality_ns;
     spin_lock(&account->lock);
-    memcpy(usage.bytes, account->bytes, sizeof(usage.bytes));
-    usage.bytes_total = account->used_bytes;
-    usage.bytes_peak = account->peak_bytes;
-    usage.limit_bytes = account->limit_bytes;
-    usage.guarantee_bytes = account->guarantee_bytes;
-    usage.threads = account->threads;
-    usage.limit_threads = account->limit_threads;
+    memcpy(usage->bytes, account->bytes, sizeof(usage->bytes));
+    usage->bytes_total = account->used_bytes;
+    usage->bytes_peak = account->peak_bytes;
+    usage->limit_bytes = account->limit_bytes;
+    usage->guarantee_bytes = account->guarantee_bytes;
+    usage->threads = account->threads;
+    usage->limit_threads = account->limit_threads;
     spin_unlock(&account->lock);
-    memcpy(out, &usage, sizeof(usage));
     return STATUS_OK;
 }
 

@@ -82,6 +82,6 @@ bool memory_mappings_end(struct memory *memory);
 
 /* struct memory_pages, for object_read and object_write. */
 status_t memory_read_pages(const struct call *call, void *out);
-status_t memory_clean_pages(const struct call *call, const void *in);
+status_t memory_clean_pages(const struct call *call, void *in);
 
 bool memory_end_step(struct object *object);

@@ -64,7 +64,7 @@ static status_t leaf_clean(struct memory *memory, uint64_t page, uint64_t bits)
     return STATUS_OK;
 }
 
-status_t memory_clean_pages(const struct call *call, const void *in)
+status_t memory_clean_pages(const struct call *call, void *in)
 {
     struct memory *memory = object_memory(call->object);
     const struct memory_pages *pages = in;

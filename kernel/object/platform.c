@@ -14,7 +14,8 @@ status_t platform_read(const struct call *call, void *out)
 {
     (void)call;
     uint64_t table_bytes = object_chunk_count * OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry);
-    struct platform_state state = {
+    struct platform_state *state = out;
+    *state = (struct platform_state){
         .memory_bytes = machine.ram_bytes,
         .memory_free_bytes = frames_free_bytes(),
         .memory_spare_bytes = kmem_spare_bytes() + table_bytes,
@@ -23,9 +24,8 @@ status_t platform_read(const struct call *call, void *out)
         .now_ns = clock_now_ns(),
     };
     for (uint32_t i = 0; i < LOCK_CLASSES; i++) {
-        state.lock_contended[i] = __atomic_load_n(&lock_contended[i], __ATOMIC_RELAXED);
+        state->lock_contended[i] = __atomic_load_n(&lock_contended[i], __ATOMIC_RELAXED);
     }
-    memcpy(out, &state, sizeof(state));
     return STATUS_OK;
 }
 

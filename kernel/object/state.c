@@ -95,7 +95,7 @@ struct state {
     uint32_t types;
     uint32_t bytes;
     status_t (*read)(const struct call *call, void *out);
-    status_t (*write)(const struct call *call, const void *in); /* or NULL */
+    status_t (*write)(const struct call *call, void *in); /* from a copy of its own; or NULL */
 };
 
 static const struct state states[STATES_BOUND] = {

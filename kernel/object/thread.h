@@ -149,12 +149,11 @@ void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);
 /* For object_read and object_write: struct thread_usage, thread_registers, thread_fpu. */
 status_t thread_read(const struct call *call, void *out);
 status_t thread_read_registers(const struct call *call, void *out);
-status_t thread_write_registers(const struct call *call, const void *in);
+status_t thread_write_registers(const struct call *call, void *in);
 status_t thread_read_fpu(const struct call *call, void *out);
-status_t thread_write_fpu(const struct call *call, const void *in);
-
+status_t thread_write_fpu(const struct call *call, void *in);
 status_t thread_read_debug(const struct call *call, void *out);
-status_t thread_write_debug(const struct call *call, const void *in);
+status_t thread_write_debug(const struct call *call, void *in);
 
 struct cpu;
 /* On the way out with the thread: the CPU has its breakpoints then, or none. */

@@ -35,7 +35,7 @@ static bool debug_valid(const struct thread_debug *debug)
     return valid;
 }
 
-status_t thread_write_debug(const struct call *call, const void *in)
+status_t thread_write_debug(const struct call *call, void *in)
 {
     struct thread *thread = object_thread(call->object);
     const struct thread_debug *debug = in;

@@ -10,8 +10,8 @@
 #include "lib/base/string.h"
 
 #define SYSCALL_BYTES 2
-#define MXCSR_OFFSET  24
-#define MXCSR_MASK    0xffffu
+#define MXCSR_WORD    3
+#define MXCSR_ALLOWED 0xffffffff0000ffffull
 #define XSAVE_HEADER  512
 /* Behind the header's first word, XSTATE_BV, all is 0: the standard format. */
 #define XSAVE_HEADER_BYTES 64
@@ -119,7 +119,7 @@ static bool registers_valid(const struct thread_registers *in)
            !(in->flags & ~(uint64_t)THREAD_REGISTER_FLAGS);
 }
 
-status_t thread_write_registers(const struct call *call, const void *in_)
+status_t thread_write_registers(const struct call *call, void *in_)
 {
     struct thread *thread = object_thread(call->object);
     const struct thread_registers *in = in_;
@@ -176,23 +176,17 @@ status_t thread_read_fpu(const struct call *call, void *out)
 }
 
 /* Nothing that XRSTOR refuses. Intel SDM volume 1, 13.4 and 13.8. */
-static void fpu_sanitize(uint8_t *bytes, uint64_t position)
+static void fpu_sanitize(uint64_t *words, uint64_t position)
 {
     if (position == 0) {
-        uint32_t mxcsr;
-        memcpy(&mxcsr, bytes + MXCSR_OFFSET, sizeof(mxcsr));
-        mxcsr &= MXCSR_MASK;
-        memcpy(bytes + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+        words[MXCSR_WORD] &= MXCSR_ALLOWED;
     } else if (position == XSAVE_HEADER) {
-        uint64_t present;
-        memcpy(&present, bytes, sizeof(present));
-        present &= cpu_features.xsave_mask;
-        memset(bytes, 0, XSAVE_HEADER_BYTES);
-        memcpy(bytes, &present, sizeof(present));
+        words[0] &= cpu_features.xsave_mask;
+        memset(&words[1], 0, XSAVE_HEADER_BYTES - sizeof(words[0]));
     }
 }
 
-status_t thread_write_fpu(const struct call *call, const void *in)
+status_t thread_write_fpu(const struct call *call, void *in)
 {
     struct thread *thread = object_thread(call->object);
     uint64_t position = call->argument[3];
@@ -200,12 +194,11 @@ status_t thread_write_fpu(const struct call *call, const void *in)
     if (bytes == 0) {
         return STATUS_NOT_FOUND;
     }
-    struct thread_fpu part = *(const struct thread_fpu *)in;
-    fpu_sanitize(part.bytes, position);
+    fpu_sanitize(in, position);
     spin_lock(&thread->lock);
     status_t status = may_write(thread);
     if (status == STATUS_OK) {
-        memcpy(thread->fpu + position, part.bytes, bytes);
+        memcpy(thread->fpu + position, in, bytes);
     }
     spin_unlock(&thread->lock);
     return status;
