@@ -314,16 +314,9 @@ struct signal_state {
 };
 
 /* Which fault ended a domain; and its entries. */
-#define DOMAIN_REPORT_FRAMES 16
 struct domain_report {
-    uint64_t cause; /* enum trap_cause, 0: the domain has not ended by a fault */
-    uint64_t vector;
-    uint64_t error;
-    uint64_t address;
-    uint64_t rip;
-    uint64_t rsp;
-    uint64_t calls;                                /* how many of the next are valid */
-    uint64_t return_address[DOMAIN_REPORT_FRAMES]; /* by frame pointers, innermost first */
+    struct trap_words fault; /* cause 0: the domain has not ended by a fault */
+    uint64_t rbp;            /* the thread's, when it ended: where its calls' frames begin */
     uint64_t trap_entry;
     uint64_t fault_entry;
     uint64_t flags; /* enum domain_flags */

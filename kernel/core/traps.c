@@ -5,7 +5,6 @@
  */
 #include "kernel/core/traps.h"
 
-#include "kernel/core/backtrace.h"
 #include "kernel/core/scheduler.h"
 #include "kernel/core/start_init.h"
 #include "kernel/core/trace.h"
@@ -160,21 +159,6 @@ void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address
     registers->ss = USER_DATA;
 }
 
-static struct domain_report report_of(const struct trap_words *words, struct thread *thread)
-{
-    struct domain_report report = {
-        .cause = words->cause,
-        .vector = words->vector,
-        .error = words->error,
-        .address = words->address,
-        .rip = words->rip,
-        .rsp = words->rsp,
-    };
-    report.calls = backtrace_window(&thread->domain->window, thread->registers.rbp,
-                                    report.return_address, DOMAIN_REPORT_FRAMES);
-    return report;
-}
-
 /* To the fault entry, on the same stack, below what the interrupted code uses. */
 static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t address)
 {
@@ -183,8 +167,10 @@ static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t a
     struct trap_words words = words_of(registers, cause, address);
     if (domain->fault_entry == 0 || thread->in_fault) {
         /* A second fault tells less than the one whose handler failed. */
-        struct domain_report report =
-            report_of(thread->in_fault ? &thread->frame->personality : &words, thread);
+        struct domain_report report = {
+            .fault = thread->in_fault ? thread->frame->personality : words,
+            .rbp = registers->rbp,
+        };
         domain_end(domain, &report);
         if (domain == init_domain) {
             panic_trap(registers, "init ended by a fault");

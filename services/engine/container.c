@@ -6,6 +6,7 @@
 #include "services/engine/container.h"
 
 #include "lib/base/string.h"
+#include "lib/oak/backtrace.h"
 #include "lib/oak/clock.h"
 #include "lib/oak/heap.h"
 #include "lib/oak/log.h"
@@ -438,14 +439,17 @@ static void place_log(const struct container *container, const char *which, uint
 
 static void container_faulted(struct container *container, const struct domain_report *report)
 {
+    const struct trap_words *fault = &report->fault;
     log_line("container %.12s: its personality failed: cause %llu vector %llu error %llx "
              "address %llx rip %llx",
-             container->id, (unsigned long long)report->cause, (unsigned long long)report->vector,
-             (unsigned long long)report->error, (unsigned long long)report->address,
-             (unsigned long long)report->rip);
-    place_log(container, "at", report->rip);
-    for (uint64_t i = 0; i < MIN(report->calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
-        place_log(container, "from", report->return_address[i]);
+             container->id, (unsigned long long)fault->cause, (unsigned long long)fault->vector,
+             (unsigned long long)fault->error, (unsigned long long)fault->address,
+             (unsigned long long)fault->rip);
+    place_log(container, "at", fault->rip);
+    uint64_t calls[BACKTRACE_CALLS];
+    uint32_t found = objects_calls(&container->objects, report, calls);
+    for (uint32_t i = 0; i < found; i++) {
+        place_log(container, "from", calls[i]);
     }
     static const char text[] =
         "the container's Linux personality failed; the machine's log says how";
@@ -462,7 +466,7 @@ void containers_faulted(uint64_t watch_bits)
             continue;
         }
         struct domain_report report = objects_report(&container->objects);
-        if (report.cause != 0) {
+        if (report.fault.cause != 0) {
             container_faulted(container, &report);
         }
     }

@@ -3,6 +3,7 @@
 #include "abi/engine.h"
 #include "abi/init.idl.h"
 #include "lib/base/string.h"
+#include "lib/oak/backtrace.h"
 #include "lib/oak/kernel.h"
 #include "lib/oak/slots.h"
 #include "lib/oak/window.h"
@@ -268,6 +269,12 @@ struct domain_report objects_report(const struct container_objects *objects)
     struct domain_report report = {0};
     (void)object_state(objects->domain, STATE_DOMAIN, &report, sizeof(report));
     return report;
+}
+
+uint32_t objects_calls(const struct container_objects *objects, const struct domain_report *report,
+                       uint64_t *out)
+{
+    return backtrace_read(objects->memory, report->rbp, out);
 }
 
 struct capability_found objects_capability(const struct container_objects *objects, uint32_t slot)

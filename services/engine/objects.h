@@ -81,6 +81,9 @@ struct account_usage objects_usage(uint32_t account);
 
 /* cause 0: the domain has not ended by a fault. */
 struct domain_report objects_report(const struct container_objects *objects);
+/* Where the code that ended was called from: backtrace_read. */
+uint32_t objects_calls(const struct container_objects *objects, const struct domain_report *report,
+                       uint64_t *out);
 
 /* Type 0: the slot is empty. */
 struct capability_found {

@@ -8,6 +8,7 @@
  * and the host hears of it; without another service the machine goes on, and its callers are told.
  */
 #include "abi/init.service.h"
+#include "lib/oak/backtrace.h"
 #include "lib/oak/clock.h"
 #include "lib/oak/log.h"
 #include "lib/oak/program.h"
@@ -183,11 +184,13 @@ static void process_report(const char *name, const struct program *program)
         return;
     }
     log_line("%s ended by a fault: cause %llu vector %llu error 0x%llx address 0x%llx rip 0x%llx",
-             name, (unsigned long long)report.cause, (unsigned long long)report.vector,
-             (unsigned long long)report.error, (unsigned long long)report.address,
-             (unsigned long long)report.rip);
-    for (uint64_t i = 0; i < MIN(report.calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
-        log_line("%s: called from 0x%llx", name, (unsigned long long)report.return_address[i]);
+             name, (unsigned long long)report.fault.cause, (unsigned long long)report.fault.vector,
+             (unsigned long long)report.fault.error, (unsigned long long)report.fault.address,
+             (unsigned long long)report.fault.rip);
+    uint64_t calls[BACKTRACE_CALLS];
+    uint32_t count = backtrace_read(program->memory, report.rbp, calls);
+    for (uint32_t i = 0; i < count; i++) {
+        log_line("%s: called from 0x%llx", name, (unsigned long long)calls[i]);
     }
 }
 

@@ -195,8 +195,8 @@ static void attack_fault_resume(void)
     (void)kernel_signal_wait(child.signal, 3, clock_now_ns() + 10 * SECOND_NS, &bits);
     if (bits.value[0] != 2) {
         struct domain_report report = child_report(&child);
-        log_line("# ended: cause %lx vector %lx address %lx rip %lx rsp %lx", report.cause,
-                 report.vector, report.address, report.rip, report.rsp);
+        log_line("# ended: cause %lx vector %lx address %lx rip %lx rsp %lx", report.fault.cause,
+                 report.fault.vector, report.fault.address, report.fault.rip, report.fault.rsp);
     }
     ok(bits.value[0] == 2, "hostile words of fault_resume fault again in user mode or are refused");
     child_destroy(&child);

@@ -192,7 +192,7 @@ static void test_fault_in_fault(void)
     struct kernel_results bits;
     ok_status(kernel_signal_wait(child.signal, 1, clock_now_ns() + SECOND_NS, &bits), STATUS_OK,
               "a fault inside the fault entry ends the domain");
-    ok(child_report(&child).address == 0x77, "and the report tells of the first one");
+    ok(child_report(&child).fault.address == 0x77, "and the report tells of the first one");
     child_destroy(&child);
 }
 

@@ -154,8 +154,8 @@ static void test_report(void)
     ok_status(kernel_signal_wait(child.signal, 1, clock_now_ns() + SECOND_NS, &bits), STATUS_OK,
               "a domain that faults raises its watcher");
     struct domain_report report = child_report(&child);
-    ok(report.cause == TRAP_PAGE_FAULT && report.address == 8 &&
-           report.rip - WINDOW_IMAGE < 1 << 20,
+    ok(report.fault.cause == TRAP_PAGE_FAULT && report.fault.address == 8 &&
+           report.fault.rip - WINDOW_IMAGE < 1 << 20,
        "and its report says where");
     ok_status(kernel_thread_start(child.program.thread, 0, child.program.entry, 0),
               STATUS_BAD_STATE, "its thread never runs again");

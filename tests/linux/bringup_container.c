@@ -3,6 +3,7 @@
  * destroying that undoes it all; the slots here are given back with it.
  */
 #include "lib/base/string.h"
+#include "lib/oak/backtrace.h"
 #include "lib/oak/kernel.h"
 #include "lib/oak/log.h"
 #include "lib/oak/slots.h"
@@ -170,17 +171,19 @@ void domain_report_log(const char *who, uint32_t domain, uint32_t memory)
 {
     struct domain_report report;
     if (object_state(domain, STATE_DOMAIN, &report, sizeof(report)) != STATUS_OK ||
-        report.cause == 0) {
+        report.fault.cause == 0) {
         return;
     }
     log_line("%s faulted: cause %llu vector %llu error %llx address %llx rip %llx rsp %llx", who,
-             (unsigned long long)report.cause, (unsigned long long)report.vector,
-             (unsigned long long)report.error, (unsigned long long)report.address,
-             (unsigned long long)report.rip, (unsigned long long)report.rsp);
-    for (uint64_t i = 0; i < MIN(report.calls, (uint64_t)DOMAIN_REPORT_FRAMES); i++) {
-        log_line("%s called from %llx", who, (unsigned long long)report.return_address[i]);
+             (unsigned long long)report.fault.cause, (unsigned long long)report.fault.vector,
+             (unsigned long long)report.fault.error, (unsigned long long)report.fault.address,
+             (unsigned long long)report.fault.rip, (unsigned long long)report.fault.rsp);
+    uint64_t calls[BACKTRACE_CALLS];
+    uint32_t count = backtrace_read(memory, report.rbp, calls);
+    for (uint32_t i = 0; i < count; i++) {
+        log_line("%s called from %llx", who, (unsigned long long)calls[i]);
     }
-    if (report.calls == 0) {
-        stack_log(who, memory, report.rsp);
+    if (count == 0) {
+        stack_log(who, memory, report.fault.rsp);
     }
 }

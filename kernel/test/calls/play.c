@@ -84,8 +84,6 @@ static void program_step(uint32_t cpu, const uint8_t *record, uint32_t slice)
     } else if (event == EVENT_RESUME || (event > EVENT_RESUME && !may_fault(thread, record))) {
         resume(cpu, record, slice);
     } else if (event == EVENT_EXCEPTION) {
-        thread->registers.rbp = arguments_address(false, record[RECORD_ACCESS + 1]) +
-                                record[RECORD_ACCESS + 2] % 64u * sizeof(uint64_t);
         machine_exception(cpu, record[RECORD_ACCESS] % 4 == 0 ? 3 : 13, slice);
     } else if (event >= EVENT_ACCESS && event < EVENT_EXCEPTION) {
         access(cpu, record, slice);

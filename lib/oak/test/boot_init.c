@@ -259,7 +259,8 @@ static void test_program_fault(const struct bundle *bundle)
        "a program that faults is heard of");
     struct domain_report report;
     must(object_state(program.domain, STATE_DOMAIN, &report, sizeof(report)), "report");
-    ok(report.rip == WINDOW_HEAP && report.address == WINDOW_HEAP, "and the report says where");
+    ok(report.fault.rip == WINDOW_HEAP && report.fault.address == WINDOW_HEAP,
+       "and the report says where");
     program_destroy(&program);
     ok(own_bytes() == before, "destroying it gives everything back");
     slot_destroy(signal);

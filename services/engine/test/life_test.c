@@ -354,7 +354,7 @@ static void test_fault(void)
     engine_faulted(CONTAINER_WATCH_BITS);
     settle();
     CHECK(!client->result[wait].came);
-    simulated_domain(p.badge)->report = (struct domain_report){.cause = TRAP_PAGE_FAULT};
+    simulated_domain(p.badge)->report = (struct domain_report){.fault.cause = TRAP_PAGE_FAULT};
     engine_faulted(simulated_domain(p.badge)->watch_bits);
     settle();
     struct result *result = &client->result[wait];

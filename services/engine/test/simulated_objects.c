@@ -250,6 +250,14 @@ struct domain_report objects_report(const struct container_objects *objects)
     return domain_of(objects)->report;
 }
 
+uint32_t objects_calls(const struct container_objects *objects, const struct domain_report *report,
+                       uint64_t *out)
+{
+    CHECK(objects->domain != SLOT_NONE && report->fault.cause != 0);
+    out[0] = report->fault.rip;
+    return 1;
+}
+
 struct capability_found objects_capability(const struct container_objects *objects, uint32_t slot)
 {
     CHECK(objects->domain != SLOT_NONE);
