@@ -12,7 +12,7 @@ uint64_t scheduler_freezes;
 
 __attribute__((noinline)) void time_bill(const struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     uint64_t all = cpu->tsc_since - scheduler->tsc_billed;
     uint64_t application = cpu->application_cycles - scheduler->application_billed;
     scheduler->tsc_billed = cpu->tsc_since;
@@ -29,7 +29,7 @@ __attribute__((noinline)) void time_bill(const struct cpu *cpu)
 
 void billing_switch(const struct cpu *cpu, handle_t billing)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     if (scheduler->billing != billing || cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
         time_bill(cpu);
         scheduler->billing = billing;
@@ -91,7 +91,7 @@ uint64_t scheduler_turn_cycles(const struct thread *thread)
 static void turn_add(struct cpu *cpu, const struct account *account, uint64_t *application_ns,
                      uint64_t *personality_ns)
 {
-    const struct scheduler *scheduler = scheduler_of(cpu);
+    const struct scheduler *scheduler = cpu->scheduler;
     const struct thread *thread = __atomic_load_n(&cpu->current, __ATOMIC_RELAXED);
     struct object *billed = handle_object(scheduler->billing, OBJECT_ACCOUNT);
     if (billed == NULL || !account_is_ancestor(account, object_account(billed))) {

@@ -7,8 +7,6 @@
 
 #include "kernel/core/object.h"
 
-struct thread;
-
 struct call {
     struct thread *thread;
     struct object *object;

@@ -8,10 +8,6 @@
 #define CPUS_MAX           64
 #define KERNEL_STACK_BYTES 16384
 
-struct scheduler;
-struct shootdown_batch;
-struct thread;
-
 /* One flush that other CPUs must do, of the initiator, which waits for them. */
 struct shootdown {
     uint64_t cpus_left; /* bit per CPU that has not answered; atomic */

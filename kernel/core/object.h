@@ -13,8 +13,6 @@
 #include "kernel/core/index_bound.h"
 #include "kernel/core/list.h"
 
-struct account;
-
 /* bits 0-23 index, 24-31 rights, 32-63 generation; 0 is no handle. */
 typedef uint64_t handle_t;
 

@@ -20,9 +20,6 @@
 #include "kernel/core/lock.h"
 #include "lib/base/tree.h"
 
-struct account;
-struct thread;
-
 /* In each thread; used while it is its account's host in a queue. */
 struct run_group {
     struct tree_node node;

@@ -29,7 +29,7 @@ void scheduler_detach(void)
 {
     struct cpu *cpu = cpu_current();
     billing_change(cpu->current->billing, -1);
-    scheduler_of(cpu)->own = cpu->current->billing_own;
+    cpu->scheduler->own = cpu->current->billing_own;
     cpu->current = NULL;
 }
 
@@ -155,7 +155,7 @@ void scheduler_ready(struct thread *thread)
 void scheduler_handoff(struct thread *thread)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     billing_change(thread->billing, 1);
     thread->counted = true;
     if (cpu->current != NULL || scheduler->handoff != NULL) {
@@ -190,12 +190,12 @@ void scheduler_yield(void)
  * The queue whose first of the band is furthest behind `key` (0: any is); the own one unless that
  * is clear.
  */
-static struct run_queue *furthest_behind(struct scheduler *own, uint32_t band, uint64_t key)
+static struct run_queue *furthest_behind(struct run_queue *own, uint32_t band, uint64_t key)
 {
-    struct run_queue *best = &own->queue;
+    struct run_queue *best = own;
     for (uint32_t i = 0; i < cpu_count; i++) {
         uint64_t other = run_queue_key(&schedulers[i].queue, band);
-        int64_t margin = best == &own->queue ? MARGIN_NS : 0;
+        int64_t margin = best == own ? MARGIN_NS : 0;
         if (other != 0 && (key == 0 || (int64_t)(key - other) > margin)) {
             best = &schedulers[i].queue;
             key = other;
@@ -212,10 +212,9 @@ static struct thread *take(struct run_queue *queue, uint32_t band, const struct 
 /* From whichever queue has the one who is furthest behind. */
 static struct thread *take_furthest_behind(struct cpu *cpu, uint32_t band)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
-    struct run_queue *own = &scheduler->queue;
+    struct run_queue *own = &cpu->scheduler->queue;
     uint64_t key = run_queue_first_key(own, band);
-    struct run_queue *queue = furthest_behind(scheduler, band, key);
+    struct run_queue *queue = furthest_behind(own, band, key);
     struct thread *next = queue == own ? NULL : run_queue_take(queue, band, cpu->number, key);
     if (next == NULL && key != 0) {
         account_clock_advance(band, key);
@@ -228,11 +227,11 @@ static struct thread *take_first(struct cpu *cpu)
 {
     bool look = look_is_due(cpu);
     if (look) {
-        scheduler_of(cpu)->look_tsc = cpu->tsc_since + clock_ns_to_cycles(SLICE_NS);
+        cpu->scheduler->look_tsc = cpu->tsc_since + clock_ns_to_cycles(SLICE_NS);
     }
     struct thread *next = NULL;
     for (uint32_t band = BANDS; band-- > 0 && next == NULL;) {
-        next = look ? take_furthest_behind(cpu, band) : take(&scheduler_of(cpu)->queue, band, cpu);
+        next = look ? take_furthest_behind(cpu, band) : take(&cpu->scheduler->queue, band, cpu);
     }
     return next;
 }
@@ -289,7 +288,7 @@ static bool throttled(struct thread *thread)
 /* Who is handed the CPU goes on in the same turn; only a choice from the queues begins another. */
 static struct thread *choose(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     struct thread *handoff = scheduler->handoff;
     if (handoff != NULL) {
         scheduler->handoff = NULL;
@@ -319,24 +318,20 @@ static struct thread *choose(struct cpu *cpu)
 /* Somebody waits on another CPU who should rather run than the current thread. */
 static bool elsewhere_waits(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
-    struct thread *current = cpu->current;
-    uint64_t key = account_virtual_time(current->object.payer, current->band);
-    if (furthest_behind(scheduler, current->band, key | 1) != &scheduler->queue) {
-        return true;
+    struct run_queue *own = &cpu->scheduler->queue;
+    const struct thread *current = cpu->current;
+    uint64_t key = account_virtual_time(current->object.payer, current->band) | 1;
+    bool waits = false;
+    for (uint32_t band = current->band; band < BANDS && !waits; band++) {
+        waits = furthest_behind(own, band, band == current->band ? key : 0) != own;
     }
-    for (uint32_t band = current->band + 1; band < BANDS; band++) {
-        if (furthest_behind(scheduler, band, 0) != &scheduler->queue) {
-            return true;
-        }
-    }
-    return false;
+    return waits;
 }
 
 /* The current thread's turn is over, or somebody more urgent came: put it back if so. */
 static void current_requeue(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     struct thread *current = cpu->current;
     bool stop = false;
     bool look = scheduler->look;
@@ -366,7 +361,7 @@ static void current_requeue(struct cpu *cpu)
 
 static void tick(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     if (cpu->current == NULL) {
         return;
     }
@@ -386,7 +381,7 @@ static void tick(struct cpu *cpu)
 void scheduler_timer(void)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     scheduler->armed_tsc = 0;
     timers_expire(scheduler);
     uint64_t now = tsc_read();
@@ -411,7 +406,7 @@ void scheduler_timer(void)
 void scheduler_kicked(void)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     if (cpu->current == NULL) {
         return;
     }
@@ -427,7 +422,7 @@ void scheduler_kicked(void)
 bool scheduler_alert(handle_t account)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     if (scheduler->alert_count == ALERTS) {
         return false;
     }
@@ -450,7 +445,7 @@ static void alerts_raise(struct scheduler *scheduler)
 /* Nothing to run: leave every address space, prepare zeroed frames, sleep until an interrupt. */
 static struct thread *idle(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     trace(TRACE_SWITCH, 0, 0, 0);
     halves_load(cpu, NULL, &no_domain, kernel_root_physical);
     billing_switch(cpu, 0);
@@ -490,7 +485,7 @@ static struct thread *idle(struct cpu *cpu)
 /* Bound the turn and set the timer, as far as that was not done. */
 static void turn_begin(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     timer_want_release(scheduler);
     queue_offer(scheduler);
     if (scheduler->slice_end_tsc == 0) {
@@ -524,7 +519,7 @@ __attribute__((noreturn)) static void leave(struct cpu *cpu, struct thread *thre
 void scheduler_leave(void)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     for (;;) {
         if (cpu->deferred != 0) {
             (void)barrier_poll();

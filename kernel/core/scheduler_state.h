@@ -35,11 +35,6 @@ struct scheduler {
     uint64_t release_seen_ns; /* the queue's release_ns, as far as the timer knows */
 };
 
-static inline struct scheduler *scheduler_of(const struct cpu *cpu)
-{
-    return cpu->scheduler;
-}
-
 /* --- timers.c -------------------------------------------------------------------------------- */
 
 void timers_init(struct scheduler *scheduler);

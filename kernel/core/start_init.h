@@ -3,8 +3,6 @@
 
 #include "lib/base/types.h"
 
-struct domain;
-
 /* Without it nobody looks after the machine: its end by a fault is the machine's. */
 extern struct domain *init_domain;
 

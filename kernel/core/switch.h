@@ -30,7 +30,7 @@ static inline void scheduler_save(struct cpu *cpu, struct thread *thread, uint8_
 static inline void halves_load(struct cpu *cpu, struct space *space, struct domain *domain,
                                uint64_t root)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     struct space *old_space = scheduler->loaded_space;
     struct domain *old_domain = scheduler->loaded_domain;
     if (space != old_space && space != NULL) {
@@ -111,7 +111,7 @@ static inline bool place_here(struct cpu *cpu, const struct thread *current, str
 {
     if (thread->cpu != cpu->number || current == NULL || current->band < thread->band ||
         somebody_idle() || (cpu_count > 1 && scheduler_busy_cpu(thread) != cpu->number) ||
-        !run_queue_put_only(&scheduler_of(cpu)->queue, thread)) {
+        !run_queue_put_only(&cpu->scheduler->queue, thread)) {
         return false;
     }
     trace(TRACE_WAKE, 0, object_number(&thread->object), cpu->number);
@@ -140,7 +140,7 @@ static inline void scheduler_ready_here(struct cpu *cpu, const struct thread *cu
 /* Once a turn a CPU compares its own with what waits elsewhere. */
 static inline bool look_is_due(const struct cpu *cpu)
 {
-    return cpu->tsc_since >= scheduler_of(cpu)->look_tsc;
+    return cpu->tsc_since >= cpu->scheduler->look_tsc;
 }
 
 /* Who waits here alone, unless quotas or other CPUs must be looked at. */
@@ -149,7 +149,7 @@ static inline struct thread *take_only(const struct cpu *cpu)
     if (scheduler_turn_bounds != 0 || look_is_due(cpu)) {
         return NULL;
     }
-    struct thread *only = run_queue_take_only(&scheduler_of(cpu)->queue);
+    struct thread *only = run_queue_take_only(&cpu->scheduler->queue);
     if (only != NULL) {
         __atomic_store_n(&only->state, THREAD_RUNNING, __ATOMIC_RELEASE);
     }
@@ -162,7 +162,7 @@ static inline struct thread *take_only(const struct cpu *cpu)
  */
 static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     struct thread *next = cpu->due != 0 ? NULL : take_only(cpu);
     if (next != NULL && !next->counted && next->billing == thread->billing) {
         next->counted = true; /* in the place of this one */
@@ -183,7 +183,7 @@ static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
  */
 __attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
 {
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     struct thread *next = scheduler->handoff;
     if (next == NULL || next->billing != scheduler->billing) {
         scheduler_leave();
@@ -210,7 +210,7 @@ static inline bool scheduler_frozen(const struct thread *thread)
  */
 static inline bool scheduler_may_switch(const struct cpu *cpu, const struct thread *next)
 {
-    const struct scheduler *scheduler = scheduler_of(cpu);
+    const struct scheduler *scheduler = cpu->scheduler;
     uint64_t due = cpu->due | scheduler->queue.ready_count | (uint64_t)scheduler->queue.only;
     return __builtin_expect((due | scheduler_turn_bounds) == 0, 1) ||
            /* Others wait, or turns have bounds: then this one must have an end. */
@@ -221,7 +221,7 @@ static inline bool scheduler_may_switch(const struct cpu *cpu, const struct thre
 /* May the current thread go on from a kernel call that changed nothing of its own? */
 static inline bool call_goes_on(const struct cpu *cpu, const struct thread *thread)
 {
-    const struct scheduler *scheduler = scheduler_of(cpu);
+    const struct scheduler *scheduler = cpu->scheduler;
     return (cpu->due | thread->attention) == 0 &&
            (scheduler->slice_end_tsc != 0 || !run_queue_ready(&scheduler->queue));
 }

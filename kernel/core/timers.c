@@ -43,7 +43,7 @@ void timer_want_release(struct scheduler *scheduler)
 void timer_insert(struct thread *thread)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = scheduler_of(cpu);
+    struct scheduler *scheduler = cpu->scheduler;
     spin_lock(&scheduler->timer_lock);
     assert(!thread->timer_armed);
     thread->timer_cpu = cpu->number;
@@ -55,7 +55,7 @@ void timer_insert(struct thread *thread)
 
 void timer_remove(struct thread *thread)
 {
-    struct scheduler *scheduler = scheduler_of(cpus[thread->timer_cpu]);
+    struct scheduler *scheduler = cpus[thread->timer_cpu]->scheduler;
     spin_lock(&scheduler->timer_lock);
     if (thread->timer_armed) {
         tree_remove(&scheduler->timers, &thread->timer_node);

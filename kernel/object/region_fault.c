@@ -5,6 +5,7 @@
 #include "kernel/object/account.h"
 #include "kernel/object/region.h"
 #include "kernel/object/region_find.h"
+#include "kernel/x86_64/asm.h"
 #include "kernel/x86_64/shootdown.h"
 #include "lib/base/string.h"
 
@@ -60,7 +61,7 @@ static status_t entry_install(struct fault *fault, uint64_t physical, bool writa
         shootdown_add(&batch, fault->address);
         shootdown_run(&fault->map->loaded, &batch);
     } else if (old & PTE_PRESENT) {
-        shootdown_local(fault->address);
+        translation_forget(fault->address); /* it gained rights: others will fault and look again */
     }
     return STATUS_OK;
 }

@@ -16,10 +16,6 @@
 #include "kernel/core/run_queue.h"
 #include "kernel/object/memory.h"
 
-struct domain;
-struct space;
-struct endpoint;
-
 /* As the entry code pushes them; the last five are the hardware's. */
 struct registers {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8;

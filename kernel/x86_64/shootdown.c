@@ -10,13 +10,8 @@ static void flush(const struct shootdown_batch *batch)
         return;
     }
     for (uint32_t i = 0; i < batch->count; i++) {
-        shootdown_local(batch->address[i]);
+        translation_forget(batch->address[i]);
     }
-}
-
-void shootdown_local(uint64_t address)
-{
-    translation_forget(address);
 }
 
 void cpu_serve_requests(void)

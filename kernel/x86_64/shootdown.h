@@ -27,6 +27,3 @@ static inline void shootdown_add(struct shootdown_batch *batch, uint64_t address
 
 /* loaded: the half's mask of CPUs. */
 void shootdown_run(const uint64_t *loaded, const struct shootdown_batch *batch);
-
-/* Only this CPU: a translation that gained rights, or was absent. */
-void shootdown_local(uint64_t address);
