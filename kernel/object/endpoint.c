@@ -40,8 +40,7 @@ static uint64_t message_transfer(struct thread *from, struct thread *to, uint64_
     return (header & ~(7ull << 24)) | (uint64_t)arrived << 24;
 }
 
-/* Make the leaves of the receive slots exist, so that the transfer needs no memory. */
-static void receive_slots_prepare(struct thread *thread)
+void receive_slots_reserve(struct thread *thread)
 {
     for (uint32_t i = 0; i < MESSAGE_CAPABILITIES; i++) {
         uint32_t slot = thread->frame->receive[i];

@@ -24,6 +24,16 @@ bool endpoint_end_step(struct object *object);
 /* The signal has bits now: wake a receiver of that endpoint that waits for it as well. */
 void endpoint_notify(handle_t handle, struct signal *signal);
 
+/* Make the leaves of the receive slots exist, so that the transfer needs no memory. */
+void receive_slots_reserve(struct thread *thread);
+
+static inline void receive_slots_prepare(struct thread *thread)
+{
+    if (thread->frame->receive[0] != 0) {
+        receive_slots_reserve(thread);
+    }
+}
+
 /* In this order: whoever sees that it waits sees where. */
 static inline void endpoint_wait_begin(struct thread *thread, enum thread_state state,
                                        struct endpoint *endpoint)

@@ -3,13 +3,14 @@
  * CPU at once, without the run queue. They do what endpoint.c does, and are taken when
  *
  *   both    the message carries no capabilities; no deadline is involved; nobody else is due on
- *           this CPU (scheduler_may_switch); the slots offered for capabilities have their leaves;
+ *           this CPU (scheduler_may_switch);
  *   call    a receiver waits; the caller's interruption, if it minds one, is not pending;
  *   reply   the token names the caller that was received last, and pays; no call waits; the signal,
  *           if there is one, is bound to this endpoint and has no bits.
  *
  * Otherwise nothing has changed, and the general way does it all, errors too. Saving
- * the current thread's context is no change: it may be saved again.
+ * the current thread's context is no change, nor are leaves of the slots that it offers for
+ * capabilities: both may be done again.
  *
  * The endpoint's lock is held from the last check to the last change, so both threads change at
  * once for all others. Their own locks are not taken: who looks at a thread under that lock alone
@@ -32,25 +33,6 @@ static uint32_t counts(uint64_t header)
 static bool header_plain(uint64_t header)
 {
     return counts(header) <= MESSAGE_WORDS << 16;
-}
-
-/* The leaves of the slots offered for capabilities exist. */
-static bool slots_prepared(const struct thread *thread)
-{
-    const uint32_t *offered = thread->frame->receive;
-    if (offered[0] == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i < MESSAGE_CAPABILITIES; i++) {
-        uint32_t slot = __atomic_load_n(&offered[i], __ATOMIC_RELAXED);
-        if (slot == 0) {
-            break;
-        }
-        if (domain_slot_place(thread->domain, slot) == NULL) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Of a plain message. */
@@ -160,9 +142,10 @@ SHORT_WAY(short_gate_call, slot, header, deadline_ns)
     }
     const struct gate *gate = object_gate(object);
     object = entry_object(gate->endpoint, gate->generation, OBJECT_ENDPOINT);
-    if (object == NULL || !slots_prepared(thread)) {
+    if (object == NULL) {
         short_way_not(thread, CALL_gate_call, slot, header, deadline_ns);
     }
+    receive_slots_prepare(thread);
     struct endpoint *endpoint = object_endpoint(object);
     scheduler_save(cpu, thread, MODE_PERSONALITY);
     spin_lock(&endpoint->lock);
@@ -189,9 +172,10 @@ SHORT_WAY(short_endpoint_reply_receive, slot, token, header)
     }
     struct endpoint *endpoint = object_endpoint(object);
     const struct signal *signal;
-    if (!signal_find(thread, thread->registers.r10, endpoint, &signal) || !slots_prepared(thread)) {
+    if (!signal_find(thread, thread->registers.r10, endpoint, &signal)) {
         short_way_not(thread, CALL_endpoint_reply_receive, slot, token, header);
     }
+    receive_slots_prepare(thread);
     scheduler_save(cpu, thread, MODE_PERSONALITY);
     spin_lock(&endpoint->lock);
     struct thread *caller;
