@@ -56,13 +56,11 @@ static void free_all(struct list_node *list)
         struct object *object = CONTAINER_OF(list->next, struct object, in_account);
         list_remove(&object->in_account);
         cpu_current()->deferred--;
-        struct account *payer = object->payer;
-        uint64_t charged_bytes = kmem_size(object->size_bytes);
         if (object->type == OBJECT_DOMAIN) {
             domain_table_free(object_domain(object));
         }
+        account_object_gone(object);
         kmem_free(object, object->size_bytes);
-        account_object_gone(payer, charged_bytes);
     }
 }
 

@@ -62,26 +62,27 @@ bool object_enter(struct object *object)
 status_t object_create(struct account *payer, enum object_type type, size_t size_bytes,
                        struct object **out)
 {
-    status_t status = account_object_new(payer, kmem_size(size_bytes));
+    struct object *object = kmem_alloc(size_bytes);
+    if (object == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memset(object, 0, size_bytes);
+    object->type = (uint8_t)type;
+    object->size_bytes = (uint32_t)size_bytes;
+    object->payer = payer;
+    object->building = true;
+    status_t status = account_object_new(object);
+    if (status == STATUS_OK && !object_enter(object)) {
+        account_unlink_object(object);
+        account_object_gone(object);
+        status = STATUS_NO_MEMORY;
+    }
     if (status != STATUS_OK) {
+        kmem_free(object, size_bytes);
         return status;
     }
-    struct object *object = kmem_alloc(size_bytes);
-    if (object != NULL) {
-        memset(object, 0, size_bytes);
-        object->type = (uint8_t)type;
-        object->size_bytes = (uint32_t)size_bytes;
-        object->payer = payer;
-        object->building = true;
-        if (object_enter(object)) {
-            account_link_object(payer, object);
-            *out = object;
-            return STATUS_OK;
-        }
-        kmem_free(object, size_bytes);
-    }
-    account_object_gone(payer, kmem_size(size_bytes));
-    return STATUS_NO_MEMORY;
+    *out = object;
+    return STATUS_OK;
 }
 
 /* From now on its destroyer finds it no more either. */
@@ -148,7 +149,7 @@ bool object_destroy_step(struct object *object)
             kind->release(object);
         }
         entry_release(object);
-        account_unlink_object(object->payer, object);
+        account_unlink_object(object);
         barrier_defer(object); /* its memory follows once no CPU can look at it */
     }
     return true;

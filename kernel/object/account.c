@@ -345,37 +345,35 @@ void account_uncharge_thread(struct account *account)
 
 /* --- objects --------------------------------------------------------------------------------- */
 
-status_t account_object_new(struct account *payer, uint64_t bytes)
+status_t account_object_new(struct object *object)
 {
-    /* Both at once: who destroys the account waits for what is counted here. */
+    struct account *payer = object->payer;
+    struct list_node *objects = &payer->objects;
+    /* All at once: who destroys the account waits for what is counted here. */
     spin_lock(&payer->lock);
-    status_t status = charge(payer, ACCOUNT_OBJECTS, bytes);
-    payer->objects_alive += status == STATUS_OK;
+    status_t status = charge(payer, ACCOUNT_OBJECTS, kmem_size(object->size_bytes));
+    if (status == STATUS_OK) {
+        payer->objects_alive++;
+        list_insert_before(object->type == OBJECT_THREAD ? objects->next : objects,
+                           &object->in_account);
+    }
     spin_unlock(&payer->lock);
     return status;
 }
 
-void account_object_gone(struct account *payer, uint64_t bytes)
+void account_unlink_object(struct object *object)
 {
-    spin_lock(&payer->lock);
-    uncharge(payer, ACCOUNT_OBJECTS, bytes);
-    __atomic_store_n(&payer->objects_alive, payer->objects_alive - 1, __ATOMIC_RELEASE);
-    spin_unlock(&payer->lock);
-}
-
-void account_link_object(struct account *payer, struct object *object)
-{
-    struct list_node *objects = &payer->objects;
-    spin_lock(&payer->lock);
-    list_insert_before(object->type == OBJECT_THREAD ? objects->next : objects,
-                       &object->in_account);
-    spin_unlock(&payer->lock);
-}
-
-void account_unlink_object(struct account *payer, struct object *object)
-{
-    spin_lock(&payer->lock);
+    spin_lock(&object->payer->lock);
     list_remove(&object->in_account);
+    spin_unlock(&object->payer->lock);
+}
+
+void account_object_gone(const struct object *object)
+{
+    struct account *payer = object->payer;
+    spin_lock(&payer->lock);
+    uncharge(payer, ACCOUNT_OBJECTS, kmem_size(object->size_bytes));
+    __atomic_store_n(&payer->objects_alive, payer->objects_alive - 1, __ATOMIC_RELEASE);
     spin_unlock(&payer->lock);
 }
 

@@ -88,11 +88,13 @@ bool account_frames_take(struct account *account, struct frame **frames, uint32_
 /* Drop one reference; the last one frees and uncharges. */
 void frame_release(struct frame *frame);
 
-/* For the object table and the barrier. */
-status_t account_object_new(struct account *payer, uint64_t bytes);
-void account_object_gone(struct account *payer, uint64_t bytes);
-void account_link_object(struct account *payer, struct object *object);
-void account_unlink_object(struct account *payer, struct object *object);
+/*
+ * For the object table and the barrier: the object's payer pays for its memory and has it in its
+ * list; has it there no more; and pays no more, when nothing looks at the object.
+ */
+status_t account_object_new(struct object *object);
+void account_unlink_object(struct object *object);
+void account_object_gone(const struct object *object);
 
 /* struct account_usage, for object_read. */
 status_t account_read(const struct call *call, void *out);

@@ -16,12 +16,6 @@
 #define STATES_BOUND 16
 _Static_assert(OBJECT_STATES <= STATES_BOUND, "every state's number is below the bound");
 
-static uint64_t handle_number(handle_t handle, enum object_type type)
-{
-    const struct object *object = handle_object(handle, type);
-    return object == NULL ? 0 : object_number(object);
-}
-
 /* As the region was mapped: by its view, if there is one. */
 static void link_read(const struct region *region, enum link_role role, uint64_t offset,
                       uint64_t *number, uint64_t *out_offset)
@@ -55,10 +49,11 @@ static status_t region_read(const struct call *call, void *out)
 static status_t memory_read(const struct call *call, void *out)
 {
     const struct memory *memory = object_memory(call->object);
-    bool view = memory->kind == MEMORY_VIEW;
+    const struct object *base =
+        memory->kind == MEMORY_VIEW ? handle_object(memory->base, OBJECT_MEMORY) : NULL;
     *(struct memory_state *)out = (struct memory_state){
         .size_bytes = memory->size_bytes,
-        .base = view ? handle_number(memory->base, OBJECT_MEMORY) : 0,
+        .base = base == NULL ? 0 : object_number(base),
         .base_offset = memory->base_offset,
         .rights = memory->view_rights,
     };
