@@ -115,17 +115,18 @@ void start_init(uint64_t tsc_at_start)
     struct memory *bundle = memory_over(bundle_start, bundle_bytes);
     trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
     struct memory *trace = memory_over(trace_rings, (uint64_t)cpu_count * TRACE_RING_BYTES);
-    struct domain *domain;
+    struct object *made;
     struct memory *private;
-    must(domain_create(account, false, &domain), "domain");
+    must(domain_create(account, false, &made), "domain");
+    struct domain *domain = object_domain(made);
     init_domain = domain;
     must(memory_make(account, WINDOW_SIZE, &private), "window memory");
     uint64_t entry = program_map(domain, private, bundle);
 
-    struct thread *thread;
     must(thread_create(account, domain, WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_DRIVER,
-                       false, &thread),
+                       false, &made),
          "thread");
+    struct thread *thread = object_thread(made);
     struct object *platform;
     must(object_create(account, OBJECT_PLATFORM, sizeof(struct object), &platform), "platform");
 

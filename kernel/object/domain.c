@@ -6,14 +6,13 @@
 #include "kernel/object/thread.h"
 #include "lib/base/string.h"
 
-status_t domain_create(struct account *payer, bool open, struct domain **out)
+status_t domain_create(struct account *payer, bool open, struct object **out)
 {
-    struct object *object;
-    status_t status = object_create(payer, OBJECT_DOMAIN, sizeof(struct domain), &object);
+    status_t status = object_create(payer, OBJECT_DOMAIN, sizeof(struct domain), out);
     if (status != STATUS_OK) {
         return status;
     }
-    struct domain *domain = object_domain(object);
+    struct domain *domain = object_domain(*out);
     spin_init(&domain->lock, LOCK_DOMAIN);
     list_init(&domain->spaces);
     list_init(&domain->threads);
@@ -22,10 +21,9 @@ status_t domain_create(struct account *payer, bool open, struct domain **out)
         domain->root = space_root_new(payer, &domain->window);
     }
     if (domain->root == 0) {
-        object_undo(object);
+        object_undo(*out);
         return STATUS_NO_MEMORY;
     }
-    *out = domain;
     return STATUS_OK;
 }
 
@@ -34,13 +32,8 @@ status_t call_domain_create(struct call *call)
     if (call->argument[2] & ~(uint64_t)DOMAIN_OPEN) {
         return STATUS_INVALID_ARGUMENT;
     }
-    struct domain *domain;
-    status_t status =
-        domain_create(object_account(call->object), call->argument[2] & DOMAIN_OPEN, &domain);
-    if (status == STATUS_OK) {
-        call->made = &domain->object;
-    }
-    return status;
+    return domain_create(object_account(call->object), call->argument[2] & DOMAIN_OPEN,
+                         &call->made);
 }
 
 status_t call_domain_set_entries(struct call *call)

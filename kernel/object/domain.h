@@ -34,7 +34,7 @@ struct domain {
 
 OBJECT_AS(domain)
 
-status_t domain_create(struct account *payer, bool open, struct domain **out);
+status_t domain_create(struct account *payer, bool open, struct object **out);
 bool domain_end_step(struct object *object);
 void domain_release(struct object *object);
 

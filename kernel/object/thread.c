@@ -34,20 +34,19 @@ static status_t domain_join(struct thread *thread, struct domain *domain)
 }
 
 status_t thread_create(struct account *payer, struct domain *domain, uint64_t frame_address,
-                       uint32_t band, bool copy_fpu, struct thread **out)
+                       uint32_t band, bool copy_fpu, struct object **out)
 {
     status_t status = account_charge_thread(payer);
     if (status != STATUS_OK) {
         return status;
     }
-    struct object *object;
     size_t size_bytes = sizeof(struct thread) + cpu_features.xsave_bytes;
-    status = object_create(payer, OBJECT_THREAD, size_bytes, &object);
+    status = object_create(payer, OBJECT_THREAD, size_bytes, out);
     if (status != STATUS_OK) {
         account_uncharge_thread(payer);
         return status;
     }
-    struct thread *thread = object_thread(object);
+    struct thread *thread = object_thread(*out);
     spin_init(&thread->lock, LOCK_THREAD);
     list_init(&thread->in_domain);
     thread->state = THREAD_STOPPED;
@@ -69,11 +68,9 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
         status = domain_join(thread, domain);
     }
     if (status != STATUS_OK) {
-        object_undo(object);
-        return status;
+        object_undo(*out);
     }
-    *out = thread;
-    return STATUS_OK;
+    return status;
 }
 
 status_t call_thread_create(struct call *call)
@@ -88,14 +85,8 @@ status_t call_thread_create(struct call *call)
     if (band > call->thread->band) {
         return STATUS_NOT_PERMITTED;
     }
-    struct thread *thread;
-    status_t status =
-        thread_create(object_account(call->object), object_domain(call->other), frame_address,
-                      (uint32_t)band, call->argument[5] & THREAD_COPY_FPU, &thread);
-    if (status == STATUS_OK) {
-        call->made = &thread->object;
-    }
-    return status;
+    return thread_create(object_account(call->object), object_domain(call->other), frame_address,
+                         (uint32_t)band, call->argument[5] & THREAD_COPY_FPU, &call->made);
 }
 
 void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument)

@@ -137,7 +137,7 @@ static inline void thread_moved(struct thread *thread)
 
 /* A stopped thread; its frame is the page at frame_address in the domain's window, pinned. */
 status_t thread_create(struct account *payer, struct domain *domain, uint64_t frame_address,
-                       uint32_t band, bool copy_fpu, struct thread **out);
+                       uint32_t band, bool copy_fpu, struct object **out);
 
 /* The registers with which a stopped thread will enter personality mode. */
 void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);

@@ -82,7 +82,9 @@ static void init_make(void)
     struct memory *window;
     struct memory *image;
     struct object *platform;
-    must(domain_create(account, false, &init_domain), "domain");
+    struct object *made;
+    must(domain_create(account, false, &made), "domain");
+    init_domain = object_domain(made);
     must(memory_make(account, WORLD_PAGES * PAGE_SIZE, &window), "memory");
     must(memory_create_boot(account, PAGE_SIZE, IMAGE_PAGES * PAGE_SIZE, &image), "image");
     struct region_request request = {
@@ -93,8 +95,8 @@ static void init_make(void)
         .private_memory = window,
     };
     must(region_map_add(&init_domain->window, &request), "region");
-    must(thread_create(account, init_domain, WORLD_WINDOW, BAND_DRIVER, false, &world.init),
-         "thread");
+    must(thread_create(account, init_domain, WORLD_WINDOW, BAND_DRIVER, false, &made), "thread");
+    world.init = object_thread(made);
     must(object_create(account, OBJECT_PLATFORM, sizeof(struct object), &platform), "platform");
     give(init_domain, SLOT_DOMAIN, &init_domain->object);
     give(init_domain, SLOT_ACCOUNT, &account->object);
