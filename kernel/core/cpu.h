@@ -52,7 +52,6 @@ struct cpu {
     };
     uint32_t locks_held;         /* debug: bit per lock class */
     struct tss tss;              /* x86_64/cpu.c */
-    uint64_t fault_stack_top[4]; /* x86_64/stacks.h */
     bool traced;                 /* `syscall` leads to the entry that traces */
     uint64_t last_domain;        /* handle of the one that ran last (x86_64/features.h) */
     struct scheduler *scheduler; /* core/scheduler.c */

@@ -89,13 +89,12 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
 static void entry_release(const struct object *object)
 {
     spin_lock(&table_lock);
-    uint32_t index = object_number(object);
     struct object_entry *entry = handle_entry(object->handle);
     __atomic_store_n(&entry->object, &object_none, __ATOMIC_RELEASE);
     /* An entry whose generations are used up is never used again. */
     if (++entry->generation != 0) {
         entry->next_free = first_free;
-        first_free = index;
+        first_free = object_number(object);
     }
     spin_unlock(&table_lock);
 }

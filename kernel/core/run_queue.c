@@ -165,7 +165,8 @@ static void group_throttle(struct run_queue *queue, struct thread *host,
 static void group_release(struct run_queue *queue, struct thread *host)
 {
     struct run_group *group = &host->group;
-    account_count_throttled(group->throttled_by, clock_now_ns() - group->throttled_since_ns);
+    __atomic_fetch_add(&group->throttled_by->cpu.throttled_ns,
+                       clock_now_ns() - group->throttled_since_ns, __ATOMIC_RELAXED);
     list_remove(&group->throttled);
     queue->ready_count += group->count;
     node_insert(queue, host);

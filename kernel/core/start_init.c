@@ -141,7 +141,7 @@ void start_init(uint64_t tsc_at_start)
     give(domain, INIT_SLOT_BOOT, &memory_over(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
     give(domain, INIT_SLOT_TRACE, &trace->object, RIGHT_READ);
 
-    thread_set_start(thread, entry, 0);
+    thread_enter(thread, entry);
     thread->state = THREAD_READY;
     scheduler_ready(thread);
 }

@@ -199,11 +199,6 @@ __attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static inline bool scheduler_frozen(const struct thread *thread)
-{
-    return scheduler_freezes != 0 && account_is_frozen(thread->object.payer);
-}
-
 /*
  * May that thread take this CPU over at once, in what is left of the current turn? Not while anyone
  * is due here whom only scheduler_leave would serve.
@@ -214,7 +209,8 @@ static inline bool scheduler_may_switch(const struct cpu *cpu, const struct thre
     uint64_t due = cpu->due | scheduler->queue.ready_count | (uint64_t)scheduler->queue.only;
     return __builtin_expect((due | scheduler_turn_bounds) == 0, 1) ||
            /* Others wait, or turns have bounds: then this one must have an end. */
-           (cpu->due == 0 && scheduler->slice_end_tsc != 0 && !scheduler_frozen(next) &&
+           (cpu->due == 0 && scheduler->slice_end_tsc != 0 &&
+            (scheduler_freezes == 0 || !account_is_frozen(next->object.payer)) &&
             !run_queue_waits(&scheduler->queue, next->band + 1));
 }
 

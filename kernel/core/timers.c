@@ -83,6 +83,6 @@ void timers_expire(struct scheduler *scheduler)
         uint64_t sequence = thread->wait_sequence;
         __atomic_store_n(&thread->timer_armed, false, __ATOMIC_RELEASE);
         spin_unlock(&scheduler->timer_lock);
-        (void)wait_cancel(thread, STATUS_TIMED_OUT, sequence, WAIT_ANY);
+        wait_cancel(thread, STATUS_TIMED_OUT, sequence);
     }
 }

@@ -147,16 +147,9 @@ static struct trap_words words_of(const struct registers *registers, enum trap_c
 
 void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address)
 {
-    struct registers *registers = &thread->registers;
-    thread->frame->application = words_of(registers, cause, address);
+    thread->frame->application = words_of(&thread->registers, cause, address);
     scheduler_count(thread);
-    thread->mode = MODE_PERSONALITY;
-    thread->sysret = 0;
-    registers->rip = thread->trap_entry;
-    registers->rsp = thread->frame_address;
-    registers->rflags = USER_RFLAGS;
-    registers->cs = USER_CODE;
-    registers->ss = USER_DATA;
+    thread_enter(thread, thread->trap_entry);
 }
 
 /* To the fault entry, on the same stack, below what the interrupted code uses. */

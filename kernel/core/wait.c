@@ -55,13 +55,13 @@ void wait_end(struct thread *thread, status_t status)
     spin_unlock(&thread->lock);
 }
 
-bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum wait_filter filter)
+void wait_cancel(struct thread *thread, status_t status, uint64_t sequence)
 {
     enum thread_state state;
     struct spinlock *outer = wait_lock(thread, &state);
     bool waits = outer != NULL || state == THREAD_PARKED;
     bool ends = waits && (sequence == 0 || sequence == thread->wait_sequence) &&
-                (filter == WAIT_ANY || thread->interruptible);
+                (status != STATUS_INTERRUPTED || thread->interruptible);
     if (ends) {
         if (outer != NULL) {
             list_remove(&thread->wait_node);
@@ -73,7 +73,6 @@ bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence, enum
         timer_disarm(thread);
         scheduler_ready(thread);
     }
-    return ends;
 }
 
 bool wait_queue_end(struct spinlock *lock, struct list_node *queue, status_t status)

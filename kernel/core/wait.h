@@ -6,11 +6,6 @@
 
 #include "kernel/object/thread.h"
 
-enum wait_filter {
-    WAIT_ANY,           /* whatever it waits for */
-    WAIT_INTERRUPTIBLE, /* only a wait that thread_interrupt may end */
-};
-
 /*
  * Lock the thread, and before it the queue that it waits in. Returns the queue's lock; NULL: it
  * waits in none. The state `seen` stays, unless the thread runs: then it may begin to wait.
@@ -19,11 +14,10 @@ struct spinlock *wait_lock(struct thread *thread, enum thread_state *seen);
 void wait_unlock(struct thread *thread, struct spinlock *outer);
 
 /*
- * End the thread's wait with that status; the thread becomes ready. `sequence` 0: whichever wait;
- * otherwise only that one. False when it does not wait (so).
+ * End the thread's wait with that status, if it waits: it becomes ready. `sequence` 0: whichever
+ * wait; otherwise only that one. INTERRUPTED ends none that is not interruptible.
  */
-bool wait_cancel(struct thread *thread, status_t status, uint64_t sequence,
-                 enum wait_filter filter);
+void wait_cancel(struct thread *thread, status_t status, uint64_t sequence);
 
 /* End the thread's wait in a queue whose lock is held; write its results before. */
 void wait_end(struct thread *thread, status_t status);

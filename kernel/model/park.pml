@@ -58,7 +58,7 @@ inline ready()
     }
 }
 
-/* wait_cancel, with wait_lock: `wanted` 0 for whichever wait; `filter` when only an interruptible one. */
+/* wait_cancel, with wait_lock: `wanted` 0 for whichever wait; `filter` when only an interruptible one: INTERRUPTED. */
 inline cancel(how, wanted, filter, ended)
 {
     ended = false;

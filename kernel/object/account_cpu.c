@@ -217,11 +217,6 @@ enum throttle account_throttle(struct account *account, struct quota_state *stat
     return worst;
 }
 
-void account_count_throttled(struct account *cause, uint64_t ns)
-{
-    ADD(&cause->cpu.throttled_ns, ns);
-}
-
 uint64_t account_turn_ns(struct account *account)
 {
     uint64_t turn_ns = UINT64_MAX;

@@ -62,7 +62,6 @@ void account_clock_advance(uint32_t band, uint64_t virtual_ns);
 
 /* By the quotas of the account and all above it. The state is set unless THROTTLE_NONE. */
 enum throttle account_throttle(struct account *account, struct quota_state *state);
-void account_count_throttled(struct account *cause, uint64_t ns);
 
 /* How long a thread of the account may run before its quotas must be looked at; UINT64_MAX. */
 uint64_t account_turn_ns(struct account *account);

@@ -238,9 +238,10 @@ void domain_table_free(struct domain *domain)
     }
 }
 
-/* The first thread, or else the first space. */
-static struct object *first_inside(struct domain *domain)
+/* Threads, then spaces, then the window; one of them a step. */
+bool domain_end_step(struct object *object)
 {
+    struct domain *domain = object_domain(object);
     struct object *first = NULL;
     spin_lock(&domain->lock);
     if (!list_empty(&domain->threads)) {
@@ -249,14 +250,6 @@ static struct object *first_inside(struct domain *domain)
         first = &CONTAINER_OF(domain->spaces.next, struct space, in_domain)->object;
     }
     spin_unlock(&domain->lock);
-    return first;
-}
-
-/* Threads, then spaces, then the window; one of them a step. */
-bool domain_end_step(struct object *object)
-{
-    struct domain *domain = object_domain(object);
-    struct object *first = first_inside(domain);
     if (first != NULL) {
         (void)object_destroy_step(first);
         return false;

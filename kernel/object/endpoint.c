@@ -148,7 +148,7 @@ static status_t receive(struct call *call, uint64_t deadline_ns)
     }
     spin_lock(&endpoint->lock);
     status_t status = STATUS_OK;
-    uint64_t bits = signal == NULL ? 0 : signal_take(signal, UINT64_MAX);
+    uint64_t bits = signal == NULL ? 0 : signal_take(signal);
     if (endpoint->object.dying) {
         status = STATUS_CLOSED;
     } else if (bits != 0) {
@@ -196,7 +196,7 @@ void endpoint_notify(handle_t handle, struct signal *signal)
             woken = thread;
         }
     }
-    uint64_t bits = woken == NULL ? 0 : signal_take(signal, UINT64_MAX);
+    uint64_t bits = woken == NULL ? 0 : signal_take(signal);
     if (bits != 0) {
         woken->registers.rdi = 0;
         woken->registers.rsi = bits;

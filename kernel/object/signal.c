@@ -20,15 +20,15 @@ void signal_set(struct signal *signal, uint64_t bits)
     signal_raise(cpu, cpu->current, signal, bits);
 }
 
-uint64_t signal_take(struct signal *signal, uint64_t mask)
+uint64_t signal_take(struct signal *signal)
 {
     /* Who raises bits looks for receivers afterwards, under the endpoint's lock: none is missed. */
     if (__atomic_load_n(&signal->bits, __ATOMIC_ACQUIRE) == 0) {
         return 0;
     }
     spin_lock(&signal->lock);
-    uint64_t bits = signal->bits & mask;
-    signal->bits &= ~bits;
+    uint64_t bits = signal->bits;
+    signal->bits = 0;
     spin_unlock(&signal->lock);
     return bits;
 }

@@ -20,8 +20,8 @@ OBJECT_AS(signal)
 /* Set bits and wake whom they concern. */
 void signal_set(struct signal *signal, uint64_t bits);
 
-/* Take the set bits of the mask; 0 when none is. */
-uint64_t signal_take(struct signal *signal, uint64_t mask);
+/* Take all bits that are set. */
+uint64_t signal_take(struct signal *signal);
 
 void signal_bind(struct signal *signal, handle_t endpoint);
 

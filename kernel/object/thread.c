@@ -89,12 +89,11 @@ status_t call_thread_create(struct call *call)
                          (uint32_t)band, call->argument[5] & THREAD_COPY_FPU, &call->made);
 }
 
-void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument)
+void thread_enter(struct thread *thread, uint64_t entry)
 {
     struct registers *registers = &thread->registers;
     registers->rip = entry;
     registers->rsp = thread->frame_address;
-    registers->rdi = argument;
     registers->rflags = USER_RFLAGS;
     registers->cs = USER_CODE;
     registers->ss = USER_DATA;
@@ -133,7 +132,8 @@ status_t call_thread_start(struct call *call)
         thread->started = true;
         thread_enter_space(thread, space);
         if (entry != 0) {
-            thread_set_start(thread, entry, call->argument[3]);
+            thread_enter(thread, entry);
+            thread->registers.rdi = call->argument[3];
         }
         thread->state = THREAD_READY;
     }
@@ -174,7 +174,7 @@ status_t call_thread_interrupt(struct call *call)
     switch (call->argument[1]) {
     case INTERRUPT_NOW:
         thread_attend(thread, ATTENTION_INTERRUPT);
-        (void)wait_cancel(thread, STATUS_INTERRUPTED, 0, WAIT_INTERRUPTIBLE);
+        wait_cancel(thread, STATUS_INTERRUPTED, 0);
         return STATUS_OK;
     case INTERRUPT_AFTER_TIME:
         scheduler_set_time_trap(thread, value);
@@ -231,7 +231,7 @@ bool thread_end_step(struct object *object)
 {
     struct thread *thread = object_thread(object);
     thread_attend(thread, ATTENTION_DIE);
-    (void)wait_cancel(thread, STATUS_CLOSED, 0, WAIT_ANY);
+    wait_cancel(thread, STATUS_CLOSED, 0);
     if (cpu_current()->current == thread) {
         scheduler_bill(thread);
         scheduler_detach();

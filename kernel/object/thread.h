@@ -139,8 +139,9 @@ static inline void thread_moved(struct thread *thread)
 status_t thread_create(struct account *payer, struct domain *domain, uint64_t frame_address,
                        uint32_t band, bool copy_fpu, struct object **out);
 
-/* The registers with which a stopped thread will enter personality mode. */
-void thread_set_start(struct thread *thread, uint64_t entry, uint64_t argument);
+/* The thread, the caller's own or one that does not run, is in personality mode from now on, at
+ * that place of the window and with its frame as the stack. Other registers stay. */
+void thread_enter(struct thread *thread, uint64_t entry);
 
 /* For object_read and object_write: struct thread_usage, thread_registers, thread_fpu. */
 status_t thread_read(const struct call *call, void *out);

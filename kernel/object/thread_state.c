@@ -129,7 +129,7 @@ status_t thread_write_registers(const struct call *call, void *in_)
     spin_lock(&thread->lock);
     status_t status = may_write(thread);
     if (status == STATUS_OK) {
-        thread_set_start(thread, in->rip, 0);
+        thread_enter(thread, in->rip);
         struct registers *registers = &thread->registers;
         memcpy(registers, in, GENERAL_BYTES);
         registers->rflags = (in->rflags & ALLOWED_RFLAGS) | USER_RFLAGS;

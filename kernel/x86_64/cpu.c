@@ -155,9 +155,6 @@ static void tables_load(struct cpu *cpu)
     uint64_t *gdt = gdts[cpu->number];
     uint64_t tss = (uint64_t)&cpu->tss;
     cpu->tss.io_map_base = sizeof(struct tss);
-    for (uint32_t i = 0; i < FAULT_STACKS; i++) {
-        cpu->tss.ist[i] = cpu->fault_stack_top[i];
-    }
     gdt[KERNEL_CODE / 8] = 0x00af9b000000ffff;
     gdt[KERNEL_DATA / 8] = 0x00cf93000000ffff;
     gdt[USER_DATA / 8] = 0x00cff3000000ffff;

@@ -54,14 +54,6 @@ static uint64_t *small_entry(page_table *tables, uint64_t offset)
     return &tables[page / PAGE_TABLE_ENTRIES][page % PAGE_TABLE_ENTRIES];
 }
 
-static void direct_gib_build(uint64_t gib)
-{
-    for (uint64_t i = 0; i < PAGE_TABLE_ENTRIES; i++) {
-        direct_pd[gib][i] = (gib * GIB + i * LARGE_PAGE) | DATA_RIGHTS | PTE_LARGE;
-    }
-    direct_pdpt[gib] = table_entry(direct_pd[gib]);
-}
-
 /* The image is read through the direct map (programs lie in it), but never written. */
 static void direct_image_protect(void)
 {
@@ -84,9 +76,12 @@ static void direct_map_build(void)
     for (uint64_t gib = 0; gib < gibs; gib++) {
         if (cpu_features.gigabyte_pages && gib > 0) {
             direct_pdpt[gib] = gib * GIB | DATA_RIGHTS | PTE_LARGE;
-        } else {
-            direct_gib_build(gib);
+            continue;
         }
+        for (uint64_t i = 0; i < PAGE_TABLE_ENTRIES; i++) {
+            direct_pd[gib][i] = (gib * GIB + i * LARGE_PAGE) | DATA_RIGHTS | PTE_LARGE;
+        }
+        direct_pdpt[gib] = table_entry(direct_pd[gib]);
     }
     direct_image_protect();
 }

@@ -33,7 +33,7 @@ void stacks_make(struct cpu *cpu)
         end = stack_make(end, FAULT_STACK_BYTES);
         uint64_t top = end - FAULT_STACK_ABOVE;
         *(struct cpu **)(uintptr_t)top = cpu;
-        cpu->fault_stack_top[i] = top;
+        cpu->tss.ist[i] = top;
     }
 }
 

@@ -18,7 +18,7 @@ enum fault_stack {
     FAULT_STACKS = FAULT_STACK_DEBUG,
 };
 
-/* Map the CPU's stacks, set cpu->stack_top and cpu->fault_stack_top. Panics without memory. */
+/* Map the CPU's stacks, set cpu->stack_top and the TSS's table. Panics without memory. */
 void stacks_make(struct cpu *cpu);
 
 /* Run `function` at the top of an empty stack; it never returns. */

@@ -103,7 +103,7 @@ static void init_make(void)
     give(init_domain, SLOT_MEMORY, &window->object);
     give(init_domain, INIT_SLOT_PLATFORM, platform);
     give(init_domain, INIT_SLOT_BUNDLE, &image->object);
-    thread_set_start(world.init, WORLD_WINDOW, 0);
+    thread_enter(world.init, WORLD_WINDOW);
     world.init->state = THREAD_READY;
     scheduler_ready(world.init);
 }
