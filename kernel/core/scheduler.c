@@ -1,6 +1,5 @@
 #include "kernel/core/switch.h"
 
-#include "kernel/core/assert.h"
 #include "kernel/core/barrier.h"
 #include "kernel/core/frame.h"
 #include "kernel/x86_64/kernel_map.h"

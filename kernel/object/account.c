@@ -170,10 +170,17 @@ static inline status_t charge(struct account *account, enum account_kind kind, u
     return STATUS_OK;
 }
 
-status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes)
+status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes,
+                        struct payer **out)
 {
+    /* Both books at once: account_release, on another CPU, compares them and moves what it finds.
+     */
     spin_lock(&account->lock);
     status_t status = charge(account, kind, bytes);
+    if (status == STATUS_OK && out != NULL) {
+        account->payer->bytes += bytes;
+        *out = account->payer;
+    }
     spin_unlock(&account->lock);
     return status;
 }
@@ -192,14 +199,13 @@ void account_uncharge(struct account *account, enum account_kind kind, uint64_t 
     spin_unlock(&account->lock);
 }
 
-void *account_alloc(struct account *account, size_t size_bytes)
+void *account_alloc(struct account *account, size_t size_bytes, struct payer **out)
 {
-    if (account_charge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes)) != STATUS_OK) {
-        return NULL;
-    }
     void *memory = kmem_alloc(size_bytes);
-    if (memory == NULL) {
-        account_uncharge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes));
+    if (memory != NULL &&
+        account_charge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes), out) != STATUS_OK) {
+        kmem_free(memory, size_bytes);
+        return NULL;
     }
     return memory;
 }
@@ -208,33 +214,6 @@ void account_free(struct account *account, void *memory, size_t size_bytes)
 {
     kmem_free(memory, size_bytes);
     account_uncharge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes));
-}
-
-status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,
-                      struct payer **out)
-{
-    /* Both books at once: account_release, on another CPU, compares them and moves what it finds.
-     */
-    spin_lock(&account->lock);
-    status_t status = charge(account, kind, bytes);
-    if (status == STATUS_OK) {
-        account->payer->bytes += bytes;
-        *out = account->payer;
-    }
-    spin_unlock(&account->lock);
-    return status;
-}
-
-void *payer_alloc(struct account *account, size_t size_bytes, struct payer **out)
-{
-    if (payer_charge(account, ACCOUNT_OBJECTS, kmem_size(size_bytes), out) != STATUS_OK) {
-        return NULL;
-    }
-    void *memory = kmem_alloc(size_bytes);
-    if (memory == NULL) {
-        payer_uncharge(*out, ACCOUNT_OBJECTS, kmem_size(size_bytes));
-    }
-    return memory;
 }
 
 void payer_free(struct payer *payer, void *memory, size_t size_bytes)
@@ -272,7 +251,7 @@ void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
 __attribute__((flatten)) struct frame *account_frame_take(struct account *account, bool zeroed)
 {
     struct payer *payer;
-    if (payer_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &payer) != STATUS_OK) {
+    if (account_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &payer) != STATUS_OK) {
         return NULL;
     }
     struct frame *frame = frame_take(zeroed);
@@ -287,7 +266,7 @@ __attribute__((flatten)) struct frame *account_frame_take(struct account *accoun
 bool account_frames_take(struct account *account, struct frame **frames, uint32_t count)
 {
     struct payer *payer;
-    if (payer_charge(account, ACCOUNT_FRAMES, count * PAGE_SIZE, &payer) != STATUS_OK) {
+    if (account_charge(account, ACCOUNT_FRAMES, count * PAGE_SIZE, &payer) != STATUS_OK) {
         return false;
     }
     if (!frames_take_zeroed(frames, count)) {
@@ -404,7 +383,7 @@ static status_t guarantee_set(struct account *account, uint64_t bytes)
 static status_t account_complete(struct account *account, uint64_t guarantee_bytes)
 {
     struct payer *heir;
-    struct payer *payer = payer_alloc(account->parent, sizeof(*payer), &heir);
+    struct payer *payer = account_alloc(account->parent, sizeof(*payer), &heir);
     if (payer == NULL) {
         return STATUS_NO_MEMORY;
     }

@@ -64,22 +64,20 @@ bool account_is_ancestor(const struct account *ancestor, const struct account *a
 /* Its use came above the mark: raise the signal. Without locks. */
 void account_alert(struct account *account);
 
-/* NO_MEMORY at a limit; BAD_CAPABILITY when the account is dying. */
-status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes);
+/*
+ * NO_MEMORY at a limit; BAD_CAPABILITY when the account is dying. What may outlive the account is
+ * charged through its payer record, which `out` tells, and given back to that; NULL: nothing may.
+ */
+status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes,
+                        struct payer **out);
+void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes);
 void account_uncharge(struct account *account, enum account_kind kind, uint64_t bytes);
 /* The kernel's own memory, charged as objects; contents undefined. NULL: no memory. */
-void *account_alloc(struct account *account, size_t size_bytes);
+void *account_alloc(struct account *account, size_t size_bytes, struct payer **out);
+void payer_free(struct payer *payer, void *memory, size_t size_bytes);
 void account_free(struct account *account, void *memory, size_t size_bytes);
 status_t account_charge_thread(struct account *account);
 void account_uncharge_thread(struct account *account);
-
-/* Charge through the payer record, for what may outlive the account. */
-status_t payer_charge(struct account *account, enum account_kind kind, uint64_t bytes,
-                      struct payer **out);
-void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes);
-/* Memory of the kernel's that is charged through the payer's record; NULL: no memory. */
-void *payer_alloc(struct account *account, size_t size_bytes, struct payer **out);
-void payer_free(struct payer *payer, void *memory, size_t size_bytes);
 
 /* A charged frame with one reference; NULL: no memory. */
 struct frame *account_frame_take(struct account *account, bool zeroed);

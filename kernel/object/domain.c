@@ -114,7 +114,7 @@ static status_t leaf_make(struct domain *domain, uint64_t slot)
     if (*place != NULL) {
         return STATUS_OK;
     }
-    struct table_leaf *leaf = account_alloc(domain->object.payer, sizeof(*leaf));
+    struct table_leaf *leaf = account_alloc(domain->object.payer, sizeof(*leaf), NULL);
     if (leaf == NULL) {
         return STATUS_NO_MEMORY;
     }

@@ -294,7 +294,7 @@ status_t call_memory_discard(struct call *call)
 static status_t frame_repay(struct frame *frame, struct account *to)
 {
     struct payer *payer;
-    status_t status = payer_charge(to, ACCOUNT_FRAMES, PAGE_SIZE, &payer);
+    status_t status = account_charge(to, ACCOUNT_FRAMES, PAGE_SIZE, &payer);
     if (status == STATUS_OK) {
         payer_uncharge(frame->payer, ACCOUNT_FRAMES, PAGE_SIZE);
         frame->payer = payer;
@@ -428,7 +428,7 @@ static status_t pinned_fill(struct memory *memory, uint64_t pages)
     for (uint64_t i = 0; i < pages; i++) {
         struct frame *frame = &first[i];
         if (status == STATUS_OK) {
-            status = payer_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &frame->payer);
+            status = account_charge(account, ACCOUNT_FRAMES, PAGE_SIZE, &frame->payer);
         }
         if (status == STATUS_OK) {
             status = page_put(memory, i, frame);

@@ -56,7 +56,7 @@ struct node *tree_leaf(const struct memory_tree *tree, uint64_t page, bool *alon
 static struct node *node_new(struct account *account, uint64_t page, uint32_t level)
 {
     struct payer *payer;
-    struct node *node = payer_alloc(account, sizeof(*node), &payer);
+    struct node *node = account_alloc(account, sizeof(*node), &payer);
     if (node == NULL) {
         return NULL;
     }

@@ -116,7 +116,7 @@ static void links_remove(struct region *region)
 
 static struct region *region_new(struct region_map *map)
 {
-    struct region *region = account_alloc(map->payer, sizeof(*region));
+    struct region *region = account_alloc(map->payer, sizeof(*region), NULL);
     if (region == NULL) {
         return NULL;
     }

@@ -4,7 +4,6 @@
 
 #include "kernel/object/waits.h"
 #include "kernel/x86_64/layout.h"
-#include "lib/base/string.h"
 
 /* What entry.S believes. */
 _Static_assert(offsetof(struct thread, frame) == 40, "entry.S T_FRAME");

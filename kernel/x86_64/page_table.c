@@ -9,7 +9,7 @@
 
 uint64_t *table_new(struct account *payer)
 {
-    if (account_charge(payer, ACCOUNT_TABLES, PAGE_SIZE) != STATUS_OK) {
+    if (account_charge(payer, ACCOUNT_TABLES, PAGE_SIZE, NULL) != STATUS_OK) {
         return NULL;
     }
     struct frame *frame = frame_take(true);
