@@ -21,6 +21,7 @@
 #define PIT_STATUS_OUT  0x80
 #define PIT_STATUS_MODE 0x3f
 #define PIT_SAMPLES     4
+#define PIT_TRIES       3 /* the machine may have stood still */
 
 #define SHIFT        32
 #define CYCLES_SHIFT 28 /* leaves room for a TSC of 64 GHz */
@@ -106,17 +107,12 @@ static uint64_t hz_from_interval_timer(void)
     return ticks < PIT_TICKS ? 0 : (end.tsc - start.tsc) * PIT_HZ / ticks;
 }
 
-/* In this order, until one tells it. The last is asked again: the machine may have stood still. */
-static uint64_t (*const sources[])(void) = {
-    hz_from_hypervisor,     hz_from_cpu, hz_from_interval_timer, hz_from_interval_timer,
-    hz_from_interval_timer,
-};
-
 void clock_init(void)
 {
-    uint64_t hz = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(sources) && hz == 0; i++) {
-        hz = sources[i]();
+    uint64_t hz = hz_from_hypervisor();
+    hz = hz != 0 ? hz : hz_from_cpu();
+    for (uint32_t i = 0; i < PIT_TRIES && hz == 0; i++) {
+        hz = hz_from_interval_timer();
     }
     if (hz < 1000000) {
         panic(__FILE__, __LINE__, "no source tells the frequency of the TSC");

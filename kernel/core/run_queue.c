@@ -178,30 +178,27 @@ bool run_queue_release(struct run_queue *queue)
     spin_lock(&queue->lock);
     uint64_t now_ns = clock_now_ns();
     uint64_t next_ns = now_ns + RELEASE_NS;
-    struct list_node *end = &queue->throttled;
+    struct list_node *throttled = &queue->throttled;
+    const struct list_node *node = throttled;
+    const struct list_node *last = throttled->previous;
     uint32_t left = RELEASE_MAX;
-    struct list_node *last = end->previous;
-    for (struct list_node *node = end->next; node != end && left > 0; left--) {
+    for (; node != last && left > 0; left--) {
+        node = throttled->next; /* who stays goes to the end */
         struct thread *host = CONTAINER_OF(node, struct thread, group.throttled);
-        bool was_last = node == last;
         struct quota_state state;
-        node = node->next;
         enum throttle throttle = account_throttle(host->object.payer, &state);
         if (group_first(host, throttle) != NULL) {
             group_release(queue, host);
             released = true;
         } else {
             list_remove(&host->group.throttled);
-            list_append(end, &host->group.throttled);
+            list_append(throttled, &host->group.throttled);
             next_ns = MIN(next_ns, MAX(state.release_ns, now_ns + RELEASE_LEAST_NS));
         }
-        if (was_last) {
-            break;
-        }
     }
-    queue->release_ns = list_empty(end) ? DEADLINE_NEVER
-                        : left == 0     ? now_ns + RELEASE_MORE_NS
-                                        : next_ns;
+    queue->release_ns = list_empty(throttled) ? DEADLINE_NEVER
+                        : node != last        ? now_ns + RELEASE_MORE_NS
+                                              : next_ns;
     spin_unlock(&queue->lock);
     return released;
 }
