@@ -114,11 +114,9 @@ status_t call_gate_call(struct call *call)
     struct endpoint *endpoint = object_endpoint(object);
     scheduler_save(cpu_current(), caller, MODE_PERSONALITY);
     spin_lock(&endpoint->lock);
-    if (endpoint->object.dying) {
-        spin_unlock(&endpoint->lock);
-        return STATUS_CLOSED;
-    }
-    status_t status = caller_wait(caller, endpoint, header, gate->badge, call->argument[2]);
+    status_t status = endpoint->object.dying
+                          ? STATUS_CLOSED
+                          : caller_wait(caller, endpoint, header, gate->badge, call->argument[2]);
     struct thread *receiver = NULL;
     if (status == CALL_BLOCKED && !list_empty(&endpoint->receivers)) {
         receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);

@@ -61,10 +61,6 @@ static SEALED struct interrupt_gate idt[256];
 extern uint64_t trap_stubs[256];
 extern char syscall_entry[];
 extern char syscall_entry_traced[];
-extern char debug_entry[];
-extern char nmi_entry[];
-extern char double_fault_entry[];
-extern char machine_check_entry[];
 
 /* --- features -------------------------------------------------------------------------------- */
 
@@ -126,27 +122,24 @@ void cpu_features_read(const char *command_line)
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
-static void gate_set(uint32_t vector, uint64_t address, uint8_t ist)
-{
-    idt[vector] = (struct interrupt_gate){
-        .offset_low = (uint16_t)address,
-        .selector = KERNEL_CODE,
-        .ist = ist,
-        .type = vector == 3 || vector == 4 ? 0xee : 0x8e, /* int3 and into are the user's to use */
-        .offset_middle = (uint16_t)(address >> 16),
-        .offset_high = (uint32_t)(address >> 32),
-    };
-}
-
 static void idt_init(void)
 {
+    static const uint8_t fault_stack[256] = {
+        [1] = FAULT_STACK_DEBUG,
+        [2] = FAULT_STACK_NMI,
+        [8] = FAULT_STACK_DOUBLE_FAULT,
+        [18] = FAULT_STACK_MACHINE_CHECK,
+    };
     for (uint32_t vector = 0; vector < 256; vector++) {
-        gate_set(vector, trap_stubs[vector], 0);
+        idt[vector] = (struct interrupt_gate){
+            .offset_low = (uint16_t)trap_stubs[vector],
+            .selector = KERNEL_CODE,
+            .ist = fault_stack[vector],
+            .type = vector == 3 || vector == 4 ? 0xee : 0x8e, /* int3 and into are the user's */
+            .offset_middle = (uint16_t)(trap_stubs[vector] >> 16),
+            .offset_high = (uint32_t)(trap_stubs[vector] >> 32),
+        };
     }
-    gate_set(1, (uint64_t)debug_entry, FAULT_STACK_DEBUG);
-    gate_set(2, (uint64_t)nmi_entry, FAULT_STACK_NMI);
-    gate_set(8, (uint64_t)double_fault_entry, FAULT_STACK_DOUBLE_FAULT);
-    gate_set(18, (uint64_t)machine_check_entry, FAULT_STACK_MACHINE_CHECK);
 }
 
 /* Every descriptor is marked as accessed already: nothing writes to a GDT once it is loaded. */

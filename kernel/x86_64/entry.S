@@ -254,17 +254,28 @@ leave_by_iret:
 trap_stubs:
 .popsection
 
-/* One stub per vector: error code (or zero), vector, then the common part. */
+/*
+ * One stub per vector: error code (or zero), vector, then the common part; or the one of traps that
+ * have stacks of their own (cpu.c). A debug trap of user code leaves its own.
+ */
 stub_first:
 .set vector, 0
 .rept 256
 .align 16
 1:
+    .if vector == 1
+    testb $3, 8(%rsp) /* CS */
+    jnz debug_of_user
+    .endif
     .if (vector != 8) && ((vector < 10) || (vector > 14)) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
     pushq $0
     .endif
     pushq $vector
+    .if (vector == 1) || (vector == 2) || (vector == 8) || (vector == 18)
+    jmp own_stack_common
+    .else
     jmp trap_common
+    .endif
     .pushsection .rodata
     .quad 1b
     .popsection
@@ -293,35 +304,9 @@ trap_return:
     pop_registers
     iretq
 
-/*
- * Traps on stacks of their own. GS may be the user's even in kernel mode (between syscall and
- * swapgs, or behind the swapgs on the way out), and the user may have set it to anything. So its
- * base is kept aside and the kernel's comes from above the frame, where stacks.c put it; swapgs
- * plays no part. trap_own_stack may return for NMI and debug traps only; it must not fault, because
- * an iret would let the next NMI in, onto this same stack.
- */
-.globl nmi_entry, double_fault_entry, machine_check_entry
-nmi_entry:
-    pushq $0
-    pushq $2
-    jmp own_stack_common
-double_fault_entry:
-    pushq $8
-    jmp own_stack_common
-machine_check_entry:
-    pushq $0
-    pushq $18
-    jmp own_stack_common
-
 /* A debug trap of user code moves to its thread and goes on as every other trap. */
-.globl debug_entry
-debug_entry:
-    testb $3, 8(%rsp) /* CS */
-    jnz 1f
-    pushq $0
-    pushq $1
-    jmp own_stack_common
-1:  swapgs
+debug_of_user:
+    swapgs
     lfence
     pushq %rax
     movq %gs:CPU_CURRENT, %rax
@@ -340,6 +325,13 @@ debug_entry:
     pushq $1
     jmp trap_common
 
+/*
+ * Traps on stacks of their own. GS may be the user's even in kernel mode (between syscall and
+ * swapgs, or behind the swapgs on the way out), and the user may have set it to anything. So its
+ * base is kept aside and the kernel's comes from above the frame, where stacks.c put it; swapgs
+ * plays no part. trap_own_stack may return for NMI and debug traps only; it must not fault, because
+ * an iret would let the next NMI in, onto this same stack.
+ */
 own_stack_common:
     push_registers
     rdgsbase %rbx

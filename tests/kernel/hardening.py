@@ -223,7 +223,7 @@ def entry_instructions():
     for line in listing.splitlines():
         label = re.match(r"[0-9a-f]+ <(\w+)>:", line)
         if label:
-            inside = not re.match(r"stub_|(nmi|double_fault|machine_check)_entry", label.group(1))
+            inside = not label.group(1).startswith("stub_")
         instruction = re.match(r" *([0-9a-f]+):\t(\w+)", line)
         if instruction and inside and instruction.group(2) not in ("nop", "nopw", "nopl", "ud2", "cs",
                                                                    "data16", "xchg"):
