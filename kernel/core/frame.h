@@ -5,7 +5,6 @@
 #pragma once
 
 #include "kernel/x86_64/memory_map.h"
-#include "lib/base/types.h"
 
 struct payer;
 

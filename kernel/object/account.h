@@ -15,7 +15,6 @@
 #pragma once
 
 #include "kernel/core/call.h"
-#include "kernel/core/frame.h"
 #include "kernel/core/lock.h"
 #include "kernel/object/account_cpu.h"
 

@@ -1,6 +1,5 @@
 #include "kernel/object/memory_tree.h"
 
-#include "kernel/core/kmem.h"
 #include "kernel/object/account.h"
 #include "lib/base/string.h"
 

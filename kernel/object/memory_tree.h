@@ -8,7 +8,6 @@
 #pragma once
 
 #include "kernel/core/frame.h"
-#include "lib/base/types.h"
 
 struct account;
 struct payer;

@@ -8,7 +8,6 @@
 #include "kernel/object/space.h"
 #include "kernel/object/thread.h"
 #include "kernel/x86_64/shootdown.h"
-#include "lib/base/string.h"
 
 #define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32

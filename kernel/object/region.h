@@ -10,8 +10,6 @@
  */
 #pragma once
 
-#include "kernel/core/call.h"
-#include "kernel/core/lock.h"
 #include "kernel/object/memory.h"
 #include "kernel/x86_64/page_table.h"
 #include "lib/base/tree.h"

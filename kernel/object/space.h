@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "kernel/core/call.h"
 #include "kernel/object/region.h"
 
 struct domain;

@@ -12,7 +12,6 @@
  */
 #pragma once
 
-#include "kernel/core/call.h"
 #include "kernel/core/run_queue.h"
 #include "kernel/object/memory.h"
 
