@@ -18,7 +18,7 @@ struct call {
     uint32_t made_rights; /* RIGHTS_ALL, unless the handler says less */
     uint64_t argument[6];
     uint64_t result[3];
-    bool restarted; /* this thread's last call returned CALL_RESTART: most likely this one */
+    bool restarted; /* as thread->restarted was: most likely this call */
 };
 
 /* What a handler returns beside enum status; neither ever reaches a user. */

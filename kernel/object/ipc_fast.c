@@ -66,14 +66,11 @@ static void take_over(struct thread *thread, const struct cpu *cpu)
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
 }
 
-/* The receiver that can take over from the caller. Under the endpoint's lock. */
-static bool receiver_ready(const struct endpoint *endpoint, const struct cpu *cpu,
-                           struct thread **out)
+/* Under the endpoint's lock. */
+static bool may_take_over(const struct thread *thread, const struct cpu *cpu)
 {
-    *out = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
-    return !endpoint->object.dying && !list_empty(&endpoint->receivers) &&
-           !__atomic_load_n(&(*out)->timer_armed, __ATOMIC_ACQUIRE) &&
-           scheduler_may_switch(cpu, *out);
+    return !__atomic_load_n(&thread->timer_armed, __ATOMIC_ACQUIRE) &&
+           scheduler_may_switch(cpu, thread);
 }
 
 /* From running to waiting for the reply; false when it must not wait. */
@@ -92,19 +89,6 @@ static bool caller_wait(struct thread *caller, struct endpoint *endpoint, uint64
     }
     list_append(&endpoint->awaiting, &caller->wait_node);
     return true;
-}
-
-/*
- * The caller that the token names, if it was the last to be received and can take over. Who is in
- * the list waits for its reply here. Under the endpoint's lock.
- */
-static bool caller_ready(const struct endpoint *endpoint, uint64_t token, const struct cpu *cpu,
-                         struct thread **out)
-{
-    *out = CONTAINER_OF(endpoint->awaiting.previous, struct thread, wait_node);
-    return !list_empty(&endpoint->awaiting) && endpoint_token(*out) == token &&
-           !__atomic_load_n(&(*out)->timer_armed, __ATOMIC_ACQUIRE) &&
-           scheduler_may_switch(cpu, *out);
 }
 
 /* Nothing to receive: no call, no bits, and the endpoint lives. Under its lock. */
@@ -149,12 +133,12 @@ SHORT_WAY(short_gate_call, slot, header, deadline_ns)
     struct endpoint *endpoint = object_endpoint(object);
     scheduler_save(cpu, thread, MODE_PERSONALITY);
     spin_lock(&endpoint->lock);
-    struct thread *receiver;
-    if (!receiver_ready(endpoint, cpu, &receiver) || !caller_wait(thread, endpoint, header)) {
+    struct thread *receiver = CONTAINER_OF(endpoint->receivers.next, struct thread, wait_node);
+    if (endpoint->object.dying || list_empty(&endpoint->receivers) ||
+        !may_take_over(receiver, cpu) || !caller_wait(thread, endpoint, header)) {
         spin_unlock(&endpoint->lock);
         short_way_not(thread, CALL_gate_call, slot, header, deadline_ns);
     }
-    thread->restarted = 0;
     words_copy(thread, receiver, header);
     uint64_t token = endpoint_token(thread);
     receiver->billing = thread->billing;
@@ -178,13 +162,14 @@ SHORT_WAY(short_endpoint_reply_receive, slot, token, header)
     receive_slots_prepare(thread);
     scheduler_save(cpu, thread, MODE_PERSONALITY);
     spin_lock(&endpoint->lock);
-    struct thread *caller;
-    if (!nothing_waits(endpoint, signal) || !caller_ready(endpoint, token, cpu, &caller) ||
+    /* The last to be received; who is in the list waits for its reply here. */
+    struct thread *caller = CONTAINER_OF(endpoint->awaiting.previous, struct thread, wait_node);
+    if (!nothing_waits(endpoint, signal) || list_empty(&endpoint->awaiting) ||
+        endpoint_token(caller) != token || !may_take_over(caller, cpu) ||
         caller->billing != thread->billing) {
         spin_unlock(&endpoint->lock);
         short_way_not(thread, CALL_endpoint_reply_receive, slot, token, header);
     }
-    thread->restarted = 0;
     thread->billing = thread->billing_own;
     thread->interruptible = true;
     thread->receive_signal = signal->object.handle;

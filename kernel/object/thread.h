@@ -65,7 +65,7 @@ struct thread {
     uint8_t attention; /* set by anyone with an atomic or, cleared by its own CPU */
     uint8_t sysret;    /* the registers came by syscall: RCX and R11 hold RIP and RFLAGS */
     uint8_t in_fault;  /* between the fault entry and fault_resume */
-    uint8_t restarted; /* its last kernel call returned CALL_RESTART */
+    uint8_t restarted; /* its last kernel call, but for short ways, returned CALL_RESTART */
     uint64_t root_application;
     uint64_t root_personality;
     uint64_t trap_entry;

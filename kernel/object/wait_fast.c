@@ -27,14 +27,12 @@ static inline struct object *find(struct thread *thread, uint64_t number, uint64
     if (object == NULL) {
         short_way_not(thread, number, slot, b, c);
     }
-    thread->restarted = 0;
     return object;
 }
 
 SHORT_WAY(short_thread_park, deadline_ns, flags, unused)
 {
     struct cpu *cpu = cpu_current();
-    thread->restarted = 0;
     done(cpu, thread, thread_park(cpu, thread, deadline_ns, flags), 0);
 }
 
