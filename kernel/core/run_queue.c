@@ -234,7 +234,7 @@ static void only_into_trees(struct run_queue *queue)
 
 void run_queue_add(struct run_queue *queue, struct thread *thread)
 {
-    thread->cpu = queue->cpu;
+    thread_move(thread, queue->cpu);
     __atomic_store_n(&thread->state, THREAD_READY, __ATOMIC_RELEASE);
     if (!run_queue_put_only(queue, thread)) {
         spin_lock(&queue->lock);
@@ -331,11 +331,8 @@ struct thread *run_queue_take(struct run_queue *queue, uint32_t band, uint32_t c
     struct thread *thread = first_thread(queue, band, limit);
     if (thread != NULL) {
         group_leave(queue, thread);
-        if (thread->cpu != cpu) {
-            thread_moved(thread);
-        }
+        thread_move(thread, cpu);
         thread->state = THREAD_RUNNING;
-        thread->cpu = cpu;
     }
     spin_unlock(&queue->lock);
     return thread;

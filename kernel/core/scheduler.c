@@ -125,9 +125,6 @@ void scheduler_place(struct thread *thread)
     if (!sleeps) {
         target = scheduler_busy_cpu(thread);
     }
-    if (target != thread->cpu) {
-        thread_moved(thread);
-    }
     uint32_t band = thread->band;
     struct scheduler *scheduler = &schedulers[target];
     struct cpu *self = cpu_current();
@@ -161,10 +158,7 @@ void scheduler_handoff(struct thread *thread)
         scheduler_place(thread);
         return;
     }
-    if (thread->cpu != cpu->number) {
-        thread_moved(thread);
-    }
-    thread->cpu = cpu->number;
+    thread_move(thread, cpu->number);
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
     scheduler->handoff = thread;
 }

@@ -71,10 +71,7 @@ void account_alert(struct account *account)
     handle_t handle = account->alert_signal;
     uint64_t bits = account->alert_bits;
     spin_unlock(&account->lock);
-    struct object *signal = handle == 0 ? NULL : handle_object(handle, OBJECT_SIGNAL);
-    if (signal != NULL) {
-        signal_set(object_signal(signal), bits);
-    }
+    signal_set(handle, bits);
 }
 
 /* Take them from what is reserved already: the usual case. False: more must be reserved, or the

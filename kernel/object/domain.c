@@ -64,7 +64,7 @@ status_t call_domain_watch(struct call *call)
     bool ended = domain->ended;
     spin_unlock(&domain->lock);
     if (ended) {
-        signal_set(object_signal(call->other), call->argument[2]);
+        signal_set(object_handle(call->other, 0), call->argument[2]);
     }
     return STATUS_OK;
 }
@@ -97,9 +97,8 @@ void domain_end(struct domain *domain, const struct domain_report *report)
     handle_t watcher = domain->watcher;
     uint64_t bits = domain->watcher_bits;
     spin_unlock(&domain->lock);
-    struct object *signal = handle_object(watcher, OBJECT_SIGNAL);
-    if (first && signal != NULL) {
-        signal_set(object_signal(signal), bits);
+    if (first) {
+        signal_set(watcher, bits);
     }
 }
 

@@ -59,10 +59,7 @@ static inline void words_copy(const struct thread *from, struct thread *to, uint
 static void take_over(struct thread *thread, const struct cpu *cpu)
 {
     list_unlink(&thread->wait_node);
-    if (thread->cpu != cpu->number) {
-        thread->cpu = cpu->number;
-        thread_moved(thread);
-    }
+    thread_move(thread, cpu->number);
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
 }
 

@@ -60,14 +60,9 @@ status_t call_irq_create(struct call *call)
 void irq_deliver(uint32_t vector)
 {
     handle_t handle = __atomic_load_n(&irq_of_vector[vector], __ATOMIC_ACQUIRE);
-    struct object *object = handle == 0 ? NULL : handle_object(handle, OBJECT_IRQ);
-    if (object == NULL) {
-        return;
-    }
-    struct irq *irq = object_irq(object);
-    struct object *signal = handle_object(irq->signal, OBJECT_SIGNAL);
-    if (signal != NULL) {
-        signal_set(object_signal(signal), irq->bits);
+    struct object *object = handle_object(handle, OBJECT_IRQ);
+    if (object != NULL) {
+        signal_set(object_irq(object)->signal, object_irq(object)->bits);
     }
 }
 

@@ -14,10 +14,13 @@ status_t call_signal_create(struct call *call)
     return status;
 }
 
-void signal_set(struct signal *signal, uint64_t bits)
+void signal_set(handle_t signal, uint64_t bits)
 {
     struct cpu *cpu = cpu_current();
-    signal_raise(cpu, cpu->current, signal, bits);
+    struct object *object = handle_object(signal, OBJECT_SIGNAL);
+    if (object != NULL) {
+        signal_raise(cpu, cpu->current, object_signal(object), bits);
+    }
 }
 
 uint64_t signal_take(struct signal *signal)
@@ -44,7 +47,7 @@ void signal_bind(struct signal *signal, handle_t endpoint)
 
 status_t call_signal_raise(struct call *call)
 {
-    signal_set(object_signal(call->object), call->argument[1]);
+    signal_raise(cpu_current(), call->thread, object_signal(call->object), call->argument[1]);
     return STATUS_OK;
 }
 

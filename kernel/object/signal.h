@@ -17,8 +17,8 @@ struct signal {
 
 OBJECT_AS(signal)
 
-/* Set bits and wake whom they concern. */
-void signal_set(struct signal *signal, uint64_t bits);
+/* Set bits and wake whom they concern, if that signal still lives. */
+void signal_set(handle_t signal, uint64_t bits);
 
 /* Take all bits that are set. */
 uint64_t signal_take(struct signal *signal);

@@ -127,11 +127,14 @@ static inline void thread_attend_self(struct thread *thread, uint8_t attention)
     __atomic_fetch_or(&thread->attention, attention, __ATOMIC_SEQ_CST);
 }
 
-/* It comes back on another CPU than it left. */
-static inline void thread_moved(struct thread *thread)
+/* It goes on there, perhaps on another CPU than it left. */
+static inline void thread_move(struct thread *thread, uint32_t cpu)
 {
-    if (thread->trap_on_preemption) {
-        thread_attend_self(thread, ATTENTION_PREEMPTED);
+    if (thread->cpu != cpu) {
+        thread->cpu = cpu;
+        if (thread->trap_on_preemption) {
+            thread_attend_self(thread, ATTENTION_PREEMPTED);
+        }
     }
 }
 
