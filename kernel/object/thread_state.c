@@ -150,29 +150,29 @@ status_t thread_write_registers(const struct call *call, void *in_)
 
 /* --- FPU ------------------------------------------------------------------------------------- */
 
-/* How much of the area that part has; 0: the position is none of a part's. */
-static uint64_t fpu_part(uint64_t position)
+/* Copy a part of the area, from or to there; NOT_FOUND when the position is none of a part's. */
+static status_t fpu_copy(const struct call *call, void *part, bool write)
 {
-    uint64_t bytes = cpu_features.xsave_bytes;
-    bool inside = position % THREAD_FPU_BYTES == 0 && position < bytes;
-    return inside ? MIN(bytes - position, THREAD_FPU_BYTES) : 0;
+    struct thread *thread = object_thread(call->object);
+    uint64_t position = call->argument[3];
+    uint64_t area_bytes = cpu_features.xsave_bytes;
+    if (position % THREAD_FPU_BYTES != 0 || position >= area_bytes) {
+        return STATUS_NOT_FOUND;
+    }
+    uint8_t *area = thread->fpu + position;
+    spin_lock(&thread->lock);
+    status_t status = write ? may_write(thread) : may_read(thread, thread->state);
+    if (status == STATUS_OK) {
+        memcpy(write ? area : part, write ? part : area,
+               MIN(area_bytes - position, THREAD_FPU_BYTES));
+    }
+    spin_unlock(&thread->lock);
+    return status;
 }
 
 status_t thread_read_fpu(const struct call *call, void *out)
 {
-    struct thread *thread = object_thread(call->object);
-    uint64_t position = call->argument[3];
-    uint64_t bytes = fpu_part(position);
-    if (bytes == 0) {
-        return STATUS_NOT_FOUND;
-    }
-    spin_lock(&thread->lock);
-    status_t status = may_read(thread, thread->state);
-    if (status == STATUS_OK) {
-        memcpy(out, thread->fpu + position, bytes);
-    }
-    spin_unlock(&thread->lock);
-    return status;
+    return fpu_copy(call, out, false);
 }
 
 /* Nothing that XRSTOR refuses. Intel SDM volume 1, 13.4 and 13.8. */
@@ -188,18 +188,6 @@ static void fpu_sanitize(uint64_t *words, uint64_t position)
 
 status_t thread_write_fpu(const struct call *call, void *in)
 {
-    struct thread *thread = object_thread(call->object);
-    uint64_t position = call->argument[3];
-    uint64_t bytes = fpu_part(position);
-    if (bytes == 0) {
-        return STATUS_NOT_FOUND;
-    }
-    fpu_sanitize(in, position);
-    spin_lock(&thread->lock);
-    status_t status = may_write(thread);
-    if (status == STATUS_OK) {
-        memcpy(thread->fpu + position, in, bytes);
-    }
-    spin_unlock(&thread->lock);
-    return status;
+    fpu_sanitize(in, call->argument[3]);
+    return fpu_copy(call, in, true);
 }
