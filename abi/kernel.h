@@ -390,8 +390,6 @@ enum init_slot {
 #define BOOT_COMMAND_LINE 2048
 struct boot_info {
     uint64_t bundle_bytes;
-    uint64_t memory_bytes;
-    uint64_t cpus;
     uint64_t tsc_at_start; /* TSC at the kernel's first instruction */
     char command_line[BOOT_COMMAND_LINE];
 };

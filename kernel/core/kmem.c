@@ -30,6 +30,7 @@ static const uint8_t class_of_units[PAGE_SIZE / UNIT_BYTES + 1] = {
 
 static uint32_t class_of(size_t size_bytes)
 {
+    assert(size_bytes <= PAGE_SIZE);
     uint32_t number = class_of_units[(size_bytes + UNIT_BYTES - 1) / UNIT_BYTES];
     assert_debug(class_bytes[number] >= size_bytes &&
                  (number == 0 || class_bytes[number - 1] < size_bytes));
@@ -38,7 +39,6 @@ static uint32_t class_of(size_t size_bytes)
 
 uint64_t kmem_size(size_t size_bytes)
 {
-    assert(size_bytes <= PAGE_SIZE);
     return class_bytes[class_of(size_bytes)];
 }
 
@@ -63,7 +63,6 @@ static struct frame *slab_new(uint32_t size_bytes)
 
 void *kmem_alloc(size_t size_bytes)
 {
-    assert(size_bytes <= PAGE_SIZE);
     uint32_t number = class_of(size_bytes);
     struct class *class = &classes[number];
     class->lock.lock_class = LOCK_KMEM;

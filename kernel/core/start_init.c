@@ -106,8 +106,6 @@ void start_init(uint64_t tsc_at_start)
 {
     uint64_t bundle_bytes = (uint64_t)(bundle_end - bundle_start);
     boot_memory.info.bundle_bytes = bundle_bytes;
-    boot_memory.info.memory_bytes = machine.ram_bytes;
-    boot_memory.info.cpus = cpu_count;
     boot_memory.info.tsc_at_start = tsc_at_start;
     memcpy(boot_memory.info.command_line, machine.command_line, BOOT_COMMAND_LINE);
 

@@ -5,6 +5,10 @@
 #include "kernel/object/waits.h"
 #include "kernel/x86_64/layout.h"
 
+/* What is not zero in the FPU area of a thread that begins. Intel SDM volume 1, 11.6.4. */
+#define FPU_MXCSR        24
+#define FPU_MXCSR_MASKED 0x1f80
+
 /* What entry.S believes. */
 _Static_assert(offsetof(struct thread, frame) == 40, "entry.S T_FRAME");
 _Static_assert(offsetof(struct thread, registers) == THREAD_REGISTERS, "entry.S T_r15");
@@ -55,7 +59,7 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     thread->billing = thread->billing_own;
     thread->time_trap_cycles = UINT64_MAX;
     thread->frame_address = frame_address;
-    fpu_init_area(thread->fpu);
+    *(uint64_t *)(void *)(thread->fpu + FPU_MXCSR) = FPU_MXCSR_MASKED;
     if (copy_fpu) {
         fpu_save(thread->fpu);
         bases_save(&thread->fs_base, &thread->gs_base);

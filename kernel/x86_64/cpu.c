@@ -9,7 +9,6 @@
 #include "kernel/core/sealed.h"
 #include "kernel/x86_64/layout.h"
 #include "kernel/x86_64/stacks.h"
-#include "lib/base/string.h"
 
 #define MSR_SPEC_CTRL         0x48
 #define MSR_PRED_CMD          0x49
@@ -252,10 +251,4 @@ uint64_t cpu_random(void)
         }
     }
     return (value ^ tsc_read()) * 0x9e3779b97f4a7c15ull; /* spreads the TSC's few random bits */
-}
-
-void fpu_init_area(void *area)
-{
-    uint32_t mxcsr = 0x1f80;
-    memcpy((uint8_t *)area + 24, &mxcsr, sizeof(mxcsr));
 }

@@ -33,5 +33,3 @@ void cpu_set_syscall_entry(bool traced);
 
 /* Nobody can guess it, if the CPU has RDRAND; else it depends on when the machine started. */
 uint64_t cpu_random(void);
-
-void fpu_init_area(void *area);

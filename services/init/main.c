@@ -329,11 +329,13 @@ void program_main(uint64_t argument)
     const void *boot;
     must(window_map_source(INIT_SLOT_BOOT, 0, PAGE_SIZE, &boot), "boot information");
     const struct boot_info *info = boot;
-    memory_bytes = info->memory_bytes;
+    struct platform_state state;
+    must(object_state(INIT_SLOT_PLATFORM, STATE_PLATFORM, &state, sizeof(state)), "platform");
+    memory_bytes = state.memory_bytes;
     must(bundle_open(INIT_SLOT_BUNDLE, info->bundle_bytes, &bundle), "bundle");
     must(virtio_find(INIT_SLOT_PLATFORM, SLOT_ACCOUNT, info->command_line, &machine), "devices");
     log_line("%llu MiB, %llu CPUs, %zu virtio devices", (unsigned long long)(memory_bytes >> 20),
-             (unsigned long long)info->cpus, machine.count);
+             (unsigned long long)state.cpus, machine.count);
     objects_make();
     /* All of them before anybody runs: to set a device up moves what others see of the bus, which
      * an emulator does not always do in one step (docs/limits.md). */

@@ -197,11 +197,6 @@ void cpu_listen(void)
     idle(true);
 }
 
-void fpu_init_area(void *area)
-{
-    memset(area, 0, XSAVE_BYTES);
-}
-
 void fpu_save(void *area)
 {
     memcpy(area, &running->fpu, sizeof(running->fpu));
