@@ -32,10 +32,7 @@ void log_init(void)
 
 static void byte_write(char byte)
 {
-    for (uint32_t i = 0; i < TRANSMIT_SPINS; i++) {
-        if (port_read8(LINE_STATUS) & TRANSMIT_EMPTY) {
-            break;
-        }
+    for (uint32_t i = 0; i < TRANSMIT_SPINS && !(port_read8(LINE_STATUS) & TRANSMIT_EMPTY); i++) {
     }
     port_write8(COM1, (uint8_t)byte);
 }

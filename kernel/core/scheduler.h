@@ -30,7 +30,8 @@ void scheduler_add_turns(const struct account *account, uint64_t *application_ns
 /* Trap once when the thread has run for so long in all; UINT64_MAX: never. */
 void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns);
 
-/* Quotas and time traps that exist: without any, a turn needs no end unless somebody waits. */
+/* Quotas, frozen accounts and time traps that exist: without any, a turn needs no end unless
+ * somebody waits, and every thread may run. */
 extern uint64_t scheduler_turn_bounds;
 /* Frozen accounts that exist: without any, a thread may take over in another's turn unseen. */
 extern uint64_t scheduler_freezes;

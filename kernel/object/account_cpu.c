@@ -34,7 +34,6 @@
 #define AHEAD_MOST  (1ll << 45)
 
 static uint64_t virtual_clock[BANDS];
-static uint64_t accounts_with_quota; /* or frozen */
 
 void account_cpu_init(struct account_cpu *cpu)
 {
@@ -189,7 +188,7 @@ static void quota_refill(struct account_cpu *cpu, uint64_t quota_ns, uint64_t no
 enum throttle account_throttle(struct account *account, struct quota_state *state)
 {
     enum throttle worst = THROTTLE_NONE;
-    if (LOAD(&accounts_with_quota) == 0) {
+    if (LOAD(&scheduler_turn_bounds) == 0) {
         return worst;
     }
     uint64_t now_ns = clock_now_ns();
@@ -230,32 +229,21 @@ uint64_t account_turn_ns(struct account *account)
     return turn_ns;
 }
 
-static void quotas_add(int change)
-{
-    ADD(&accounts_with_quota, change);
-    ADD(&scheduler_turn_bounds, change);
-}
-
 /* Under the account's lock. */
 void account_set_quota(struct account *account, uint64_t quota_ns)
 {
     struct account_cpu *cpu = &account->cpu;
-    quota_ns = MIN(quota_ns, PERIOD_MOST_NS * CPUS_MAX);
     uint64_t before_ns = cpu->quota_ns;
-    if (quota_ns == 0) {
-        STORE(&cpu->quota_ns, 0);
-        quotas_add(-(before_ns != 0));
-        return;
-    }
+    quota_ns = MIN(quota_ns, PERIOD_MOST_NS * CPUS_MAX);
     if (before_ns == 0) {
         /* What ran before and was not billed yet is no debt. */
         STORE(&cpu->left_ns, (int64_t)(cpu_count * UNBILLED_NS));
         STORE(&cpu->period_end_ns, clock_now_ns() + cpu->period_ns);
-        quotas_add(1);
     }
     /* What was used in this period counts against the new quota. */
     ADD(&cpu->left_ns, (int64_t)(quota_ns - before_ns));
     STORE(&cpu->quota_ns, quota_ns);
+    ADD(&scheduler_turn_bounds, (quota_ns != 0) - (before_ns != 0));
 }
 
 /* Under the account's lock. Whoever chooses a thread afterwards sees it. */
@@ -265,7 +253,7 @@ status_t account_set_frozen(struct account *account, uint64_t frozen)
         return STATUS_INVALID_ARGUMENT;
     }
     int change = (int)frozen - account->cpu.frozen;
-    quotas_add(change);
+    ADD(&scheduler_turn_bounds, change);
     ADD(&scheduler_freezes, change);
     __atomic_store_n(&account->cpu.frozen, frozen == 1, __ATOMIC_SEQ_CST);
     if (change > 0) {

@@ -165,9 +165,8 @@ void apic_timer_set(uint64_t tsc_now, uint64_t tsc_deadline)
         return;
     }
     uint64_t cycles = tsc_deadline > tsc_now ? tsc_deadline - tsc_now : 0;
-    uint128_t product = (uint128_t)cycles * timer_per_tsc_shift32 >> 32;
-    uint64_t ticks = product > UINT32_MAX ? UINT32_MAX : (uint64_t)product;
-    apic_write(APIC_INITIAL, ticks == 0 ? 1 : (uint32_t)ticks);
+    uint128_t ticks = (uint128_t)cycles * timer_per_tsc_shift32 >> 32;
+    apic_write(APIC_INITIAL, (uint32_t)MIN(MAX(ticks, 1u), UINT32_MAX));
 }
 
 static void ioapic_write(const struct ioapic *ioapic, uint32_t number, uint32_t value)

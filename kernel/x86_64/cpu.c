@@ -245,10 +245,7 @@ __attribute__((noinline)) void cpu_domain_barrier(struct cpu *cpu, uint64_t doma
 uint64_t cpu_random(void)
 {
     uint64_t value = 0;
-    for (uint32_t i = 0; cpu_features.rdrand && i < RDRAND_TRIES; i++) {
-        if (rdrand(&value)) {
-            break;
-        }
+    for (uint32_t i = 0; cpu_features.rdrand && i < RDRAND_TRIES && !rdrand(&value); i++) {
     }
     return (value ^ tsc_read()) * 0x9e3779b97f4a7c15ull; /* spreads the TSC's few random bits */
 }
