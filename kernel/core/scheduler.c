@@ -404,8 +404,7 @@ void scheduler_kicked(void)
         return;
     }
     queue_offer(scheduler);
-    if ((scheduler_turn_bounds != 0 && throttled(cpu->current)) ||
-        run_queue_waits(&scheduler->queue, cpu->current->band + 1)) {
+    if (throttled(cpu->current) || run_queue_waits(&scheduler->queue, cpu->current->band + 1)) {
         cpu->reschedule = 1;
     }
 }

@@ -114,7 +114,7 @@ static bool signal_find(const struct thread *server, uint64_t slot, const struct
     return __atomic_load_n(&(*out)->endpoint, __ATOMIC_RELAXED) == endpoint->object.handle;
 }
 
-SHORT_WAY(short_gate_call, slot, header, deadline_ns)
+SHORT_WAY(gate_call, slot, header, deadline_ns)
 {
     struct cpu *cpu = cpu_current();
     struct object *object = short_way_find(thread, slot, OBJECT_GATE, RIGHT_CALL);
@@ -144,7 +144,7 @@ SHORT_WAY(short_gate_call, slot, header, deadline_ns)
     scheduler_switch(cpu, receiver, header, gate->badge, token);
 }
 
-SHORT_WAY(short_endpoint_reply_receive, slot, token, header)
+SHORT_WAY(endpoint_reply_receive, slot, token, header)
 {
     struct cpu *cpu = cpu_current();
     struct object *object = short_way_find(thread, slot, OBJECT_ENDPOINT, RIGHT_RECEIVE);

@@ -1,7 +1,7 @@
 /*
- * Kernel calls that have a way of their own from entry.S, past the dispatcher: those that threads
- * wait and wake each other with. Each looks whether its usual case is there, and else leaves all to
- * kernel_call, errors too.
+ * Kernel calls that have a way of their own from entry.S, past the dispatcher: those, named there,
+ * that threads wait and wake each other with. Each looks whether its usual case is there, and else
+ * leaves all to kernel_call, errors too.
  *
  * The first three arguments come in registers, before the thread, whose registers do not hold them.
  */
@@ -10,17 +10,11 @@
 #include "kernel/core/traps.h"
 #include "kernel/object/domain.h"
 
-#define SHORT_WAY(name, a, b, c)                                                                   \
-    __attribute__((noreturn, flatten)) void name(                                                  \
+#define SHORT_WAY(call, a, b, c)                                                                   \
+    void short_##call(uint64_t a, uint64_t b, uint64_t c, struct thread *thread);                  \
+    __attribute__((noreturn, flatten)) void short_##call(                                          \
         __attribute__((unused)) uint64_t a, __attribute__((unused)) uint64_t b,                    \
         __attribute__((unused)) uint64_t c, struct thread *thread)
-
-SHORT_WAY(short_gate_call, slot, header, deadline_ns);
-SHORT_WAY(short_endpoint_reply_receive, slot, token, header);
-SHORT_WAY(short_signal_raise, slot, bits, unused);
-SHORT_WAY(short_signal_wait, slot, mask, deadline_ns);
-SHORT_WAY(short_thread_park, deadline_ns, flags, unused);
-SHORT_WAY(short_thread_unpark, slot, unused_1, unused_2);
 
 /* The general way of that call. */
 __attribute__((noreturn)) static inline void short_way_not(struct thread *thread, uint64_t number,

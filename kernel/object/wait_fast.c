@@ -30,13 +30,13 @@ static inline struct object *find(struct thread *thread, uint64_t number, uint64
     return object;
 }
 
-SHORT_WAY(short_thread_park, deadline_ns, flags, unused)
+SHORT_WAY(thread_park, deadline_ns, flags, unused)
 {
     struct cpu *cpu = cpu_current();
     done(cpu, thread, thread_park(cpu, thread, deadline_ns, flags), 0);
 }
 
-SHORT_WAY(short_thread_unpark, slot, unused_1, unused_2)
+SHORT_WAY(thread_unpark, slot, unused_1, unused_2)
 {
     struct cpu *cpu = cpu_current();
     struct object *object =
@@ -45,7 +45,7 @@ SHORT_WAY(short_thread_unpark, slot, unused_1, unused_2)
     done(cpu, thread, STATUS_OK, 0);
 }
 
-SHORT_WAY(short_signal_wait, slot, mask, deadline_ns)
+SHORT_WAY(signal_wait, slot, mask, deadline_ns)
 {
     struct cpu *cpu = cpu_current();
     struct object *object =
@@ -56,7 +56,7 @@ SHORT_WAY(short_signal_wait, slot, mask, deadline_ns)
     done(cpu, thread, status, bits);
 }
 
-SHORT_WAY(short_signal_raise, slot, bits, unused)
+SHORT_WAY(signal_raise, slot, bits, unused)
 {
     struct cpu *cpu = cpu_current();
     struct object *object =

@@ -10,7 +10,6 @@
 #include "kernel/core/traps.h"
 #include "kernel/object/account.h"
 #include "kernel/object/endpoint.h"
-#include "kernel/object/short_ways.h"
 #include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/kernel_map.h"
@@ -401,6 +400,14 @@ static void way_interrupt(void)
     running->error = 0;
     way_trap();
 }
+
+#define SHORT_WAY_OF(call) void short_##call(uint64_t, uint64_t, uint64_t, struct thread *)
+SHORT_WAY_OF(gate_call);
+SHORT_WAY_OF(endpoint_reply_receive);
+SHORT_WAY_OF(thread_unpark);
+SHORT_WAY_OF(thread_park);
+SHORT_WAY_OF(signal_raise);
+SHORT_WAY_OF(signal_wait);
 
 /* A call with a short way gets its arguments in registers; where they are saved is something old.
  */
