@@ -132,9 +132,9 @@ void scheduler_place(struct thread *thread)
     run_queue_add(&scheduler->queue, thread);
     if (target == self->number) {
         self->reschedule |= self->current != NULL && band > self->current->band;
-    } else if (sleeps || scheduler->idle || band > current_band(target) ||
+    } else if (sleeps || band > current_band(target) ||
                (band == current_band(target) && scheduler->slice_end_tsc == 0)) {
-        /* It must wake; or preempt; or begin to share the band by slices. */
+        /* It must wake; or preempt; or begin to share the band by slices, or to run at all. */
         cpu_kick(target);
     }
     if (!sleeps) {
@@ -390,7 +390,6 @@ void scheduler_timer(void)
         now >= clock_tsc_at(scheduler->queue.release_ns) && run_queue_release(&scheduler->queue)) {
         idle_wake(cpu->number);
     }
-    scheduler->release_seen_ns = DEADLINE_NEVER;
     timer_want_release(scheduler);
     timer_want(scheduler, scheduler->slice_end_tsc);
     timer_want(scheduler, scheduler->tick_tsc);
@@ -443,7 +442,6 @@ static struct thread *idle(struct cpu *cpu)
     billing_switch(cpu, 0);
     scheduler->slice_end_tsc = 0;
     cpu->reschedule = 0;
-    scheduler->idle = true;
     struct thread *next;
     for (;;) {
         /* Before the look: whoever adds work looks at this bit afterwards. */
@@ -468,7 +466,6 @@ static struct thread *idle(struct cpu *cpu)
         __atomic_fetch_add(&cpu->kernel_entries, 1, __ATOMIC_SEQ_CST);
     }
     __atomic_fetch_and(&scheduler_idle, ~cpu->bit, __ATOMIC_SEQ_CST);
-    scheduler->idle = false;
     cpu->tsc_since = tsc_read();
     scheduler->tsc_billed = cpu->tsc_since; /* nobody's */
     return next;

@@ -1,7 +1,7 @@
 /*
  * What the scheduler knows of each CPU, for its own files: scheduler.c chooses and switches,
- * timers.c ends waits in time, billing.c has the time paid for. All but the timers and `idle` is
- * the CPU's own.
+ * timers.c ends waits in time, billing.c has the time paid for. All but the timers is the CPU's
+ * own.
  */
 #pragma once
 
@@ -12,7 +12,6 @@
 
 struct scheduler {
     struct run_queue queue;
-    bool idle; /* others read it to choose whom to wake */
     bool look; /* own CPU: somebody on another one should rather run */
 
     struct thread *handoff; /* run this next; state RUNNING */
@@ -30,9 +29,8 @@ struct scheduler {
     uint32_t alert_count;
 
     struct spinlock timer_lock;
-    struct tree timers;       /* by deadline */
-    uint64_t armed_tsc;       /* what the hardware timer is set to; 0: stopped */
-    uint64_t release_seen_ns; /* the queue's release_ns, as far as the timer knows */
+    struct tree timers; /* by deadline */
+    uint64_t armed_tsc; /* what the hardware timer is set to; 0: stopped */
 };
 
 /* --- timers.c -------------------------------------------------------------------------------- */

@@ -20,7 +20,6 @@ void timers_init(struct scheduler *scheduler)
 {
     spin_init(&scheduler->timer_lock, LOCK_TIMER);
     tree_init(&scheduler->timers, timer_compare);
-    scheduler->release_seen_ns = DEADLINE_NEVER;
 }
 
 void timer_want(struct scheduler *scheduler, uint64_t tsc)
@@ -34,9 +33,8 @@ void timer_want(struct scheduler *scheduler, uint64_t tsc)
 void timer_want_release(struct scheduler *scheduler)
 {
     uint64_t release_ns = scheduler->queue.release_ns;
-    if (release_ns != scheduler->release_seen_ns) {
-        scheduler->release_seen_ns = release_ns;
-        timer_want(scheduler, release_ns == DEADLINE_NEVER ? 0 : clock_tsc_at(release_ns));
+    if (release_ns != DEADLINE_NEVER) {
+        timer_want(scheduler, clock_tsc_at(release_ns));
     }
 }
 
