@@ -92,8 +92,7 @@ void kmem_free(void *object, size_t size_bytes)
 {
     uint32_t number = class_of(size_bytes);
     struct class *class = &classes[number];
-    uint64_t physical = (uint64_t)(uintptr_t)object - DIRECT_MAP;
-    struct frame *slab = frame_of_physical(physical);
+    struct frame *slab = frame_of_physical((uint64_t)(uintptr_t)object - DIRECT_MAP);
     spin_lock(&class->lock);
     bool was_full = slab->slab_free == NULL;
     *(void **)object = slab->slab_free;

@@ -289,8 +289,7 @@ void frame_release(struct frame *frame)
 
 /* --- threads --------------------------------------------------------------------------------- */
 
-/* From the account up to `end`, which is not among them. */
-static void threads_subtract(struct account *account, const struct account *end)
+void account_uncharge_thread(struct account *account, const struct account *end)
 {
     for (struct account *next = account; next != end; next = next->parent) {
         spin_lock(&next->lock);
@@ -307,16 +306,11 @@ status_t account_charge_thread(struct account *account)
         next->threads += room;
         spin_unlock(&next->lock);
         if (!room) {
-            threads_subtract(account, next);
+            account_uncharge_thread(account, next);
             return STATUS_LIMIT_REACHED;
         }
     }
     return STATUS_OK;
-}
-
-void account_uncharge_thread(struct account *account)
-{
-    threads_subtract(account, NULL);
 }
 
 /* --- objects --------------------------------------------------------------------------------- */

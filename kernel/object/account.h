@@ -76,7 +76,8 @@ void *account_alloc(struct account *account, size_t size_bytes, struct payer **o
 void payer_free(struct payer *payer, void *memory, size_t size_bytes);
 void account_free(struct account *account, void *memory, size_t size_bytes);
 status_t account_charge_thread(struct account *account);
-void account_uncharge_thread(struct account *account);
+/* Up to `end`, which is not among them; NULL: up to the root. */
+void account_uncharge_thread(struct account *account, const struct account *end);
 
 /* A charged frame with one reference; NULL: no memory. */
 struct frame *account_frame_take(struct account *account, bool zeroed);

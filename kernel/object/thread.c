@@ -46,7 +46,7 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
     size_t size_bytes = sizeof(struct thread) + cpu_features.xsave_bytes;
     status = object_create(payer, OBJECT_THREAD, size_bytes, out);
     if (status != STATUS_OK) {
-        account_uncharge_thread(payer);
+        account_uncharge_thread(payer, NULL);
         return status;
     }
     struct thread *thread = object_thread(*out);
@@ -217,13 +217,11 @@ _Static_assert(THREAD_READY == THREAD_STATE_READY && THREAD_RUNNING == THREAD_ST
 status_t thread_read(const struct call *call, void *out)
 {
     const struct thread *thread = object_thread(call->object);
-    uint64_t turn = scheduler_turn_cycles(thread);
-    bool application = thread->mode == MODE_APPLICATION;
+    uint64_t cycles[2] = {thread->mode_cycles[0], thread->mode_cycles[1]};
+    cycles[thread->mode] += scheduler_turn_cycles(thread);
     *(struct thread_usage *)out = (struct thread_usage){
-        .application_ns =
-            clock_cycles_to_ns(thread->mode_cycles[MODE_APPLICATION] + (application ? turn : 0)),
-        .personality_ns =
-            clock_cycles_to_ns(thread->mode_cycles[MODE_PERSONALITY] + (application ? 0 : turn)),
+        .application_ns = clock_cycles_to_ns(cycles[MODE_APPLICATION]),
+        .personality_ns = clock_cycles_to_ns(cycles[MODE_PERSONALITY]),
         .state = thread->state,
     };
     return STATUS_OK;
@@ -267,5 +265,5 @@ void thread_release(struct object *object)
         spin_unlock(&thread->domain->lock);
     }
     region_unpin_frame(&thread->pin);
-    account_uncharge_thread(thread->object.payer);
+    account_uncharge_thread(thread->object.payer, NULL);
 }
