@@ -33,10 +33,7 @@ static struct {
 static SEALED uint64_t cycles_per_ns; /* fixed point */
 static struct spinlock clock_lock = SPINLOCK_INIT(LOCK_LOG);
 
-struct time_page *clock_page(void)
-{
-    return &time_memory.page;
-}
+struct time_page *const clock_page = &time_memory.page;
 
 /* KVM and others tell the TSC's kHz in leaf 0x40000010. */
 static uint64_t hz_from_hypervisor(void)
@@ -117,7 +114,7 @@ void clock_init(void)
     if (hz < 1000000) {
         panic(__FILE__, __LINE__, "no source tells the frequency of the TSC");
     }
-    struct time_page *page = clock_page();
+    struct time_page *page = clock_page;
     page->tsc_hz = hz;
     page->shift = SHIFT;
     page->multiplier = (1000000000ull << SHIFT) / hz;
@@ -127,7 +124,7 @@ void clock_init(void)
 
 uint64_t clock_cycles_to_ns(uint64_t cycles)
 {
-    return (uint64_t)((uint128_t)cycles * clock_page()->multiplier >> SHIFT);
+    return (uint64_t)((uint128_t)cycles * clock_page->multiplier >> SHIFT);
 }
 
 uint64_t clock_ns_to_cycles(uint64_t ns)
@@ -139,12 +136,12 @@ uint64_t clock_ns_to_cycles(uint64_t ns)
 
 uint64_t clock_now_ns(void)
 {
-    return clock_cycles_to_ns(tsc_read() - clock_page()->base_tsc);
+    return clock_cycles_to_ns(tsc_read() - clock_page->base_tsc);
 }
 
 uint64_t clock_tsc_at(uint64_t ns)
 {
-    return clock_page()->base_tsc + clock_ns_to_cycles(ns);
+    return clock_page->base_tsc + clock_ns_to_cycles(ns);
 }
 
 void clock_spin_ns(uint64_t ns)
@@ -157,7 +154,7 @@ void clock_spin_ns(uint64_t ns)
 
 void clock_set_wall(uint64_t wall_ns)
 {
-    struct time_page *page = clock_page();
+    struct time_page *page = clock_page;
     spin_lock(&clock_lock);
     __atomic_store_n(&page->sequence, page->sequence + 1, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

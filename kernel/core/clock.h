@@ -14,4 +14,4 @@ uint64_t clock_cycles_to_ns(uint64_t cycles);
 uint64_t clock_ns_to_cycles(uint64_t ns);
 void clock_spin_ns(uint64_t ns);
 void clock_set_wall(uint64_t wall_ns);
-struct time_page *clock_page(void);
+extern struct time_page *const clock_page;

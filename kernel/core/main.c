@@ -115,7 +115,7 @@ static void machine_start(void)
     apic_timer_calibrate();
     cpus_online = 1;
     cpus_start();
-    clock_page()->cpus = cpu_count;
+    clock_page->cpus = cpu_count;
     log_line("oak: %u processors, %lu MiB", cpu_count, machine.ram_bytes >> 20);
     account_init_root();
     start_init(start_tsc);

@@ -96,7 +96,7 @@ static struct memory *memory_over(const void *start, uint64_t size_bytes)
 {
     struct memory *memory;
     uint64_t base = (uint64_t)start >= KERNEL_VIRTUAL ? KERNEL_VIRTUAL : DIRECT_MAP;
-    must(memory_create_boot(root_account(), (uint64_t)start - base, ALIGN_UP(size_bytes, PAGE_SIZE),
+    must(memory_create_boot(root_account, (uint64_t)start - base, ALIGN_UP(size_bytes, PAGE_SIZE),
                             &memory),
          "memory over the kernel's own");
     return memory;
@@ -109,7 +109,7 @@ void start_init(uint64_t tsc_at_start)
     boot_memory.info.tsc_at_start = tsc_at_start;
     memcpy(boot_memory.info.command_line, machine.command_line, BOOT_COMMAND_LINE);
 
-    struct account *account = root_account();
+    struct account *account = root_account;
     struct memory *bundle = memory_over(bundle_start, bundle_bytes);
     trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
     struct memory *trace = memory_over(trace_rings, (uint64_t)cpu_count * TRACE_RING_BYTES);
@@ -131,7 +131,7 @@ void start_init(uint64_t tsc_at_start)
     give(domain, SLOT_DOMAIN, &domain->object, RIGHTS_ALL);
     give(domain, SLOT_ACCOUNT, &account->object, RIGHTS_ALL & ~RIGHT_DESTROY);
     give(domain, SLOT_LOG, platform, RIGHT_WRITE);
-    give(domain, SLOT_TIME, &memory_over(clock_page(), PAGE_SIZE)->object, RIGHT_READ);
+    give(domain, SLOT_TIME, &memory_over(clock_page, PAGE_SIZE)->object, RIGHT_READ);
     give(domain, SLOT_MEMORY, &private->object, RIGHTS_ALL);
     give(domain, SLOT_THREAD, &thread->object, RIGHTS_ALL);
     give(domain, INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);

@@ -15,10 +15,7 @@ static union {
 } root_memory;
 static struct payer root_payer = {.account = &root_memory.account};
 
-struct account *root_account(void)
-{
-    return &root_memory.account;
-}
+struct account *const root_account = &root_memory.account;
 
 static void account_init(struct account *account, struct account *parent)
 {
@@ -34,7 +31,7 @@ static void account_init(struct account *account, struct account *parent)
  */
 void account_init_root(void)
 {
-    struct account *root = root_account();
+    struct account *root = root_account;
     account_init(root, NULL);
     root->payer = &root_payer;
     root->limit_bytes = frames_free_bytes() / 32 * 31;

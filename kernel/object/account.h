@@ -57,7 +57,7 @@ struct account {
 OBJECT_AS(account)
 
 void account_init_root(void);
-struct account *root_account(void);
+extern struct account *const root_account;
 bool account_is_ancestor(const struct account *ancestor, const struct account *account);
 
 /* Its use came above the mark: raise the signal. Without locks. */

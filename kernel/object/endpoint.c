@@ -141,8 +141,11 @@ static status_t receive(struct call *call, uint64_t deadline_ns)
     scheduler_set_billing(thread, thread->billing_own);
     struct endpoint *endpoint = object_endpoint(call->object);
     struct signal *signal = call->other == NULL ? NULL : object_signal(call->other);
-    if (signal != NULL) {
-        signal_bind(signal, object_handle(&endpoint->object, 0));
+    handle_t handle = endpoint->object.handle;
+    if (signal != NULL && __atomic_load_n(&signal->endpoint, __ATOMIC_RELAXED) != handle) {
+        spin_lock(&signal->lock);
+        signal->endpoint = handle;
+        spin_unlock(&signal->lock);
     }
     spin_lock(&endpoint->lock);
     status_t status = STATUS_OK;

@@ -36,15 +36,6 @@ uint64_t signal_take(struct signal *signal)
     return bits;
 }
 
-void signal_bind(struct signal *signal, handle_t endpoint)
-{
-    if (__atomic_load_n(&signal->endpoint, __ATOMIC_RELAXED) != endpoint) {
-        spin_lock(&signal->lock);
-        signal->endpoint = endpoint;
-        spin_unlock(&signal->lock);
-    }
-}
-
 status_t call_signal_raise(struct call *call)
 {
     signal_raise(cpu_current(), call->thread, object_signal(call->object), call->argument[1]);

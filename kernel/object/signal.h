@@ -23,6 +23,4 @@ void signal_set(handle_t signal, uint64_t bits);
 /* Take all bits that are set. */
 uint64_t signal_take(struct signal *signal);
 
-void signal_bind(struct signal *signal, handle_t endpoint);
-
 bool signal_end_step(struct object *object);

@@ -20,7 +20,6 @@ struct start_info {
     uint64_t rsdp;
     uint64_t memory_map;
     uint32_t memory_map_entries;
-    uint32_t reserved;
 };
 
 struct memory_map_entry {

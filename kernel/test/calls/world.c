@@ -78,7 +78,7 @@ static void give(struct domain *domain, uint32_t slot, struct object *object)
 /* As core/start_init.c does it, without a program. */
 static void init_make(void)
 {
-    struct account *account = root_account();
+    struct account *account = root_account;
     struct memory *window;
     struct memory *image;
     struct object *platform;
@@ -282,8 +282,8 @@ static void books_note(void)
     world.memory = machine_memory();
     world.free_bytes = frames_free_bytes();
     world.objects = object_count;
-    world.used_bytes = root_account()->used_bytes;
-    world.threads = root_account()->threads;
+    world.used_bytes = root_account->used_bytes;
+    world.threads = root_account->threads;
     world.chunks = object_chunk_count;
 }
 
@@ -403,7 +403,7 @@ static void books_compare(void)
     uint64_t chunk_bytes =
         (object_chunk_count - world.chunks) * (OBJECT_CHUNK_ENTRIES * sizeof(struct object_entry));
     uint64_t slab_bytes = (now.slabs - world.memory.slabs) * PAGE_SIZE;
-    const struct account *root = root_account();
+    const struct account *root = root_account;
     if (object_count != world.objects || root->used_bytes != world.used_bytes ||
         root->threads != world.threads) {
         machine_fail("%lu objects were %lu, %lu bytes charged were %lu, %lu threads were %lu",
