@@ -52,18 +52,6 @@ void thread_enter_space(struct thread *thread, struct space *space)
     }
 }
 
-/*
- * Give the CPU to a thread that is RUNNING here, in what is left of the turn: accounts are held to
- * their shares by the order in which they come, not by the length of turns.
- */
-static void switch_to(struct cpu *cpu, struct thread *next)
-{
-    cpu->tsc_since = tsc_read();
-    billing_switch(cpu, next->billing); /* first: it is the last one's time */
-    context_load(cpu, next, root_of(next));
-    trace(TRACE_SWITCH, 0, object_number(&next->domain->object), 0);
-}
-
 /* --- waking ---------------------------------------------------------------------------------- */
 
 /* Make one sleeping CPU look for work, the next one from that CPU on. False: none sleeps. */
@@ -518,8 +506,14 @@ void scheduler_leave(void)
             current_requeue(cpu);
         }
         if (cpu->current == NULL) {
+            /* In what is left of the turn: accounts are held to their shares by the order in which
+             * they come, not by the length of turns. */
             struct thread *next = choose(cpu);
-            switch_to(cpu, next != NULL ? next : idle(cpu));
+            next = next != NULL ? next : idle(cpu);
+            cpu->tsc_since = tsc_read();
+            billing_switch(cpu, next->billing); /* first: it is the last one's time */
+            context_load(cpu, next, root_of(next));
+            trace(TRACE_SWITCH, 0, object_number(&next->domain->object), 0);
             cpu->reschedule = 0;
         }
         if (cpu->current->attention != 0) {
