@@ -248,16 +248,13 @@ void trap_user(struct thread *thread)
     uint64_t vector = thread->registers.vector;
     if (vector == VECTOR_PAGE_FAULT) {
         page_fault(thread);
-    } else {
-        trace(TRACE_TRAP, (uint32_t)vector, thread->registers.rip, 0);
-        if (vector == VECTOR_DEBUG && thread_debug_trap(thread)) {
-            scheduler_return(thread);
-        }
-        if (vector < 32) {
-            fault_unresolved(thread, TRAP_EXCEPTION, 0);
-        } else {
-            interrupt_handle(vector);
-        }
+        scheduler_return(thread);
+    }
+    trace(TRACE_TRAP, (uint32_t)vector, thread->registers.rip, 0);
+    if (vector >= 32) {
+        interrupt_handle(vector);
+    } else if (vector != VECTOR_DEBUG || !thread_debug_trap(thread)) {
+        fault_unresolved(thread, TRAP_EXCEPTION, 0);
     }
     scheduler_return(thread);
 }

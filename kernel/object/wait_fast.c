@@ -6,9 +6,10 @@
 #include "kernel/object/short_ways.h"
 #include "kernel/object/waits.h"
 
-__attribute__((noreturn)) static inline void done(struct cpu *cpu, struct thread *thread,
-                                                  status_t status, uint64_t result)
+__attribute__((noreturn)) static inline void done(struct thread *thread, status_t status,
+                                                  uint64_t result)
 {
+    struct cpu *cpu = cpu_current();
     if (status == CALL_BLOCKED) {
         scheduler_next(cpu);
     }
@@ -32,35 +33,32 @@ static inline struct object *find(struct thread *thread, uint64_t number, uint64
 
 SHORT_WAY(thread_park, deadline_ns, flags, unused)
 {
-    struct cpu *cpu = cpu_current();
-    done(cpu, thread, thread_park(cpu, thread, deadline_ns, flags), 0);
+    done(thread, thread_park(cpu_current(), thread, deadline_ns, flags), 0);
 }
 
 SHORT_WAY(thread_unpark, slot, unused_1, unused_2)
 {
-    struct cpu *cpu = cpu_current();
     struct object *object =
         find(thread, CALL_thread_unpark, slot, unused_1, unused_2, OBJECT_THREAD, RIGHT_WRITE);
-    thread_unpark(cpu, thread, object_thread(object));
-    done(cpu, thread, STATUS_OK, 0);
+    thread_unpark(cpu_current(), thread, object_thread(object));
+    done(thread, STATUS_OK, 0);
 }
 
 SHORT_WAY(signal_wait, slot, mask, deadline_ns)
 {
-    struct cpu *cpu = cpu_current();
     struct object *object =
         find(thread, CALL_signal_wait, slot, mask, deadline_ns, OBJECT_SIGNAL, RIGHT_READ);
     uint64_t bits = 0;
     thread->registers.rdi = slot; /* for who copies the thread while it waits */
-    status_t status = signal_wait(cpu, thread, object_signal(object), mask, deadline_ns, &bits);
-    done(cpu, thread, status, bits);
+    status_t status =
+        signal_wait(cpu_current(), thread, object_signal(object), mask, deadline_ns, &bits);
+    done(thread, status, bits);
 }
 
 SHORT_WAY(signal_raise, slot, bits, unused)
 {
-    struct cpu *cpu = cpu_current();
     struct object *object =
         find(thread, CALL_signal_raise, slot, bits, unused, OBJECT_SIGNAL, RIGHT_WRITE);
-    signal_raise(cpu, thread, object_signal(object), bits);
-    done(cpu, thread, STATUS_OK, 0);
+    signal_raise(cpu_current(), thread, object_signal(object), bits);
+    done(thread, STATUS_OK, 0);
 }

@@ -190,7 +190,8 @@ resume_slow:
     /* RCX and R11 may hold the frame's words by now; the slow path reads the frame itself. */
 kernel_call_slow:
     save_kept
-    .irp name, gate_call, endpoint_reply_receive, thread_unpark, thread_park, signal_raise, signal_wait
+    .irp name, gate_call, endpoint_reply_receive, thread_unpark, thread_park, signal_raise, \
+        signal_wait
     cmpl $CALL_\name, %eax
     je short_\name
     .endr
