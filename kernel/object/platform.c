@@ -31,27 +31,21 @@ status_t platform_read(const struct call *call, void *out)
 
 status_t call_platform_set(struct call *call)
 {
+    bool wall = call->argument[1] == PLATFORM_WALL_NS;
     uint64_t value = call->argument[2];
-    switch (call->argument[1]) {
-    case PLATFORM_WALL_NS:
-        if (!(call->rights & RIGHT_CONTROL)) {
-            return STATUS_NO_RIGHT;
-        }
-        clock_set_wall(value);
-        return STATUS_OK;
-    case PLATFORM_TRACE:
-        /* The trace tells what every container does, and costs all of them time. */
-        if (!(call->rights & RIGHT_READ)) {
-            return STATUS_NO_RIGHT;
-        }
-        if (value > 1) {
-            return STATUS_INVALID_ARGUMENT;
-        }
-        trace_set(value == 1);
-        return STATUS_OK;
-    default:
+    /* The trace tells what every container does, and costs all of them time. */
+    if (!(call->rights & (wall ? RIGHT_CONTROL : RIGHT_READ))) {
+        return STATUS_NO_RIGHT;
+    }
+    if (!wall && (call->argument[1] != PLATFORM_TRACE || value > 1)) {
         return STATUS_INVALID_ARGUMENT;
     }
+    if (wall) {
+        clock_set_wall(value);
+    } else {
+        trace_set(value == 1);
+    }
+    return STATUS_OK;
 }
 
 /* A line of text as it came, but for control characters: the log is read on terminals. */
