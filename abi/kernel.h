@@ -43,6 +43,13 @@ enum kernel_call {
 };
 #undef KERNEL_CALL
 
+/*
+ * Of a region, with its rights: where 2 MiB of it lie at a multiple of that, in the address space
+ * and in the private memory, they may be one page, backed as a whole at the first touch. A hint:
+ * without memory for that, or where pages are there already, it has pages of 4 KiB.
+ */
+#define MAP_LARGE 8
+
 #define PAGE_SIZE  4096ull
 #define PAGE_SHIFT 12
 

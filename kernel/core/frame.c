@@ -10,6 +10,9 @@
 
 static SEALED struct frame *frames;
 static SEALED uint64_t frame_count;
+/* Of each LARGE_FRAMES that a large page may consist of, how many are free. */
+static SEALED uint16_t *large_free;
+static uint64_t large_first; /* no large page below that number is free as a whole */
 static struct frame_list zeroed;
 static struct frame_list dirty;
 static struct spinlock frames_lock = SPINLOCK_INIT(LOCK_FRAMES);
@@ -59,10 +62,29 @@ struct frame *frame_list_first(const struct frame_list *list)
     return list->first == NO_FRAME ? NULL : &frames[list->first];
 }
 
+/* A frame comes into a list of free ones, or leaves it. Under the lock. */
+static void free_add(struct frame_list *list, struct frame *frame, uint32_t flags)
+{
+    uint64_t large = (uint64_t)(frame - frames) / LARGE_FRAMES;
+    frame->flags = FRAME_FREE | flags;
+    frame_list_add(list, frame);
+    if (++large_free[large] == LARGE_FRAMES) {
+        large_first = MIN(large_first, large);
+    }
+}
+
+static void free_remove(struct frame_list *list, struct frame *frame)
+{
+    large_free[(uint64_t)(frame - frames) / LARGE_FRAMES]--;
+    frame_list_remove(list, frame);
+}
+
 void frames_init(uint64_t first_physical)
 {
     frame_count = machine.ram_end >> PAGE_SHIFT;
-    uint64_t array_bytes = ALIGN_UP(frame_count * sizeof(struct frame), PAGE_SIZE);
+    uint64_t large_count = frame_count / LARGE_FRAMES + 1;
+    uint64_t array_bytes =
+        ALIGN_UP(frame_count * sizeof(struct frame) + large_count * sizeof(*large_free), PAGE_SIZE);
     uint64_t array_physical = 0;
     for (uint32_t i = 0; i < machine.ram_count && array_physical == 0; i++) {
         uint64_t start = MAX(machine.ram[i].start, first_physical);
@@ -75,13 +97,13 @@ void frames_init(uint64_t first_physical)
     }
     frames = physical_pointer(array_physical);
     memset(frames, 0, array_bytes);
+    large_free = (uint16_t *)(frames + frame_count);
+    large_first = large_count;
     for (uint32_t i = 0; i < machine.ram_count; i++) {
         uint64_t start = MAX(machine.ram[i].start, first_physical);
         for (uint64_t physical = start; physical < machine.ram[i].end; physical += PAGE_SIZE) {
             if (physical - array_physical >= array_bytes) {
-                struct frame *frame = frame_of_physical(physical);
-                frame->flags = FRAME_FREE;
-                frame_list_add(&dirty, frame);
+                free_add(&dirty, frame_of_physical(physical), 0);
             }
         }
     }
@@ -106,7 +128,7 @@ static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
     if (frame == NULL) {
         return NULL;
     }
-    frame_list_remove(list, frame);
+    free_remove(list, frame);
     *is_zeroed = frame->flags & FRAME_ZEROED;
     frame_begin(frame);
     return frame;
@@ -146,8 +168,7 @@ void frame_give(struct frame *frame)
 {
     assert_debug(!(frame->flags & (FRAME_FREE | FRAME_FOREIGN)));
     spin_lock(&frames_lock);
-    frame->flags = FRAME_FREE;
-    frame_list_add(&dirty, frame);
+    free_add(&dirty, frame, 0);
     spin_unlock(&frames_lock);
 }
 
@@ -164,19 +185,55 @@ static struct frame *adjacent_find(uint64_t count)
     return NULL;
 }
 
+/* Take those frames, which are free. Under the lock, which it gives back. */
+static void adjacent_take(struct frame *first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        free_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
+        frame_begin(&first[i]);
+    }
+    spin_unlock(&frames_lock);
+    memset(frame_pointer(first), 0, count * PAGE_SIZE);
+}
+
 struct frame *frames_take_adjacent(uint64_t count)
 {
     spin_lock(&frames_lock);
     struct frame *first = adjacent_find(count);
-    for (uint64_t i = 0; first != NULL && i < count; i++) {
-        frame_list_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
-        frame_begin(&first[i]);
-    }
-    spin_unlock(&frames_lock);
-    for (uint64_t i = 0; first != NULL && i < count; i++) {
-        memset(frame_pointer(&first[i]), 0, PAGE_SIZE);
+    if (first != NULL) {
+        adjacent_take(first, count);
+    } else {
+        spin_unlock(&frames_lock);
     }
     return first;
+}
+
+struct frame *frames_large_free(void)
+{
+    uint64_t large_count = frame_count / LARGE_FRAMES;
+    spin_lock(&frames_lock);
+    while (large_first < large_count && large_free[large_first] != LARGE_FRAMES) {
+        large_first++;
+    }
+    struct frame *first = large_first < large_count ? &frames[large_first * LARGE_FRAMES] : NULL;
+    spin_unlock(&frames_lock);
+    return first;
+}
+
+bool frames_take_these(struct frame *first, struct frame **out, uint32_t count)
+{
+    uint32_t run = 0;
+    spin_lock(&frames_lock);
+    while (run < count && first[run].flags & FRAME_FREE) {
+        out[run] = &first[run];
+        run++;
+    }
+    if (run == count) {
+        adjacent_take(first, count);
+    } else {
+        spin_unlock(&frames_lock);
+    }
+    return run == count;
 }
 
 void *frames_boot_pages(uint64_t count)
@@ -193,13 +250,12 @@ bool frames_zero_one(void)
     spin_lock(&frames_lock);
     struct frame *frame = zeroed.count < ZEROED_WANTED ? frame_list_first(&dirty) : NULL;
     if (frame != NULL) {
-        frame_list_remove(&dirty, frame);
+        free_remove(&dirty, frame);
         frame->flags = 0;
         spin_unlock(&frames_lock);
         memset(frame_pointer(frame), 0, PAGE_SIZE);
         spin_lock(&frames_lock);
-        frame->flags = FRAME_FREE | FRAME_ZEROED;
-        frame_list_add(&zeroed, frame);
+        free_add(&zeroed, frame, FRAME_ZEROED);
     }
     spin_unlock(&frames_lock);
     return frame != NULL;

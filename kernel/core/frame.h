@@ -8,6 +8,9 @@
 
 struct payer;
 
+/* So many make a large page, if they lie behind one another and the first at a multiple of it. */
+#define LARGE_FRAMES 512
+
 enum frame_flags {
     FRAME_FREE = 1,
     FRAME_ZEROED = 2,
@@ -47,7 +50,12 @@ void frame_give(struct frame *frame);
 /* `count` zeroed frames with one reference each; false: none are taken. */
 bool frames_take_zeroed(struct frame **out, uint32_t count);
 
-/* `count` adjacent zeroed frames; NULL when there are none. */
+/* The first of LARGE_FRAMES free frames that may make a large page; NULL when there are none. */
+struct frame *frames_large_free(void);
+/* The same as frames_take_zeroed with those adjacent frames; false: some are not free. */
+bool frames_take_these(struct frame *first, struct frame **out, uint32_t count);
+
+/* `count` adjacent zeroed frames from anywhere; NULL when there are none. */
 struct frame *frames_take_adjacent(uint64_t count);
 
 /* The same for the kernel itself while booting: their address, or a panic. */

@@ -257,13 +257,15 @@ __attribute__((flatten)) struct frame *account_frame_take(struct account *accoun
     return frame;
 }
 
-bool account_frames_take(struct account *account, struct frame **frames, uint32_t count)
+bool account_frames_take(struct account *account, struct frame *these, struct frame **frames,
+                         uint32_t count)
 {
     struct payer *payer;
     if (account_charge(account, ACCOUNT_FRAMES, count * PAGE_SIZE, &payer) != STATUS_OK) {
         return false;
     }
-    if (!frames_take_zeroed(frames, count)) {
+    if (these == NULL ? !frames_take_zeroed(frames, count)
+                      : !frames_take_these(these, frames, count)) {
         payer_uncharge(payer, ACCOUNT_FRAMES, count * PAGE_SIZE);
         return false;
     }

@@ -81,8 +81,10 @@ void account_uncharge_thread(struct account *account, const struct account *end)
 
 /* A charged frame with one reference; NULL: no memory. */
 struct frame *account_frame_take(struct account *account, bool zeroed);
-/* The same for `count` zeroed frames at once; false: none are taken. */
-bool account_frames_take(struct account *account, struct frame **frames, uint32_t count);
+/* The same for `count` zeroed frames at once, the adjacent ones from `these` on if it is not NULL;
+ * false: none are taken. */
+bool account_frames_take(struct account *account, struct frame *these, struct frame **frames,
+                         uint32_t count);
 /* Drop one reference; the last one frees and uncharges. */
 void frame_release(struct frame *frame);
 

@@ -121,6 +121,7 @@ static struct region *region_new(struct region_map *map)
     }
     region->map = map;
     region->has_writable = false;
+    region->has_large = false;
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
         region->link[role].memory = NULL;
     }
@@ -178,7 +179,7 @@ static status_t rights_check(const struct region_map *map, uint32_t rights, uint
     if (map->window && (rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE)) {
         return STATUS_NOT_PERMITTED;
     }
-    return rights & ~allowed ? STATUS_NO_RIGHT : STATUS_OK;
+    return rights & MAP_RIGHTS & ~allowed ? STATUS_NO_RIGHT : STATUS_OK;
 }
 
 static status_t request_check(const struct region_map *map, const struct region_request *request)
@@ -190,7 +191,7 @@ static status_t request_check(const struct region_map *map, const struct region_
     if (request->address < map->first_address) {
         return STATUS_OUT_OF_RANGE;
     }
-    if (request->rights > MAP_RIGHTS ||
+    if (request->rights & ~(uint32_t)(MAP_RIGHTS | MAP_LARGE) ||
         (request->private_memory == NULL &&
          (request->source_memory == NULL || request->rights & RIGHT_WRITE))) {
         return STATUS_INVALID_ARGUMENT;
@@ -281,6 +282,7 @@ static status_t region_split(struct region *region, uint64_t address)
     upper->rights = region->rights;
     upper->rights_allowed = region->rights_allowed;
     upper->has_writable = region->has_writable;
+    upper->has_large = region->has_large;
     upper->private_offset = region->private_offset + (address - region->start);
     upper->source_offset = region->source_offset + (address - region->start);
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
@@ -291,6 +293,9 @@ static status_t region_split(struct region *region, uint64_t address)
             return STATUS_BAD_CAPABILITY;
         }
     }
+    if (address % LARGE_BYTES != 0) {
+        region_large_clear(region, address, address + 1);
+    }
     __atomic_store_n(&region->end, address, __ATOMIC_RELEASE); /* link_concerned looks */
     tree_insert(&region->map->regions, &upper->node);
     return STATUS_OK;
@@ -298,10 +303,12 @@ static status_t region_split(struct region *region, uint64_t address)
 
 /* --- translations ---------------------------------------------------------------------------- */
 
-static void range_clear(struct region_map *map, uint64_t start, uint64_t end)
+static void range_clear(struct region *region, uint64_t start, uint64_t end)
 {
+    const struct region_map *map = region->map;
     struct shootdown_batch batch = {.count = 0};
     uint64_t next;
+    region_large_clear(region, start, end);
     for (uint64_t at = start; at < end; at = next) {
         uint64_t *entry = page_entries(&map->tables, at, end, 1, &next);
         next = MIN(next, end);
@@ -342,7 +349,7 @@ void region_clear_pages(struct region *region, enum link_role role, uint64_t fir
     uint64_t start;
     uint64_t end;
     if (pages_shown(region, role, first_page, end_page, &start, &end)) {
-        range_clear(region->map, start, end);
+        range_clear(region, start, end);
     }
 }
 
@@ -389,6 +396,7 @@ void region_write_protect(struct region *region, uint64_t first_page, uint64_t e
     bool noted = pins || end - start <= SHOOTDOWN_ADDRESSES * PAGE_SIZE;
     bool writable_stay = start != region->start || end != region->end;
     uint64_t next;
+    region_large_clear(region, start, end);
     for (uint64_t at = start; at < end; at = next) {
         uint64_t *entry = page_entries(&region->map->tables, at, end, 1, &next);
         next = MIN(next, end);
@@ -446,7 +454,7 @@ status_t call_region_map(struct call *call)
      */
     uint32_t execute = request.rights & RIGHT_EXECUTE;
     uint32_t private_rights =
-        source_slot == 0 ? request.rights | RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
+        source_slot == 0 ? (request.rights & MAP_RIGHTS) | RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
     uint32_t private_has;
     uint32_t source_has;
     status_t status = region_memory_argument(call, private_slot, private_rights,
@@ -508,7 +516,7 @@ status_t call_region_unmap(struct call *call)
            region->start < end) {
         uint64_t clear_start = region->start;
         uint64_t clear_end = MIN(region->end, clear_start + CLEAR_PER_STEP);
-        range_clear(map, clear_start, clear_end);
+        range_clear(region, clear_start, clear_end);
         cleared_bytes += clear_end - clear_start + (1ull << 20);
         if (clear_end == region->end) {
             region_remove(region);
@@ -534,7 +542,7 @@ status_t call_region_protect(struct call *call)
     if (status != STATUS_OK) {
         return status;
     }
-    if (call->argument[3] > MAP_RIGHTS) {
+    if (call->argument[3] & ~(uint64_t)(MAP_RIGHTS | MAP_LARGE)) {
         return STATUS_INVALID_ARGUMENT;
     }
     spin_lock(&map->lock);
@@ -551,7 +559,7 @@ status_t call_region_protect(struct call *call)
          region = region_next(region)) {
         if (region->rights != rights) {
             region->rights = rights;
-            range_clear(map, region->start, region->end);
+            range_clear(region, region->start, region->end);
         }
     }
     spin_unlock(&map->lock);

@@ -41,11 +41,12 @@ struct region {
     struct region_map *map;
     uint64_t start;
     uint64_t end;
-    uint32_t rights;
+    uint32_t rights;         /* and MAP_LARGE */
     uint32_t rights_allowed; /* what the capabilities that it was mapped with carried */
     uint64_t private_offset; /* of start, in bytes */
     uint64_t source_offset;
     bool has_writable; /* a page table entry of it may be writable: a clone must protect them */
+    bool has_large;    /* an entry may be of a large page, which lies in the region as a whole */
     struct region_link link[LINK_ROLES];
 };
 

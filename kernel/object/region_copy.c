@@ -34,7 +34,7 @@ static void entries_copy(struct region_map *to, const struct region *region)
     for (uint64_t at = region->start; at < region->end; at = next) {
         const uint64_t *entry = page_entries(&region->map->tables, at, region->end, 1, &next);
         next = MIN(next, region->end);
-        uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at);
+        uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at, 1);
         if (copy != NULL) {
             memcpy(copy, entry, ((next - at) >> PAGE_SHIFT) * sizeof(*copy));
         }
@@ -60,7 +60,7 @@ static status_t region_copy(struct region_map *to, const struct region *region,
         status_t status = region_target_resolve(exchange->to, region->private_offset,
                                                 request.size_bytes, &private);
         request.rights_allowed &= source.memory == NULL ? exchange->to_rights : RIGHTS_ALL;
-        if (status != STATUS_OK || request.rights & ~request.rights_allowed) {
+        if (status != STATUS_OK || request.rights & ~(request.rights_allowed | MAP_LARGE)) {
             return status != STATUS_OK ? status : STATUS_NO_RIGHT;
         }
     }

@@ -46,7 +46,7 @@ uint64_t region_entry(const struct region *region, uint64_t physical, bool writa
 
 static status_t entry_install(struct fault *fault, uint64_t physical, bool writable, uint64_t extra)
 {
-    uint64_t *entry = page_entry_make(&fault->map->tables, fault->address);
+    uint64_t *entry = page_entry_make(&fault->map->tables, fault->address, 1);
     if (entry == NULL) {
         return STATUS_NO_MEMORY;
     }
@@ -268,6 +268,10 @@ static status_t fault_resolve(struct fault *fault)
     struct memory *source = fault->region->link[LINK_SOURCE].memory;
     if (private != NULL && private->kind == MEMORY_DEVICE) {
         return device_resolve(fault, private);
+    }
+    if (fault->region->rights & MAP_LARGE &&
+        region_large_fault(fault->region, fault->address, fault->access)) {
+        return STATUS_OK;
     }
     if (private != NULL) {
         status_t status = private_resolve(fault, private);

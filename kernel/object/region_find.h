@@ -36,6 +36,21 @@ void region_tables_trim(struct region_map *map, uint64_t start, uint64_t end);
 /* The page table entry of a frame that the region shows; writable as far as the region is. */
 uint64_t region_entry(const struct region *region, uint64_t physical, bool writable);
 
+/* May absent pages of the region be filled with zeros, and written? */
+static inline bool region_fills_with_zeros(const struct region *region)
+{
+    const struct memory *memory = region->link[LINK_PRIVATE].memory;
+    return memory != NULL && memory->kind == MEMORY_NORMAL &&
+           region->link[LINK_SOURCE].memory == NULL && region->rights & RIGHT_WRITE;
+}
+
+/* For a fault in a region with MAP_LARGE. True: a large page is mapped, or one step nearer to be;
+ * then the access is tried again. False: none is, so that a page of 4 KiB may. */
+bool region_large_fault(struct region *region, uint64_t address, uint32_t access);
+
+/* No large page is mapped any more that has an address of [start, end). */
+void region_large_clear(struct region *region, uint64_t start, uint64_t end);
+
 /* The first region that ends above the address; NULL when none does. */
 struct region *region_from(const struct region_map *map, uint64_t address);
 struct region *region_next(const struct region *region);

@@ -10,14 +10,6 @@
 #define RUN_MAX        16 /* pages */
 #define FAULT_COST     8  /* of a page that is resolved as a fault: it may have to be unmapped */
 
-/* May absent pages of the region be filled with zeros, and written? */
-static bool fills_with_zeros(const struct region *region)
-{
-    const struct memory *memory = region->link[LINK_PRIVATE].memory;
-    return memory != NULL && memory->kind == MEMORY_NORMAL &&
-           region->link[LINK_SOURCE].memory == NULL && region->rights & RIGHT_WRITE;
-}
-
 /*
  * How many pages from `page` on are absent, share the leaf, and are no more than `most`. A page
  * that is being taken out of the memory just now may still have its old entry: it ends the run.
@@ -42,7 +34,7 @@ static uint32_t run_install(struct region *region, struct node *leaf, uint64_t p
     struct frame *frames[RUN_MAX];
     uint32_t count = absent_run(leaf, page, most, entry);
     struct account *payer = region->link[LINK_PRIVATE].memory->object.payer;
-    if (count == 0 || !account_frames_take(payer, frames, count)) {
+    if (count == 0 || !account_frames_take(payer, NULL, frames, count)) {
         return 0;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -59,14 +51,15 @@ static uint32_t run_populate(struct region_map *map, uint64_t address, uint64_t 
     uint32_t count = 0;
     spin_lock(&map->lock);
     struct region *region = region_at(map, address);
-    if (region != NULL && !map->dying && fills_with_zeros(region)) {
+    if (region != NULL && !map->dying && region_fills_with_zeros(region) &&
+        !(region->rights & MAP_LARGE)) {
         struct memory *memory = region->link[LINK_PRIVATE].memory;
         uint64_t page = region_private_page(region, address);
         uint64_t most = (MIN(end, region->end) - address) >> PAGE_SHIFT;
         most = MIN(most, page_entries_left(address));
         spin_lock(&memory->lock);
         struct node *leaf = tree_leaf_own(&memory->tree, memory->object.payer, page);
-        uint64_t *entry = leaf == NULL ? NULL : page_entry_make(&map->tables, address);
+        uint64_t *entry = leaf == NULL ? NULL : page_entry_make(&map->tables, address, 1);
         if (entry != NULL) {
             count = run_install(region, leaf, page, MIN(most, RUN_MAX), entry);
         }

@@ -19,10 +19,12 @@ static bool span_is_used(const struct region_map *map, uint64_t start, uint64_t 
     return region != NULL && region->start < end;
 }
 
-static void level_trim(const struct region_map *map, uint64_t start, uint64_t end, uint32_t level,
+/* True: a table of the level stays. */
+static bool level_trim(const struct region_map *map, uint64_t start, uint64_t end, uint32_t level,
                        struct trim *trim)
 {
     uint64_t next;
+    bool stays = false;
     uint64_t at = ALIGN_DOWN(start, 1ull << (PAGE_SHIFT + 9 * level));
     for (; at < end && trim->count < TABLES_MAX; at = next) {
         bool there = page_entries(&map->tables, at, end, level, &next) != NULL;
@@ -33,18 +35,17 @@ static void level_trim(const struct region_map *map, uint64_t start, uint64_t en
             trim->detached[trim->count++] = table;
             shootdown_add(&trim->batch, at);
         }
+        stays = stays || (there && table == NULL);
     }
+    return stays || at < end;
 }
 
 void region_tables_trim(struct region_map *map, uint64_t start, uint64_t end)
 {
     struct trim trim = {.count = 0};
-    for (uint32_t level = 1; level < map->tables.levels; level++) {
-        uint32_t before = trim.count;
-        level_trim(map, start, end, level, &trim);
-        if (trim.count == before) {
-            break; /* a table above one that stays is not empty */
-        }
+    uint32_t level = 1;
+    while (level < map->tables.levels && !level_trim(map, start, end, level, &trim)) {
+        level++; /* a table above one that stays is not empty */
     }
     if (trim.count > 0) {
         shootdown_run(&map->loaded, &trim.batch);

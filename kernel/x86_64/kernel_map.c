@@ -9,7 +9,6 @@
 #include "kernel/x86_64/stacks.h"
 
 #define GIB               0x40000000ull
-#define LARGE_PAGE        0x200000ull
 #define TABLE_RIGHTS      (PTE_PRESENT | PTE_WRITE)
 #define DATA_RIGHTS       (PTE_PRESENT | PTE_WRITE | PTE_GLOBAL | PTE_NX)
 #define READ_ONLY_RIGHTS  (PTE_PRESENT | PTE_GLOBAL | PTE_NX)
@@ -17,7 +16,7 @@
 
 #define DIRECT_TABLES_MAX 64 /* one per GiB, where the CPU has no pages of that size */
 #define IMAGE_TABLES      8  /* 16 MiB of kernel image in small pages */
-#define STACK_TABLES      (CPUS_MAX * STACKS_STRIDE / LARGE_PAGE)
+#define STACK_TABLES      (CPUS_MAX * STACKS_STRIDE / LARGE_BYTES)
 #define OWN_TABLES        (1 + STACK_TABLES) /* the first is the devices' */
 
 extern char kernel_physical_start[];
@@ -57,7 +56,7 @@ static uint64_t *small_entry(page_table *tables, uint64_t offset)
 /* The image is read through the direct map (programs lie in it), but never written. */
 static void direct_image_protect(void)
 {
-    for (uint64_t physical = 0; physical < IMAGE_TABLES * LARGE_PAGE; physical += PAGE_SIZE) {
+    for (uint64_t physical = 0; physical < IMAGE_TABLES * LARGE_BYTES; physical += PAGE_SIZE) {
         bool image =
             physical >= (uint64_t)kernel_physical_start && physical < image_physical(kernel_end);
         *small_entry(direct_pt, physical) = physical | (image ? READ_ONLY_RIGHTS : DATA_RIGHTS);
@@ -79,7 +78,7 @@ static void direct_map_build(void)
             continue;
         }
         for (uint64_t i = 0; i < PAGE_TABLE_ENTRIES; i++) {
-            direct_pd[gib][i] = (gib * GIB + i * LARGE_PAGE) | DATA_RIGHTS | PTE_LARGE;
+            direct_pd[gib][i] = (gib * GIB + i * LARGE_BYTES) | DATA_RIGHTS | PTE_LARGE;
         }
         direct_pdpt[gib] = table_entry(direct_pd[gib]);
     }
@@ -90,7 +89,7 @@ static void direct_map_build(void)
 static void image_map_build(void)
 {
     uint64_t end = image_physical(kernel_end);
-    assert(end <= IMAGE_TABLES * LARGE_PAGE);
+    assert(end <= IMAGE_TABLES * LARGE_BYTES);
     for (uint64_t physical = image_physical(kernel_text_start); physical < end;
          physical += PAGE_SIZE) {
         uint64_t rights = physical < image_physical(kernel_text_end)     ? EXECUTABLE_RIGHTS
@@ -129,13 +128,13 @@ void *device_map(uint64_t physical)
 
 void stack_page_map(uint64_t address, uint64_t physical)
 {
-    assert(address - STACKS_BASE < STACK_TABLES * LARGE_PAGE);
+    assert(address - STACKS_BASE < STACK_TABLES * LARGE_BYTES);
     *small_entry(own_pt, address - DEVICE_BASE) = physical | DATA_RIGHTS;
 }
 
 bool stack_page_mapped(uint64_t address)
 {
-    return address - STACKS_BASE < STACK_TABLES * LARGE_PAGE &&
+    return address - STACKS_BASE < STACK_TABLES * LARGE_BYTES &&
            (*small_entry(own_pt, address - DEVICE_BASE) & PTE_PRESENT) != 0;
 }
 

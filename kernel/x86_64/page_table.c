@@ -1,5 +1,6 @@
 #include "kernel/x86_64/page_table.h"
 
+#include "kernel/core/assert.h"
 #include "kernel/core/frame.h"
 #include "kernel/object/account.h"
 #include "kernel/x86_64/layout.h"
@@ -68,20 +69,21 @@ static inline uint64_t *table_find(const struct page_tables *tables, uint64_t ad
         if (!(entry & PTE_PRESENT)) {
             break;
         }
+        assert_debug(!(entry & PTE_LARGE));
         table = table_at(entry);
     }
     *level = at;
     return table;
 }
 
-uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address)
+uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address, uint32_t level)
 {
-    uint32_t level = 1;
-    uint64_t *table = table_find(tables, address, &level);
-    for (; level > 1 && table != NULL; level--) {
-        table = table_make(tables, table, entry_number(address, level));
+    uint32_t at = level;
+    uint64_t *table = table_find(tables, address, &at);
+    for (; at > level && table != NULL; at--) {
+        table = table_make(tables, table, entry_number(address, at));
     }
-    return table == NULL ? NULL : &table[entry_number(address, 1)];
+    return table == NULL ? NULL : &table[entry_number(address, level)];
 }
 
 uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t end,
@@ -135,7 +137,7 @@ static bool free_level(const struct page_tables *tables, uint64_t *table, uint32
     while (level > 1 && frame->table_lines != 0) {
         uint64_t *line = &table[(uint32_t)__builtin_ctzll(frame->table_lines) * LINE_ENTRIES];
         for (uint32_t i = 0; i < LINE_ENTRIES; i++) {
-            if (!(line[i] & PTE_PRESENT)) {
+            if ((line[i] & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT) {
                 continue;
             }
             uint64_t *below = table_at(line[i]);

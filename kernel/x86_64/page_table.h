@@ -1,7 +1,8 @@
 /*
- * Page tables of one half of an address space. 4-level paging, 4 KiB pages. Intel SDM volume 3,
- * chapter 4. Tables are charged to the half's payer. Every function runs under the half's lock and
- * flushes nothing: the caller collects what others may have cached (shootdown.h).
+ * Page tables of one half of an address space. 4-level paging, pages of 4 KiB and of 2 MiB (those
+ * are region_large.c's). Intel SDM volume 3, chapter 4. Tables are charged to the half's payer.
+ * Every function runs under the half's lock and flushes nothing: the caller collects what others
+ * may have cached (shootdown.h).
  */
 #pragma once
 
@@ -20,6 +21,7 @@ struct account;
 #define PTE_ADDRESS  0x000ffffffffff000ull
 
 #define PAGE_TABLE_ENTRIES 512
+#define LARGE_BYTES        (PAGE_TABLE_ENTRIES * PAGE_SIZE) /* of an entry with PTE_LARGE */
 
 /* The top table of a half, and how many levels lie under it. */
 struct page_tables {
@@ -33,8 +35,9 @@ struct page_tables {
 uint64_t *table_new(struct account *payer);
 void table_free(struct account *payer, uint64_t *table);
 
-/* The entry for that address, with all tables above it; NULL: no memory. */
-uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address);
+/* The entry for that address in its table of that level (1: of pages), with all tables above it;
+ * NULL: no memory. */
+uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address, uint32_t level);
 
 /* How many pages from the address on have their entries behind this one in the same table. */
 static inline uint64_t page_entries_left(uint64_t address)

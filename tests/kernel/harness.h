@@ -147,6 +147,7 @@ void test_account(void);
 void test_domain(void);
 void test_memory(void);
 void test_region(void);
+void test_large(void);
 void test_thread(void);
 void test_application(void);
 void test_endpoint(void);

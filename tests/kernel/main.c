@@ -7,6 +7,7 @@ static void test_objects(void)
     test_domain();
     test_memory();
     test_region();
+    test_large();
     test_thread();
     test_application();
     test_endpoint();

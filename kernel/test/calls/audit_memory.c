@@ -20,7 +20,7 @@
 static struct {
     const struct node *node[NODES_MAX];
     uint32_t references[NODES_MAX];
-    uint32_t frame_references[MACHINE_FRAMES + 64];
+    uint32_t frame_references[MACHINE_RAM_END / PAGE_SIZE];
 } seen;
 
 /* True: seen for the first time. */
@@ -129,6 +129,17 @@ static void entry_audit(const struct region *region, uint64_t address, uint64_t 
     AUDIT(!(entry & PTE_WRITE) || page_is_written(private, region->private_offset + into));
 }
 
+/* Each page of it, and the region must have all of them. */
+static void large_audit(const struct region_map *map, uint64_t address, uint64_t entry)
+{
+    const struct region *region = region_from(map, address);
+    AUDIT(region != NULL && region->has_large && region->rights & MAP_LARGE && !map->window);
+    AUDIT(region->end - address >= LARGE_BYTES && (entry & PTE_ADDRESS) % LARGE_BYTES == 0);
+    for (uint64_t i = 0; i < LARGE_BYTES; i += PAGE_SIZE) {
+        entry_audit(region, address + i, entry + i);
+    }
+}
+
 static void table_audit(const struct region_map *map, const uint64_t *table, uint32_t level,
                         uint64_t address)
 {
@@ -138,7 +149,9 @@ static void table_audit(const struct region_map *map, const uint64_t *table, uin
         if (!(table[i] & PTE_PRESENT) || at >= map->end_address) {
             continue; /* the upper half of a space's root is not its own */
         }
-        if (level > 1) {
+        if (level == 2 && table[i] & PTE_LARGE) {
+            large_audit(map, at, table[i] & ~PTE_LARGE);
+        } else if (level > 1) {
             table_audit(map, memory_at(table[i] & PTE_ADDRESS), level - 1, at);
         } else {
             entry_audit(region_from(map, at), at, table[i]);
@@ -169,7 +182,7 @@ static void map_audit(const struct region_map *map)
     for (struct tree_node *node = tree_first(&map->regions); node != NULL; node = tree_next(node)) {
         const struct region *region = CONTAINER_OF(node, struct region, node);
         AUDIT(region->map == map && region->start >= end && region->start < region->end);
-        AUDIT(!(region->rights & ~region->rights_allowed));
+        AUDIT(!(region->rights & ~(region->rights_allowed | MAP_LARGE)));
         AUDIT(!map->window ||
               (region->rights & (RIGHT_WRITE | RIGHT_EXECUTE)) != (RIGHT_WRITE | RIGHT_EXECUTE));
         end = region->end;

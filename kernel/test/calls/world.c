@@ -12,6 +12,7 @@
 #define CONTAINERS     3
 #define THREADS        2 /* of each */
 #define RESIDENT_PAGES 8 /* of each memory */
+#define LARGE_OWNER    (CONTAINERS - 1)
 #define IMAGE_PAGES    4 /* of what would be the kernel's image, as a memory */
 #define RESTARTS_MAX   5000
 #define STEPS_MAX      10000
@@ -45,6 +46,7 @@ enum {
     NEXT_CONTAINER,
     OWN_PLATFORM,
     OWN_IMAGE,
+    OWN_LARGE, /* the last container only: a memory with a large page, mapped at WORLD_FAR */
 };
 
 _Static_assert(OWN_MEMORY - OWN_DOMAIN == WORLD_VICTIM_MEMORY, "world_victim");
@@ -197,10 +199,13 @@ static void copy(uint32_t container, uint32_t there, uint32_t here, uint32_t rig
 static void accounts_make(uint32_t i)
 {
     uint32_t whole = container_slot(i, OWN_CONTAINER);
-    INIT_CALL(account_create, SLOT_ACCOUNT, whole, 16 * PAGE_SIZE, 140 * PAGE_SIZE, 6);
+    uint64_t large_bytes = i == LARGE_OWNER ? LARGE_BYTES + 8 * PAGE_SIZE : 0;
+    INIT_CALL(account_create, SLOT_ACCOUNT, whole, 16 * PAGE_SIZE, 140 * PAGE_SIZE + large_bytes,
+              6);
     INIT_CALL(account_create, whole, container_slot(i, OWN_ACCOUNT), 8 * PAGE_SIZE, 140 * PAGE_SIZE,
               6);
-    INIT_CALL(account_create, whole, container_slot(i, OWN_APPLICATIONS), 0, 70 * PAGE_SIZE, 4);
+    INIT_CALL(account_create, whole, container_slot(i, OWN_APPLICATIONS), 0,
+              70 * PAGE_SIZE + large_bytes, 4);
 }
 
 static void memories_make(uint32_t i)
@@ -224,6 +229,18 @@ static void memories_make(uint32_t i)
               WORLD_APPLICATION | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE, size_bytes, memory, 0,
               0);
     INIT_CALL(domain_set_entries, domain, WORLD_WINDOW, WORLD_WINDOW);
+}
+
+static void large_make(void)
+{
+    uint32_t space = container_slot(LARGE_OWNER, OWN_SPACE);
+    uint32_t memory = container_slot(CONTAINERS, 0);
+    INIT_CALL(memory_create, container_slot(LARGE_OWNER, OWN_APPLICATIONS), memory, LARGE_BYTES);
+    INIT_CALL(region_map, space, WORLD_FAR | RIGHT_READ | RIGHT_WRITE | MAP_LARGE, LARGE_BYTES,
+              memory, 0, 0);
+    /* Each page's fault brings a leaf of all; more would take steps in which others zero frames. */
+    INIT_CALL(region_populate, space, WORLD_FAR, LARGE_FRAMES / NODE_SLOTS * PAGE_SIZE);
+    copy(LARGE_OWNER, OWN_LARGE, memory, RIGHTS_ALL);
 }
 
 static void threads_make(uint32_t i)
@@ -257,6 +274,9 @@ static void containers_make(void)
         accounts_make(i);
         memories_make(i);
         threads_make(i);
+        if (i == LARGE_OWNER) {
+            large_make();
+        }
         INIT_CALL(endpoint_create, container_slot(i, OWN_ACCOUNT), container_slot(i, OWN_ENDPOINT));
         INIT_CALL(signal_create, container_slot(i, OWN_ACCOUNT), container_slot(i, OWN_SIGNAL));
     }

@@ -19,7 +19,12 @@
 #include "kernel/object/thread.h"
 
 #define MACHINE_CPUS   3
-#define MACHINE_FRAMES 640 /* of RAM */
+#define MACHINE_FRAMES (512 + 640) /* of RAM: a large page, and what is for all others */
+
+/* Where what would be the kernel's image ends, and where RAM is. */
+#define MACHINE_IMAGE_END 0x10000ull
+#define MACHINE_RAM_START 0x200000ull
+#define MACHINE_RAM_END   (MACHINE_RAM_START + MACHINE_FRAMES * PAGE_SIZE)
 
 /* Say what is wrong with the kernel, and stop. */
 __attribute__((noreturn, format(printf, 1, 2))) void machine_fail(const char *format, ...);

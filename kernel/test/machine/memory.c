@@ -16,8 +16,6 @@
 #include "kernel/x86_64/memory_map.h"
 #include "lib/base/string.h"
 
-#define RAM_START   0x10000ull /* below it lies what the kernel's image would be */
-#define RAM_END     (RAM_START + MACHINE_FRAMES * PAGE_SIZE)
 #define FRAMES_KEPT 16
 #define PARTS_KEPT  32
 
@@ -34,8 +32,8 @@ static struct {
     uint32_t part_next;
 } kept;
 
-static bool is_kept[RAM_END / PAGE_SIZE];
-static uint32_t slab_parts[RAM_END / PAGE_SIZE];
+static bool is_kept[MACHINE_RAM_END / PAGE_SIZE];
+static uint32_t slab_parts[MACHINE_RAM_END / PAGE_SIZE];
 static uint64_t frames_kept;
 static uint64_t frames_at_boot;
 static struct machine_memory used;
@@ -47,6 +45,8 @@ void __real_frame_give(struct frame *frame);
 void __wrap_frame_give(struct frame *frame);
 bool __real_frames_take_zeroed(struct frame **out, uint32_t count);
 bool __wrap_frames_take_zeroed(struct frame **out, uint32_t count);
+bool __real_frames_take_these(struct frame *first, struct frame **out, uint32_t count);
+bool __wrap_frames_take_these(struct frame *first, struct frame **out, uint32_t count);
 struct frame *__real_frames_take_adjacent(uint64_t count);
 struct frame *__wrap_frames_take_adjacent(uint64_t count);
 uint64_t __real_frames_free_bytes(void);
@@ -67,7 +67,7 @@ void *memory_set(void *to, int value, size_t length_bytes)
 
 void *memory_at(uint64_t physical)
 {
-    return physical < RAM_END ? physical_pointer(physical) : NULL;
+    return physical < MACHINE_RAM_END ? physical_pointer(physical) : NULL;
 }
 
 /* True: this allocation is to fail. */
@@ -121,6 +121,15 @@ bool __wrap_frames_take_zeroed(struct frame **out, uint32_t count)
     return taken;
 }
 
+bool __wrap_frames_take_these(struct frame *first, struct frame **out, uint32_t count)
+{
+    bool taken = !fails() && __real_frames_take_these(first, out, count);
+    for (uint32_t i = 0; taken && i < count; i++) {
+        frame_usable(out[i]);
+    }
+    return taken;
+}
+
 struct frame *__wrap_frames_take_adjacent(uint64_t count)
 {
     if (fails()) {
@@ -146,7 +155,7 @@ static void frame_release_kept(struct frame *frame)
 void __wrap_frame_give(struct frame *frame)
 {
     uint64_t physical = frame_physical(frame);
-    if (physical < RAM_START || frame->flags & (FRAME_FREE | FRAME_FOREIGN) ||
+    if (physical < MACHINE_RAM_START || frame->flags & (FRAME_FREE | FRAME_FOREIGN) ||
         is_kept[physical >> PAGE_SHIFT]) {
         machine_fail("a frame is freed that is free, or was never allocated");
     }
@@ -255,21 +264,21 @@ struct machine_memory machine_memory(void)
 
 void memory_boot(void)
 {
-    void *arena = mmap((void *)DIRECT_MAP, RAM_END, PROT_READ | PROT_WRITE,
+    void *arena = mmap((void *)DIRECT_MAP, MACHINE_RAM_END, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (arena != (void *)DIRECT_MAP) {
         machine_fail("the direct map's place is taken");
     }
-    machine.ram[0] = (struct ram_range){RAM_START, RAM_END};
+    machine.ram[0] = (struct ram_range){MACHINE_RAM_START, MACHINE_RAM_END};
     machine.ram_count = 1;
-    machine.ram_bytes = RAM_END - RAM_START;
-    machine.ram_end = RAM_END;
-    frames_init(RAM_START);
+    machine.ram_bytes = MACHINE_RAM_END - MACHINE_RAM_START;
+    machine.ram_end = MACHINE_RAM_END;
+    frames_init(MACHINE_RAM_START);
 }
 
 void memory_poison_free(void)
 {
-    for (uint64_t physical = RAM_START; physical < RAM_END; physical += PAGE_SIZE) {
+    for (uint64_t physical = MACHINE_RAM_START; physical < MACHINE_RAM_END; physical += PAGE_SIZE) {
         if (frame_of_physical(physical)->flags & FRAME_FREE) {
             __asan_poison_memory_region(physical_pointer(physical), PAGE_SIZE);
         }

@@ -19,6 +19,7 @@
 struct translation {
     uint64_t address;
     uint64_t entry; /* with the rights of all levels; 0: none is remembered */
+    bool large;     /* the page is a part of a large one: the whole is forgotten at once */
 };
 
 static struct {
@@ -52,15 +53,20 @@ void cr3_write(uint64_t value)
 
 void translation_forget(uint64_t address)
 {
-    struct translation *translation = place(own(), address);
-    if (translation->address >> PAGE_SHIFT == address >> PAGE_SHIFT) {
-        translation->entry = 0;
+    for (uint32_t i = 0; i < REMEMBERED; i++) {
+        struct translation *translation = &units[own()].translation[i];
+        uint64_t page_bytes = translation->large ? LARGE_BYTES : PAGE_SIZE;
+        if (translation->address / page_bytes == address / page_bytes) {
+            translation->entry = 0;
+        }
     }
 }
 
-/* The page's entry with the rights of all levels; 0: a level is not present. */
-static uint64_t walk(uint64_t root, uint64_t address)
+/* The page's entry with the rights of all levels, as if all pages had 4 KiB; 0: a level is not
+ * present. */
+static uint64_t walk(uint64_t root, uint64_t address, bool *large)
 {
+    *large = false;
     uint64_t rights = PTE_WRITE | PTE_USER;
     uint64_t no_execute = 0;
     uint64_t entry = root;
@@ -72,6 +78,11 @@ static uint64_t walk(uint64_t root, uint64_t address)
         }
         rights &= entry;
         no_execute |= entry & PTE_NX;
+        if (level == 2 && entry & PTE_LARGE) {
+            *large = true;
+            entry += ALIGN_DOWN(address % LARGE_BYTES, PAGE_SIZE);
+            break;
+        }
     }
     return (entry & PTE_ADDRESS) | PTE_PRESENT | rights | no_execute;
 }
@@ -87,7 +98,8 @@ bool machine_access(uint32_t cpu, uint64_t address, enum right access, uint8_t *
 {
     struct translation *known = place(cpu, address);
     bool remembered = known->entry != 0 && known->address >> PAGE_SHIFT == address >> PAGE_SHIFT;
-    uint64_t entry = remembered ? known->entry : walk(units[cpu].root, address);
+    bool large = known->large;
+    uint64_t entry = remembered ? known->entry : walk(units[cpu].root, address, &large);
     if (entry == 0 || !allows(entry, access)) {
         *error = FAULT_USER | (entry != 0 ? FAULT_PRESENT : 0) |
                  (access == RIGHT_WRITE ? FAULT_WRITE : 0) |
@@ -95,7 +107,7 @@ bool machine_access(uint32_t cpu, uint64_t address, enum right access, uint8_t *
         known->entry = remembered ? 0 : known->entry; /* a fault forgets it: SDM 4.10.4.1 */
         return false;
     }
-    *known = (struct translation){address, entry};
+    *known = (struct translation){address, entry, large};
     uint8_t *page = memory_at(entry & PTE_ADDRESS);
     *at = page == NULL ? NULL : page + address % PAGE_SIZE;
     return true;
@@ -109,7 +121,8 @@ void machine_check_translations(void)
             if (known->entry == 0) {
                 continue;
             }
-            uint64_t entry = walk(units[cpu].root, known->address);
+            bool large;
+            uint64_t entry = walk(units[cpu].root, known->address, &large);
             bool same = (entry & PTE_ADDRESS) == (known->entry & PTE_ADDRESS) &&
                         !(known->entry & ~entry & (PTE_PRESENT | PTE_WRITE | PTE_USER)) &&
                         !(entry & ~known->entry & PTE_NX);

@@ -68,7 +68,7 @@ static void piece_take(uint8_t *at, size_t size_bytes, bool shadow)
 
 static bool frame_in_use(uint64_t physical)
 {
-    return physical < machine.ram[0].start || !(frame_of_physical(physical)->flags & FRAME_FREE);
+    return physical < MACHINE_IMAGE_END || !(frame_of_physical(physical)->flags & FRAME_FREE);
 }
 
 void machine_snapshot_take(void)
@@ -81,7 +81,8 @@ void machine_snapshot_take(void)
     memory_release_kept();
     piece_take(machine_state_start, (size_t)(machine_state_end - machine_state_start), false);
     for (uint64_t physical = 0; physical < machine.ram_end; physical += PAGE_SIZE) {
-        if (frame_in_use(physical)) {
+        bool memory = physical < MACHINE_IMAGE_END || physical >= MACHINE_RAM_START;
+        if (memory && frame_in_use(physical)) {
             piece_take(physical_pointer(physical), PAGE_SIZE, true);
         }
     }
