@@ -42,14 +42,16 @@ status_t thread_write_debug(const struct call *call, void *in)
     if (!debug_valid(debug)) {
         return STATUS_INVALID_ARGUMENT;
     }
+    /* Breakpoints and their mark in one: who writes them at the same time may say otherwise. */
     spin_lock(&thread->lock);
     thread->debug = *debug;
-    spin_unlock(&thread->lock);
-    bool on = debug->control & DR7_ENABLES;
-    if (!on) {
+    if (debug->control & DR7_ENABLES) {
+        __atomic_fetch_or(&thread->attention, ATTENTION_DEBUG, __ATOMIC_SEQ_CST);
+    } else {
         __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_DEBUG, __ATOMIC_SEQ_CST);
     }
-    thread_attend(thread, on ? ATTENTION_DEBUG : 0); /* some CPU may run it */
+    spin_unlock(&thread->lock);
+    thread_attend(thread, 0); /* some CPU may run it */
     return STATUS_OK;
 }
 
