@@ -135,10 +135,11 @@ static long smaps(const struct proc_target *target, struct proc_text *text, bool
                      "MMUPageSize:           4 kB\n",
                      sum.size_kib);
             put_resident(text, &sum);
-            proc_put(text, "THPeligible:    0\nVmFlags: %s%s%smr mw me\n",
-                     area->protection & PROT_READ ? "rd " : "",
+            proc_put(text, "THPeligible:    %d\nVmFlags: %s%s%smr mw me%s\n",
+                     area->flags & AREA_LARGE ? 1 : 0, area->protection & PROT_READ ? "rd " : "",
                      area->protection & PROT_WRITE ? "wr " : "",
-                     area->protection & PROT_EXEC ? "ex " : "");
+                     area->protection & PROT_EXEC ? "ex " : "",
+                     area->flags & AREA_LARGE ? " hg" : "");
         }
     }
     mutex_unlock(&mm->lock);

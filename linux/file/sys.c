@@ -119,8 +119,8 @@ static const struct proc_entry device_entries[] = {
 };
 
 static const struct proc_entry huge_entries[] = {
-    PROC_TEXT("enabled", "always madvise [never]\n"),
-    PROC_TEXT("defrag", "always defer defer+madvise madvise [never]\n"),
+    PROC_TEXT("enabled", "always [madvise] never\n"),
+    PROC_TEXT("defrag", "always defer defer+madvise [madvise] never\n"),
     PROC_TEXT("shmem_enabled", "always within_size advise [never] deny force\n"),
     PROC_TEXT("hpage_pmd_size", "2097152\n"),
 };

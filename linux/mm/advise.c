@@ -14,6 +14,8 @@
 #define MADV_REMOVE     9
 #define MADV_DONTFORK   10
 #define MADV_DOFORK     11
+#define MADV_HUGEPAGE   14
+#define MADV_NOHUGEPAGE 15
 #define MADV_WIPEONFORK 18
 #define MADV_KEEPONFORK 19
 #define MADV_PAGEOUT    21
@@ -45,8 +47,8 @@ static bool is_fork_advice(uint64_t advice)
            advice == MADV_KEEPONFORK;
 }
 
-/* Only what is the process's alone can be wiped in another. */
-static bool may_be_wiped(const struct vm_area *area)
+/* Only that can be wiped in another process, or have large pages. */
+static bool is_private_anonymous(const struct vm_area *area)
 {
     return area->file == NULL && area->special == 0 && !(area->flags & MAP_SHARED);
 }
@@ -60,10 +62,30 @@ static long fork_advice_mark(struct mm *mm, uint64_t start, uint64_t end, uint64
     mm->has_fork_advice |= set;
     for (struct vm_area *area = mm_area_from(mm, start);
          result == 0 && area != NULL && area->start < end; area = mm_area_next(area)) {
-        if (advice == MADV_WIPEONFORK && !may_be_wiped(area)) {
+        if (advice == MADV_WIPEONFORK && !is_private_anonymous(area)) {
             return -EINVAL;
         }
         area->flags = set ? area->flags | flag : area->flags & ~flag;
+    }
+    return result;
+}
+
+/* Large pages are for what is the process's alone; elsewhere the advice is taken and not followed.
+ */
+static long large_advice_mark(struct mm *mm, uint64_t start, uint64_t end, bool large)
+{
+    long result = range_cut(mm, start, end);
+    for (struct vm_area *area = mm_area_from(mm, start);
+         result == 0 && area != NULL && area->start < end; area = mm_area_next(area)) {
+        if (!is_private_anonymous(area) || large == ((area->flags & AREA_LARGE) != 0)) {
+            continue;
+        }
+        area->flags ^= AREA_LARGE;
+        if (kernel_region_protect(mm->space, area->start, area->end - area->start,
+                                  region_rights(area, area->protection)) != STATUS_OK) {
+            area->flags ^= AREA_LARGE;
+            result = -EAGAIN;
+        }
     }
     return result;
 }
@@ -98,6 +120,8 @@ long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t 
         discard_locked(mm, address, address + length);
     } else if (is_fork_advice(advice)) {
         result = fork_advice_mark(mm, address, address + length, advice);
+    } else if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE) {
+        result = large_advice_mark(mm, address, address + length, advice == MADV_HUGEPAGE);
     }
     bool hole = has_hole(mm, address, address + length);
     mutex_unlock(&mm->lock);

@@ -23,7 +23,8 @@ uint64_t range_covered_end(const struct mm *mm, uint64_t start, uint64_t end);
 long range_cut(struct mm *mm, uint64_t start, uint64_t end);
 /* May the current task map so many bytes more (RLIMIT_AS, RLIMIT_DATA), as that area is? */
 bool mm_may_grow(const struct mm *mm, const struct vm_area *area, uint64_t length);
-uint64_t region_rights(uint32_t protection);
+/* Of the area's region in the kernel, with that protection. */
+uint64_t region_rights(const struct vm_area *area, uint32_t protection);
 /* Which pages the kernel shows for an area: of a private memory over a source. */
 struct area_pages {
     uint64_t private_slot; /* 0: none */

@@ -35,9 +35,9 @@ static long barrier(struct mm *mm)
     const struct vm_area *area = mm_area_from(mm, VVAR_ADDRESS);
     bool there = area != NULL && area->start <= VVAR_ADDRESS && area->special != 0;
     if (there) {
-        (void)kernel_region_protect(mm->space, VVAR_ADDRESS, PAGE_SIZE, region_rights(0));
+        (void)kernel_region_protect(mm->space, VVAR_ADDRESS, PAGE_SIZE, region_rights(area, 0));
         (void)kernel_region_protect(mm->space, VVAR_ADDRESS, PAGE_SIZE,
-                                    region_rights(area->protection));
+                                    region_rights(area, area->protection));
     }
     mutex_unlock(&mm->lock);
     return there ? 0 : -ENOMEM;

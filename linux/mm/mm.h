@@ -32,7 +32,8 @@ struct thread_frame;
 #define MAP_LOCKED          0x2000
 #define MAP_STACK           0x20000
 #define MAP_FIXED_NOREPLACE 0x100000
-/* Ours, of areas only: what madvise(2) says of fork. */
+/* Ours, of areas only: what madvise(2) says of large pages, and of fork. */
+#define AREA_LARGE      0x20000000
 #define AREA_FORK_OMITS 0x40000000
 #define AREA_FORK_WIPES 0x80000000u
 
@@ -42,7 +43,7 @@ struct vm_area {
     uint64_t end;
     uint64_t covered; /* up to there the kernel has a region: less than end where the file ended */
     uint32_t protection;
-    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_LOCKED, MAP_GROWSDOWN, AREA_FORK_* */
+    uint32_t flags;    /* MAP_SHARED or MAP_PRIVATE, MAP_LOCKED, MAP_GROWSDOWN, AREA_* */
     struct file *file; /* or NULL */
     uint64_t offset;   /* of start in the file */
     uint32_t special;  /* slot of a memory that the personality shows (vDSO, time page); 0: none */

@@ -145,9 +145,9 @@ bool mm_may_grow(const struct mm *mm, const struct vm_area *area, uint64_t lengt
 
 /* --- mapping --------------------------------------------------------------------------------- */
 
-uint64_t region_rights(uint32_t protection)
+uint64_t region_rights(const struct vm_area *area, uint32_t protection)
 {
-    uint64_t rights = 0;
+    uint64_t rights = area->flags & AREA_LARGE ? MAP_LARGE : 0;
     if (protection & PROT_READ) {
         rights |= RIGHT_READ;
     }
@@ -243,7 +243,7 @@ long region_make(struct mm *mm, struct vm_area *area)
         return 0; /* all beyond the end of the file: every touch faults */
     }
     status_t status = kernel_region_map(
-        mm->space, area->start | region_rights(area->protection), pages.length_bytes,
+        mm->space, area->start | region_rights(area, area->protection), pages.length_bytes,
         pages.private_slot | pages.source_slot << 32, pages.private_offset, pages.source_offset);
     return status == STATUS_OK                                              ? 0
            : status == STATUS_NO_RIGHT || status == STATUS_INVALID_ARGUMENT ? -EACCES
@@ -436,7 +436,7 @@ static long protect_locked(struct mm *mm, uint64_t start, uint64_t wanted, uint3
         status_t status = STATUS_NO_RIGHT;
         if (protection_check(area, protection) == 0) {
             status = kernel_region_protect(mm->space, area->start, area->end - area->start,
-                                           region_rights(protection));
+                                           region_rights(area, protection));
         }
         if (status != STATUS_OK) {
             result = status == STATUS_NO_MEMORY ? -ENOMEM : -EACCES;

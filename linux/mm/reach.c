@@ -20,7 +20,7 @@
 /* The process's own copy of the page, under its own mapping: 0, or what populate says. */
 static status_t page_own(struct mm *mm, const struct vm_area *area, uint64_t page)
 {
-    uint64_t rights = region_rights(area->protection);
+    uint64_t rights = region_rights(area, area->protection);
     status_t status =
         kernel_region_protect(mm->space, page, PAGE_SIZE, rights | RIGHT_READ | RIGHT_WRITE);
     if (status == STATUS_OK) {

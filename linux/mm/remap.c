@@ -100,7 +100,11 @@ static long pages_copy(const struct remap *remap)
 
 static void protect(const struct remap *remap, uint64_t start, uint64_t length, uint32_t protection)
 {
-    (void)kernel_region_protect(remap->mm->space, start, length, region_rights(protection));
+    const struct vm_area *area = mm_area_from(remap->mm, start);
+    if (area != NULL) { /* else somebody has unmapped it */
+        (void)kernel_region_protect(remap->mm->space, start, length,
+                                    region_rights(area, protection));
+    }
 }
 
 /* Takes over `fresh`, the area at the new place. */
