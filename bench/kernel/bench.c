@@ -277,6 +277,28 @@ static void measure_faults(void)
     destroy(memory);
 }
 
+#define LARGE_PAGES 4 /* of 2 MiB */
+
+/* Per 4 KiB, with the clearing. */
+static void measure_large(void)
+{
+    uint64_t size = LARGE_PAGES * (2ull << 20);
+    uint32_t memory = memory_new(SLOT_ACCOUNT, size);
+    uint32_t space = slot_new();
+    must(kernel_space_create(SLOT_ACCOUNT, space, SLOT_DOMAIN), "space");
+    must(kernel_region_map(space, size | RIGHT_READ | RIGHT_WRITE | MAP_LARGE, size, memory, 0, 0),
+         "map");
+    must(kernel_thread_set_space(space), "set_space");
+    uint64_t start = ticks();
+    for (uint64_t i = 0; i < size; i += PAGE_SIZE) {
+        *(volatile uint8_t *)(size + i) = 1;
+    }
+    report("fault.large.page.insns", (ticks() - start) / (size / PAGE_SIZE));
+    must(kernel_thread_set_space(SLOT_NONE), "set_space");
+    destroy(space);
+    destroy(memory);
+}
+
 /* --- a task's life --------------------------------------------------------------------------- */
 
 struct task {
@@ -355,6 +377,7 @@ void program_main(uint64_t argument)
     measure_pair("park.roundtrip.insns", park_rounds, park_echo);
     measure_clone();
     measure_faults();
+    measure_large();
     measure_task();
     tap_end();
 }

@@ -15,6 +15,8 @@
 #define ARENA          (WINDOW_BASE + 0x3000000000ull)
 #define SHARED_PLACE   (WINDOW_BASE + 0x2800000000ull)
 #define ARENA_PAGES    64
+#define LARGE_BYTES    (2ull << 20)
+#define LARGE_PLACE    0x40000000ull /* in the space where some of its threads are */
 #define HOSTILE_BLOCKS 4
 #define STALL_NS       (300 * MILLISECOND_NS)
 
@@ -33,6 +35,7 @@ static uint64_t argument_next(uint64_t *random)
     static const uint64_t hostile[] = {0,
                                        1,
                                        PAGE_SIZE,
+                                       LARGE_BYTES,
                                        0x7fffffffe000ull,
                                        APPLICATION_END,
                                        1ull << 47,
@@ -54,15 +57,17 @@ static uint64_t argument_next(uint64_t *random)
     case 2:
         return ARENA + value % ARENA_PAGES * PAGE_SIZE;
     case 3:
-        return (ARENA + value % ARENA_PAGES * PAGE_SIZE) | (value >> 32) % 8;
+        return (ARENA + value % ARENA_PAGES * PAGE_SIZE) | (value >> 32) % 16;
     case 4:
         return value % POOL_SLOTS | (value >> 32) % POOL_SLOTS << 32;
     case 5:
         return value % 16 * PAGE_SIZE;
     case 6:
-        return 0x10000 + value % 16 * PAGE_SIZE + (value >> 32) % 8;
+        return 0x10000 + value % 16 * PAGE_SIZE + (value >> 32) % 16;
     case 7:
         return value % 256;
+    case 8:
+        return LARGE_PLACE + value % 512 * PAGE_SIZE;
     default:
         return value % POOL_SLOTS;
     }
@@ -77,6 +82,17 @@ static void deadline_set(uint64_t number, uint64_t *arguments, uint64_t value)
     }
     if (number == CALL_gate_call || number == CALL_endpoint_receive || number == CALL_signal_wait) {
         arguments[2] = deadline_ns;
+    }
+}
+
+/* A page of what may be one large page; who is in no space, or finds it gone, faults. */
+static void large_touch(uint64_t value)
+{
+    volatile uint64_t *word = (volatile uint64_t *)(LARGE_PLACE + value % LARGE_BYTES / 8 * 8);
+    if (value >> 32 & 1) {
+        *word = value;
+    } else {
+        (void)*word;
     }
 }
 
@@ -102,6 +118,9 @@ static void hostile_call(uint64_t *random)
     uint64_t a[6];
     for (uint32_t i = 0; i < 6; i++) {
         a[i] = argument_next(random);
+    }
+    if (rare % 16 == 3) {
+        large_touch(a[5] ^ rare);
     }
     if (number == CALL_endpoint_reply_receive && rare % 64 != 0) {
         return; /* has no deadline */
@@ -186,6 +205,9 @@ static void hostile_prepare(void)
     (void)kernel_signal_create(SLOT_ACCOUNT, SLOT_FIRST + 11);
     (void)kernel_region_map(SLOT_DOMAIN, ARENA | RIGHT_READ | RIGHT_WRITE,
                             ARENA_PAGES / 2 * PAGE_SIZE, SLOT_FIRST, 0, 0);
+    (void)kernel_memory_create(SLOT_ACCOUNT, SLOT_FIRST + 12 + HOSTILE_BLOCKS, LARGE_BYTES);
+    (void)kernel_region_map(SLOT_FIRST + 7, LARGE_PLACE | RIGHT_READ | RIGHT_WRITE | MAP_LARGE,
+                            LARGE_BYTES, SLOT_FIRST + 12 + HOSTILE_BLOCKS, 0, 0);
     (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)hostile_trap, (uint64_t)hostile_fault);
     for (uint32_t i = 0; i < HOSTILE_BLOCKS; i++) {
         uint64_t block = WINDOW_THREAD_BLOCK(i + 1);
