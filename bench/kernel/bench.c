@@ -242,7 +242,7 @@ static void measure_clone(void)
             here[at] = 1;
         }
         uint64_t start = ticks();
-        must(kernel_memory_clone(SLOT_ACCOUNT, clone, memory, 0, size), "clone");
+        must(kernel_memory_clone(SLOT_ACCOUNT, clone, memory), "clone");
         must(kernel_object_destroy(clone), "destroy");
         took = ticks() - start;
     }
@@ -271,7 +271,7 @@ static void measure_faults(void)
     pause_ns(50 * MILLISECOND_NS); /* the idle CPU zeroes frames ahead */
     report("fault.zero.insns", touch_all(here));
     uint32_t clone = slot_new();
-    must(kernel_memory_clone(SLOT_ACCOUNT, clone, memory, 0, size), "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, memory), "clone");
     report("fault.cow.insns", touch_all(here));
     destroy(clone);
     destroy(memory);
@@ -324,8 +324,7 @@ static __attribute__((naked)) void task_entry(void)
 static void task_cycle(struct task *task, const struct application_space *parent)
 {
     must(kernel_space_create(SLOT_ACCOUNT, task->space, SLOT_DOMAIN), "space");
-    must(kernel_memory_clone(SLOT_ACCOUNT, task->memory, parent->memory, 0, APPLICATION_STACK),
-         "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, task->memory, parent->memory), "clone");
     must(kernel_regions_copy(task->space, parent->space, task->memory, parent->memory), "regions");
     must(
         kernel_thread_create(SLOT_ACCOUNT, task->thread, SLOT_DOMAIN, task->frame, BAND_SERVICE, 0),

@@ -6,7 +6,6 @@
 #define PAGES_PER_STEP   64
 #define FREES_PER_STEP   128
 #define DMA_PAGES_MAX    4096
-#define RANGE_CLONE_MAX  4096
 #define MEMORY_BYTES_MAX (1ull << 53)
 
 static bool page_range(uint64_t offset, uint64_t size_bytes, uint64_t limit_bytes)
@@ -103,45 +102,13 @@ static status_t pins_copy(struct memory *from, struct memory *to)
     return status;
 }
 
-static status_t frame_share(struct frame *frame, struct memory *to, uint64_t page)
+/* The whole tree, node by node as they are written. */
+static status_t memory_clone_from(struct memory *from, struct memory *to)
 {
-    __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
-    return page_put(to, page, frame);
-}
-
-/* Share the frames of a range one by one. */
-static status_t range_share(struct memory *from, struct memory *to, uint64_t first_page)
-{
-    uint64_t pages = to->size_bytes >> PAGE_SHIFT;
-    uint64_t page = first_page;
-    uint64_t end = first_page + pages;
-    while ((page = tree_next_present(&from->tree, page, end)) != UINT64_MAX) {
-        struct frame *frame = tree_find(&from->tree, page, NULL);
-        status_t status = frame->flags & FRAME_PINNED ? pin_copy(frame, to, page - first_page)
-                                                      : frame_share(frame, to, page - first_page);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        page++;
-    }
-    return STATUS_OK;
-}
-
-static status_t memory_clone_from(struct memory *from, uint64_t offset, struct memory *to)
-{
-    bool whole = offset == 0 && to->size_bytes == from->size_bytes;
-    if (!whole && to->size_bytes > RANGE_CLONE_MAX * PAGE_SIZE) {
-        return STATUS_TOO_LARGE;
-    }
     spin_lock(&from->lock);
-    status_t status = STATUS_OK;
-    if (!whole) {
-        status = range_share(from, to, offset >> PAGE_SHIFT);
-    } else {
-        node_share(from->tree.root);
-        to->tree = from->tree;
-        status = pins_copy(from, to);
-    }
+    node_share(from->tree.root);
+    to->tree = from->tree;
+    status_t status = pins_copy(from, to);
     spin_unlock(&from->lock);
     memory_write_protect(from, 0, UINT64_MAX >> PAGE_SHIFT);
     return status;
@@ -150,20 +117,15 @@ static status_t memory_clone_from(struct memory *from, uint64_t offset, struct m
 status_t call_memory_clone(struct call *call)
 {
     struct memory *from = object_memory(call->other);
-    uint64_t offset = call->argument[3];
-    uint64_t size_bytes = call->argument[4];
     if (from->kind != MEMORY_NORMAL) {
         return STATUS_NOT_SUPPORTED;
     }
-    if (size_bytes == 0 || !page_range(offset, size_bytes, from->size_bytes)) {
-        return STATUS_OUT_OF_RANGE;
-    }
     struct memory *memory;
-    status_t status = memory_make(object_account(call->object), size_bytes, &memory);
+    status_t status = memory_make(object_account(call->object), from->size_bytes, &memory);
     if (status != STATUS_OK) {
         return status;
     }
-    status = memory_clone_from(from, offset, memory);
+    status = memory_clone_from(from, memory);
     if (status != STATUS_OK) {
         object_undo(&memory->object);
         return status;

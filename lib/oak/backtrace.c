@@ -1,6 +1,6 @@
 /*
- * Reads stacks that may be gone, shared or forged: of each page a copy is looked at, which nobody
- * takes away or changes.
+ * Reads stacks that may be gone, shared or forged: a copy of the memory is looked at, of which
+ * nobody takes a page away or changes it.
  */
 #include "lib/oak/backtrace.h"
 
@@ -15,44 +15,28 @@ struct call_frame {
 };
 
 /* A page that is absent stays so: reading it would need memory. */
-static status_t copy_read(uint32_t copy, uint64_t place, struct call_frame *out)
-{
-    struct kernel_results found;
-    const void *mapped;
-    status_t status = kernel_memory_query(copy, 0, &found);
-    if (status != STATUS_OK || found.value[0] == 0) {
-        return status != STATUS_OK ? status : STATUS_NOT_FOUND;
-    }
-    status = window_map_source(copy, 0, PAGE_SIZE, &mapped);
-    if (status == STATUS_OK) {
-        memcpy(out, (const uint8_t *)mapped + place, sizeof(*out));
-        window_unmap(mapped, PAGE_SIZE);
-    }
-    return status;
-}
-
-static bool frame_read(uint32_t memory, uint64_t address, struct call_frame *out)
+static bool frame_read(uint32_t copy, uint64_t address, struct call_frame *out)
 {
     uint64_t offset = address - WINDOW_BASE;
     uint64_t place = offset % PAGE_SIZE;
-    uint32_t copy;
+    struct kernel_results found;
+    const void *mapped;
     if (offset >= WINDOW_SIZE || address % sizeof(uint64_t) != 0 ||
-        place > PAGE_SIZE - sizeof(*out) || slot_allocate(&copy) != STATUS_OK) {
+        place > PAGE_SIZE - sizeof(*out) ||
+        kernel_memory_query(copy, offset, &found) != STATUS_OK || found.value[0] == 0 ||
+        window_map_source(copy, offset - place, PAGE_SIZE, &mapped) != STATUS_OK) {
         return false;
     }
-    status_t status = kernel_memory_clone(SLOT_ACCOUNT, copy, memory, offset - place, PAGE_SIZE);
-    if (status == STATUS_OK) {
-        status = copy_read(copy, place, out);
-    }
-    slot_destroy(copy);
-    return status == STATUS_OK;
+    memcpy(out, (const uint8_t *)mapped + place, sizeof(*out));
+    window_unmap(mapped, PAGE_SIZE);
+    return true;
 }
 
-uint32_t backtrace_read(uint32_t memory, uint64_t frame, uint64_t *out)
+static uint32_t calls_read(uint32_t copy, uint64_t frame, uint64_t *out)
 {
     struct call_frame found;
     uint32_t count = 0;
-    while (count < BACKTRACE_CALLS && frame_read(memory, frame, &found) &&
+    while (count < BACKTRACE_CALLS && frame_read(copy, frame, &found) &&
            found.return_address - WINDOW_BASE < WINDOW_SIZE) {
         out[count++] = found.return_address;
         if (found.caller <= frame) { /* stacks grow down: callers lie above */
@@ -60,5 +44,19 @@ uint32_t backtrace_read(uint32_t memory, uint64_t frame, uint64_t *out)
         }
         frame = found.caller;
     }
+    return count;
+}
+
+uint32_t backtrace_read(uint32_t memory, uint64_t frame, uint64_t *out)
+{
+    uint32_t count = 0;
+    uint32_t copy;
+    if (slot_allocate(&copy) != STATUS_OK) {
+        return 0;
+    }
+    if (kernel_memory_clone(SLOT_ACCOUNT, copy, memory) == STATUS_OK) {
+        count = calls_read(copy, frame, out);
+    }
+    slot_destroy(copy);
     return count;
 }

@@ -181,7 +181,7 @@ static status_t memory_copy(const struct domain_clone *clone, struct part *part)
         return status;
     }
     if (state.base == 0) {
-        status = kernel_memory_clone(part->account, part->copy, part->taken, 0, state.size_bytes);
+        status = kernel_memory_clone(part->account, part->copy, part->taken);
         return status == STATUS_NOT_SUPPORTED ? STATUS_OK : status; /* a device, a dead view */
     }
     const struct part *base = part_find(clone, state.base);

@@ -245,8 +245,7 @@ struct mm *mm_copy(struct mm *mm)
     }
     mutex_lock(&mm->lock);
     bool good =
-        kernel_memory_clone(CONTAINER_SLOT_APPLICATION, copy->memory, mm->memory, 0,
-                            MEMORY_BYTES) == STATUS_OK &&
+        kernel_memory_clone(CONTAINER_SLOT_APPLICATION, copy->memory, mm->memory) == STATUS_OK &&
         kernel_regions_copy(copy->space, mm->space, copy->memory, mm->memory) == STATUS_OK &&
         areas_copy(copy, mm);
     copy->map_top = mm->map_top;

@@ -133,8 +133,7 @@ static status_t window_make(const struct template_image *template,
     if (status != STATUS_OK) {
         return status;
     }
-    status = kernel_memory_clone(objects->personality, objects->memory, template->memory, 0,
-                                 template->memory_bytes);
+    status = kernel_memory_clone(objects->personality, objects->memory, template->memory);
     if (status != STATUS_OK) {
         return status;
     }

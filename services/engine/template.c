@@ -93,10 +93,8 @@ status_t template_freeze(struct service_call *call, uint64_t entry)
     template.program.thread = SLOT_NONE;
     slot_destroy(template.gate);
     template.gate = SLOT_NONE;
-    template.image = (struct template_image){.domain = template.program.domain,
-                                             .memory = template.program.memory,
-                                             .memory_bytes = TEMPLATE_BYTES,
-                                             .entry = entry};
+    template.image = (struct template_image){
+        .domain = template.program.domain, .memory = template.program.memory, .entry = entry};
     template.state = TEMPLATE_READY;
     mark_set(MARK_READY);
     log_line("personality ready after %llu us",

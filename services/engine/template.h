@@ -20,7 +20,6 @@
 struct template_image {
     uint32_t domain;       /* its regions are copied */
     uint32_t memory;       /* its window's, cloned */
-    uint64_t memory_bytes; /* how far that reaches */
     uint64_t entry;        /* where a clone's first thread starts, without an argument */
 };
 

@@ -109,10 +109,6 @@ static void attack_offsets(void)
             good = good || kernel_memory_discard(memory, offset, length) == STATUS_OK;
             good = good || kernel_memory_move(memory, offset, other, 0, length) == STATUS_OK;
             good = good || kernel_memory_move(memory, 0, other, offset, length) == STATUS_OK;
-            if (kernel_memory_clone(SLOT_ACCOUNT, slot, memory, offset, length) == STATUS_OK) {
-                good = true;
-                must(kernel_object_destroy(slot), "destroy");
-            }
             if (kernel_memory_view(SLOT_ACCOUNT, slot, memory, offset, length, 1) == STATUS_OK) {
                 good = true;
                 must(kernel_object_destroy(slot), "destroy");

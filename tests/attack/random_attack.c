@@ -271,8 +271,7 @@ static bool watch_memory(const struct watcher_slots *slots, uint64_t round)
         good = here[i] == 0;
         here[i] = round + i;
     }
-    good = good &&
-           kernel_memory_clone(SLOT_ACCOUNT, slots->clone, slots->memory, 0, size) == STATUS_OK;
+    good = good && kernel_memory_clone(SLOT_ACCOUNT, slots->clone, slots->memory) == STATUS_OK;
     good = good && kernel_region_map(SLOT_DOMAIN, (slots->place + size) | rights, size,
                                      slots->clone, 0, 0) == STATUS_OK;
     for (uint64_t i = 0; good && i < size / 8; i += 1024) {

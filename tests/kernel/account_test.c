@@ -113,8 +113,8 @@ static void fill(uint32_t account)
     }
     must(kernel_memory_create(account, slots[0], PAGES * PAGE_SIZE), "memory");
     must(kernel_memory_populate(slots[0], 0, PAGES * PAGE_SIZE), "populate");
-    must(kernel_memory_clone(account, slots[1], slots[0], 0, PAGES * PAGE_SIZE), "clone");
-    must(kernel_memory_clone(account, slots[2], slots[0], PAGE_SIZE, 5 * PAGE_SIZE), "clone");
+    must(kernel_memory_clone(account, slots[1], slots[0]), "clone");
+    must(kernel_memory_clone(account, slots[2], slots[1]), "clone");
     must(kernel_domain_create(account, slots[3], 0), "domain");
     must(kernel_space_create(account, slots[4], slots[3]), "space");
     must(kernel_region_map(slots[4], 0x10000 | RIGHT_READ, PAGES * PAGE_SIZE, slots[0], 0, 0),
@@ -162,7 +162,7 @@ static void test_shared_frames(void)
     uint32_t memory = memory_new(account, 100 * PAGE_SIZE);
     must(kernel_memory_populate(memory, 0, 100 * PAGE_SIZE), "populate");
     uint32_t clone = slot_new();
-    must(kernel_memory_clone(SLOT_ACCOUNT, clone, memory, 0, 100 * PAGE_SIZE), "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, memory), "clone");
     ok(account_books(SLOT_ACCOUNT).bytes[ACCOUNT_FRAMES] == before, "a clone pays for no frame");
     destroy(account);
     ok(account_books(SLOT_ACCOUNT).bytes[ACCOUNT_FRAMES] == before + 100 * PAGE_SIZE,

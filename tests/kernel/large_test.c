@@ -175,7 +175,7 @@ static void test_clone(void)
     fill(2 * LARGE);
     uint32_t clone = slot_new();
     uint32_t space = slot_new();
-    must(kernel_memory_clone(stage.account, clone, stage.memory, 0, 2 * PLACE), "clone");
+    must(kernel_memory_clone(stage.account, clone, stage.memory), "clone");
     must(kernel_space_create(stage.account, space, SLOT_DOMAIN), "space");
     must(kernel_region_map(space, PLACE | READ_WRITE | MAP_LARGE, 2 * LARGE, clone, PLACE, 0),
          "map");

@@ -9,10 +9,10 @@
 
 #define SIZE (64 * PAGE_SIZE)
 
-static uint32_t clone_of(uint32_t memory, uint64_t offset, uint64_t size_bytes)
+static uint32_t clone_of(uint32_t memory)
 {
     uint32_t slot = slot_new();
-    must(kernel_memory_clone(SLOT_ACCOUNT, slot, memory, offset, size_bytes), "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, slot, memory), "clone");
     return slot;
 }
 
@@ -65,7 +65,7 @@ static void test_clone(void)
         here[i] = 1;
     }
     uint64_t before = account_books(SLOT_ACCOUNT).bytes[ACCOUNT_FRAMES];
-    uint32_t clone = clone_of(memory, 0, SIZE);
+    uint32_t clone = clone_of(memory);
     volatile uint8_t *there = window_map_all(clone, SIZE);
     bool same = true;
     for (uint64_t i = 0; i < SIZE; i += PAGE_SIZE) {
@@ -79,7 +79,7 @@ static void test_clone(void)
     ok(here[0] == 2 && there[PAGE_SIZE] == 3, "but the side itself does");
     ok(account_books(SLOT_ACCOUNT).bytes[ACCOUNT_FRAMES] == before + 2 * PAGE_SIZE,
        "each write copied one frame");
-    uint32_t third = clone_of(clone, 0, SIZE);
+    uint32_t third = clone_of(clone);
     volatile uint8_t *far = window_map_all(third, SIZE);
     there[2 * PAGE_SIZE] = 4;
     must(kernel_memory_discard(clone, 3 * PAGE_SIZE, PAGE_SIZE), "discard");
@@ -117,7 +117,7 @@ static void test_far_pages(void)
         must(kernel_memory_populate(memory, pages[i] * PAGE_SIZE, PAGE_SIZE), "populate");
     }
     ok(absent, "no page is there before it is wanted");
-    uint32_t clone = clone_of(memory, 0, 1ull << 43);
+    uint32_t clone = clone_of(memory);
     must(kernel_memory_populate(clone, (1ull << 40), PAGE_SIZE), "populate");
     must(kernel_memory_discard(clone, 0, PAGE_SIZE), "discard");
     must(kernel_memory_discard(clone, 1ull << 41, (1ull << 43) - (1ull << 41)), "discard");
@@ -135,29 +135,17 @@ static void test_far_pages(void)
     ok(account_books(SLOT_ACCOUNT).bytes[ACCOUNT_OBJECTS] < objects, "every node is given back");
 }
 
-static void test_clone_range(void)
+/* The kernel goes on writing into this thread's own frame. */
+static void test_clone_pinned(void)
 {
-    uint32_t memory = memory_new(SLOT_ACCOUNT, SIZE);
-    volatile uint8_t *here = window_map_all(memory, SIZE);
-    for (uint64_t page = 0; page < 64; page++) {
-        here[page * PAGE_SIZE] = (uint8_t)page;
-    }
-    uint32_t clone = clone_of(memory, 10 * PAGE_SIZE, 5 * PAGE_SIZE);
-    volatile uint8_t *there = window_map_all(clone, 5 * PAGE_SIZE);
-    here[11 * PAGE_SIZE] = 99;
-    there[2 * PAGE_SIZE] = 88;
-    ok(there[0] == 10 && there[PAGE_SIZE] == 11 && there[4 * PAGE_SIZE] == 14 &&
-           here[12 * PAGE_SIZE] == 12,
-       "a clone of a range holds that range, copied on write from both sides");
-    ok_status(kernel_memory_clone(SLOT_ACCOUNT, slot_new(), memory, 60 * PAGE_SIZE, 5 * PAGE_SIZE),
-              STATUS_OUT_OF_RANGE, "a range beyond the end is refused");
-    destroy(clone);
-    destroy(memory);
-    /* The range with this thread's own frame: the kernel goes on writing into the frame. */
     uint64_t frame = (uint64_t)thread_frame_self();
-    uint32_t copy = clone_of(SLOT_MEMORY, frame - WINDOW_BASE, PAGE_SIZE);
-    volatile uint64_t *words = (volatile uint64_t *)window_map_all(copy, PAGE_SIZE) +
-                               offsetof(struct thread_frame, message) / sizeof(uint64_t);
+    uint32_t copy = clone_of(SLOT_MEMORY);
+    uint64_t place = window_place(PAGE_SIZE);
+    must(
+        kernel_region_map(SLOT_DOMAIN, place | RIGHT_READ, PAGE_SIZE, copy, frame - WINDOW_BASE, 0),
+        "map");
+    volatile uint64_t *words =
+        (volatile uint64_t *)place + offsetof(struct thread_frame, message) / sizeof(uint64_t);
     uint64_t then = words[0];
     struct account_usage books = account_books(SLOT_ACCOUNT);
     ok(books.bytes_total != 0 && words[0] == then,
@@ -228,7 +216,7 @@ static void test_move(void)
     ok_status(kernel_memory_move(to, 0, to, PAGE_SIZE, PAGE_SIZE), STATUS_INVALID_ARGUMENT,
               "nor within one memory");
     here[10 * PAGE_SIZE] = 7;
-    uint32_t clone = clone_of(from, 0, SIZE);
+    uint32_t clone = clone_of(from);
     ok_status(kernel_memory_move(to, 10 * PAGE_SIZE, from, 10 * PAGE_SIZE, PAGE_SIZE), STATUS_BUSY,
               "nor from under a clone");
     destroy(clone);
@@ -248,7 +236,7 @@ static void test_two_mappings(void)
          "map as source");
     const volatile uint8_t *source = (const volatile uint8_t *)source_place;
     one[0] = 1;
-    uint32_t clone = clone_of(memory, 0, SIZE);
+    uint32_t clone = clone_of(memory);
     ok(one[0] == 1 && two[0] == 1 && source[0] == 1, "three mappings of one memory agree");
     one[0] = 2;
     ok(two[0] == 2 && source[0] == 2, "also after one of them copied the frame away from a clone");
@@ -348,7 +336,7 @@ static void populator(struct worker *worker)
     for (int i = 0; i < 300; i++) {
         if (kernel_memory_create(account, slots[0], SIZE) == STATUS_OK) {
             (void)kernel_memory_populate(slots[0], 0, SIZE);
-            (void)kernel_memory_clone(account, slots[1], slots[0], 0, SIZE);
+            (void)kernel_memory_clone(account, slots[1], slots[0]);
             (void)kernel_memory_discard(slots[0], 0, SIZE / 2);
             (void)kernel_object_destroy(slots[0]);
             (void)kernel_object_destroy(slots[1]);
@@ -424,7 +412,7 @@ static void test_written(void)
        "writing is noted, wherever the page is mapped");
     clean(memory, 0, 1 << 4);
     ok(pages_of(memory, 0).written[0] == 1 << 3, "only those asked for are cleaned");
-    uint32_t copy = clone_of(memory, 0, size);
+    uint32_t copy = clone_of(memory);
     clean(memory, 0, ALL);
     ok(pages_of(memory, 0).written[0] == 0 && pages_of(copy, 0).written[0] == 1 << 3,
        "a clone knows what its original knew, and each is cleaned for itself");
@@ -498,7 +486,7 @@ void test_memory(void)
     test_fill_and_discard();
     test_clone();
     test_far_pages();
-    test_clone_range();
+    test_clone_pinned();
     test_view();
     test_fault_at_limit();
     test_move();

@@ -69,7 +69,7 @@ static void test_populate(uint64_t place)
     volatile uint8_t *here = (volatile uint8_t *)place;
     must(map_at(place, READ_WRITE, SIZE, own, 0), "map");
     here[2 * PAGE_SIZE] = 22;
-    must(kernel_memory_clone(SLOT_ACCOUNT, clone, own, 0, SIZE), "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, own), "clone");
     must(map_at(place + SIZE, READ_WRITE, SIZE, clone, 0), "map the clone");
     struct account_usage before = account_books(SLOT_ACCOUNT);
     ok_status(kernel_region_populate(SLOT_DOMAIN, place + SIZE, 4 * PAGE_SIZE), STATUS_OK,
@@ -301,7 +301,7 @@ static void test_regions_copy(void)
     uint32_t to = slot_new();
     uint32_t clone = slot_new();
     must(kernel_space_create(SLOT_ACCOUNT, to, SLOT_DOMAIN), "space");
-    must(kernel_memory_clone(SLOT_ACCOUNT, clone, from.memory, 0, APPLICATION_STACK), "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, from.memory), "clone");
     uint32_t reader = slot_new();
     must(kernel_capability_copy(SLOT_DOMAIN, reader, clone, RIGHT_READ), "copy");
     ok_status(kernel_regions_copy(to, from.space, reader, from.memory), STATUS_NO_RIGHT,
@@ -346,7 +346,7 @@ static void test_copies_follow(void)
     uint32_t to = slot_new();
     uint32_t clone = slot_new();
     must(kernel_space_create(SLOT_ACCOUNT, to, SLOT_DOMAIN), "space");
-    must(kernel_memory_clone(SLOT_ACCOUNT, clone, from.memory, 0, APPLICATION_STACK), "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, from.memory), "clone");
     must(kernel_regions_copy(to, from.space, clone, from.memory), "copy");
     must(kernel_thread_set_space(to), "set_space");
     const volatile uint8_t *copy = (const volatile uint8_t *)plain;
@@ -412,7 +412,7 @@ static void test_window_copy(uint64_t place)
     uint32_t domain = slot_new();
     uint32_t clone = slot_new();
     must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
-    must(kernel_memory_clone(SLOT_ACCOUNT, clone, SLOT_MEMORY, 0, WINDOW_SIZE), "clone");
+    must(kernel_memory_clone(SLOT_ACCOUNT, clone, SLOT_MEMORY), "clone");
     must(kernel_regions_copy(domain, SLOT_DOMAIN, clone, SLOT_MEMORY), "copy");
     harness_entries_set(domain);
     worker_begin(&worker, domain, SLOT_NONE, SLOT_ACCOUNT, BAND_SERVICE);

@@ -88,12 +88,7 @@ static status_t make_memory(void)
 
 static status_t make_clone(void)
 {
-    return kernel_memory_clone(stage.account, stage.made, stage.memory, 0, PAGES * PAGE_SIZE);
-}
-
-static status_t make_whole_clone(void)
-{
-    return kernel_memory_clone(stage.account, stage.made, stage.memory, 0, PLENTY);
+    return kernel_memory_clone(stage.account, stage.made, stage.memory);
 }
 
 static status_t make_view(void)
@@ -216,8 +211,7 @@ static const struct shortage shortages[] = {
     {"domain_create", nothing, make_domain, made_destroy, false},
     {"space_create", nothing, make_space, made_destroy, false},
     {"memory_create", nothing, make_memory, made_destroy, false},
-    {"memory_clone of a part", nothing, make_clone, made_destroy, false},
-    {"memory_clone", nothing, make_whole_clone, made_destroy, false},
+    {"memory_clone", nothing, make_clone, made_destroy, false},
     {"memory_view", nothing, make_view, made_destroy, false},
     {"memory_create_platform", nothing, make_pinned, made_destroy, false},
     {"thread_create", nothing, make_thread, made_destroy, false},

@@ -47,8 +47,7 @@ static void window_clone(const struct plan *plan, const struct template *templat
          "domain");
     must(kernel_domain_watch(container->domain, handles->watch_signal, handles->watch_bits),
          "watch the domain");
-    must(kernel_memory_clone(container->personality, container->memory, template->program.memory, 0,
-                             WINDOW_MAPS - WINDOW_BASE),
+    must(kernel_memory_clone(container->personality, container->memory, template->program.memory),
          "clone the window's memory");
     must(kernel_regions_copy(container->domain, template->program.domain, container->memory,
                              template->program.memory),
