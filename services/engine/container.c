@@ -20,16 +20,44 @@ static uint32_t label_total_bytes;
 static struct tree ids;
 static struct tree names;
 
+/*
+ * Ids are in the order of their digits, of which a prefix is enough; names, of which it is not, in
+ * that of a hash. Both are numbers that mostly decide: with many containers, a start looks dozens
+ * of others over.
+ */
+static uint64_t id_key(const char *id)
+{
+    uint64_t first;
+    memcpy(&first, id, sizeof(first));
+    return __builtin_bswap64(first);
+}
+
+static uint64_t name_key(const char *name)
+{
+    uint64_t key = 0xcbf29ce484222325; /* FNV-1a */
+    for (; *name != 0; name++) {
+        key = (key ^ (uint8_t)*name) * 0x100000001b3;
+    }
+    return key;
+}
+
+static int order_of(uint64_t key, const char *text, uint64_t other_key, const char *other)
+{
+    return key != other_key ? (key < other_key ? -1 : 1) : strcmp(text, other);
+}
+
 static int id_compare(const struct tree_node *a, const struct tree_node *b)
 {
-    return strcmp(CONTAINER_OF(a, struct container, by_id)->id,
-                  CONTAINER_OF(b, struct container, by_id)->id);
+    const struct container *left = CONTAINER_OF(a, struct container, by_id);
+    const struct container *right = CONTAINER_OF(b, struct container, by_id);
+    return order_of(left->id_key, left->id, right->id_key, right->id);
 }
 
 static int name_compare(const struct tree_node *a, const struct tree_node *b)
 {
-    return strcmp(CONTAINER_OF(a, struct container, by_name)->name,
-                  CONTAINER_OF(b, struct container, by_name)->name);
+    const struct container *left = CONTAINER_OF(a, struct container, by_name);
+    const struct container *right = CONTAINER_OF(b, struct container, by_name);
+    return order_of(left->name_key, left->name, right->name_key, right->name);
 }
 
 void containers_init(void)
@@ -72,10 +100,11 @@ uint64_t container_watch_bits(const struct container *container)
 
 static struct container *name_find(const char *text)
 {
+    uint64_t key = name_key(text);
     struct tree_node *node = names.root;
     while (node != NULL) {
         struct container *container = CONTAINER_OF(node, struct container, by_name);
-        int order = strcmp(text, container->name);
+        int order = order_of(key, text, container->name_key, container->name);
         if (order == 0) {
             return container;
         }
@@ -84,14 +113,15 @@ static struct container *name_find(const char *text)
     return NULL;
 }
 
-/* The first id that is not before the text. */
+/* The first id that is not before the text, which zeros fill up to eight bytes. */
 static struct container *id_find(const char *text)
 {
+    uint64_t key = id_key(text);
     struct container *found = NULL;
     struct tree_node *node = ids.root;
     while (node != NULL) {
         struct container *container = CONTAINER_OF(node, struct container, by_id);
-        bool before = strcmp(container->id, text) < 0;
+        bool before = order_of(container->id_key, container->id, key, text) < 0;
         found = before ? found : container;
         node = before ? node->right : node->left;
     }
@@ -172,6 +202,8 @@ status_t container_new(const struct container_specification *specification, stru
     label_total_bytes += specification->label_bytes;
     memcpy(container->id, specification->id, sizeof(container->id));
     memcpy(container->name, specification->name, sizeof(container->name));
+    container->id_key = id_key(container->id);
+    container->name_key = name_key(container->name);
     memcpy(container->blob_name, specification->blob, sizeof(container->blob_name));
     container->auto_remove = specification->auto_remove;
     container->limits = specification->limits;

@@ -77,6 +77,8 @@ struct missing_call {
 struct container {
     struct tree_node by_id;
     struct tree_node by_name;
+    uint64_t id_key; /* what mostly decides their order */
+    uint64_t name_key;
     uint32_t index; /* in the table */
     uint32_t generation;
     enum container_state state;
