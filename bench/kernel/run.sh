@@ -7,7 +7,7 @@ conditions="icount shift=0, 1 CPU, release kernel, no ERMS or FSRM"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 coproc timeout 120 qemu-system-x86_64 -M q35 -accel tcg -icount shift=0,sleep=off -smp 1 \
-    -cpu max,-erms,-fsrm -m 256 -nodefaults -no-user-config -no-reboot -display none \
+    -cpu max,-erms,-fsrm -m 512 -nodefaults -no-user-config -no-reboot -display none \
     -serial stdio -kernel build/bench/kernel.elf </dev/null 2>/dev/null
 qemu=$COPROC_PID
 while read -r line <&"${COPROC[0]}"; do
@@ -17,5 +17,13 @@ done
 kill "$qemu" 2>/dev/null
 wait "$qemu" 2>/dev/null
 sed -n 's/\r$//; s/^bench: \([a-z.]*\) \([0-9]*\) \([a-z]*\)$/\1\t\2\t\3/p' "$log" |
-    sed "s/\$/\t$conditions/"
+    awk -F'\t' -v OFS='\t' -v conditions="$conditions" '
+        sub(/\.crowd$/, "", $1) {
+            more = ($2 - alone[$1]) * 100 / alone[$1]
+            if (more > most) { most = more; worst = $1 }
+            print $1 ".crowd", $2, $3, conditions ", among 1,000 idle domains"
+            next
+        }
+        { alone[$1] = $2; print $0, conditions }
+        END { print "crowd.more.percent", sprintf("%.1f", most), "%", worst ", which changes most among 1,000 idle domains" }'
 grep -q '^bench: end' "$log" || { tail -n 20 "$log" >&2; exit 1; }

@@ -4,10 +4,11 @@
 Instructions are counted by QEMU (one is one nanosecond of virtual time and one tick of the TSC), on
 one CPU, from the engine's receipt of CREATE to the first instruction of the program's main and to
 the end; the engine notes when each step happened. The second start of a program counts: then the
-image's pages are in the shared cache, as for every container but the first. Wall time is plain TCG
-with two CPUs.
+image's pages are in the shared cache, as for every container but the first. Then the same among
+CROWD idle containers. Wall time is plain TCG with two CPUs.
 """
 
+import hashlib
 import os
 import struct
 import sys
@@ -21,6 +22,7 @@ from engine import (ARGUMENT, ATTACH, CLOSE, CONTAINER, COUNTED, COUNTER, CREATE
                     OK, REMOVE, START, STATISTICS, TCG, VALUE, WAIT, Machine, blob_put, number,
                     record, records)
 
+CROWD = 1000
 WARM = 3
 COUNTED_RUNS = 15  # they differ by when the host's frames arrive: the median counts
 COUNT = f"icount shift=0, 1 CPU, median of {COUNTED_RUNS}"
@@ -53,7 +55,8 @@ class Start:
         self.session = machine.session()
         name = f"bench-{Start.made}"
         self.name = name
-        self.session.ask(CREATE, record(ID, f"{Start.made:064x}"), record(NAME, name),
+        identifier = hashlib.sha256(name.encode()).hexdigest()
+        self.session.ask(CREATE, record(ID, identifier), record(NAME, name),
                          record(BLOB, blob), record(ARGUMENT, program))
         self.session.ask(ATTACH, record(CONTAINER, name))
         self.started = self.session.ask(START, record(CONTAINER, name))
@@ -71,11 +74,39 @@ class Start:
 def median_row(name, runs, start, end, conditions):
     counts = sorted(run[end] - run[start] for run in runs[WARM:])
     row(name, counts[len(counts) // 2], "instructions", conditions)
+    return counts[len(counts) // 2]
+
+
+def marks_of(machine, session, blob, program):
+    """Of each start of that program: when what was done."""
+    runs = []
+    for _ in range(WARM + COUNTED_RUNS):
+        output = Start(machine, blob, program).finish()
+        marks = statistics(session)
+        if output:
+            marks["main"], = struct.unpack("<Q", output)
+        runs.append(marks)
+    return runs
+
+
+def crowded(machine, session, blob, alone):
+    """The two figures again, among idle containers: by how much they are more."""
+    for _ in range(CROWD):
+        session.result(Start(machine, blob, "/idle").started)
+    among = COUNT + f", among {CROWD} idle containers"
+    runs = marks_of(machine, session, blob, "/probe")
+    crowd = [median_row("start.main.insns.crowd", runs, "mark.create", "main", among)]
+    for name, start, end in TO_MAIN:
+        median_row(f"start.main.insns.crowd.{name}", runs, start, end, "of which")
+    runs = marks_of(machine, session, blob, "/nothing")
+    crowd.append(median_row("start.exit.insns.crowd", runs, "mark.create", "mark.released", among))
+    more = max((there - here) * 100 / here for here, there in zip(alone, crowd))
+    row("start.crowd.more.percent", round(more, 1), "%", "the larger of both differences")
 
 
 def counted(image, data):
     with tempfile.TemporaryDirectory() as folder:
-        machine = Machine(image, folder, flags=COUNTED)
+        machine = Machine(image, folder, flags=COUNTED, memory_mib=1024)
         machine.greet()
         session = machine.session()
         boot = statistics(session)
@@ -84,22 +115,15 @@ def counted(image, data):
             COUNT + ", from the kernel's first reading of its clock")
         status, blob = blob_put(machine, session, data)
         assert status == OK, status
-        runs = []
-        for _ in range(WARM + COUNTED_RUNS):
-            output = Start(machine, blob, "/probe").finish()
-            marks = statistics(session)
-            marks["main"], = struct.unpack("<Q", output)
-            runs.append(marks)
-        median_row("start.main.insns", runs, "mark.create", "main", COUNT)
+        runs = marks_of(machine, session, blob, "/probe")
+        alone = [median_row("start.main.insns", runs, "mark.create", "main", COUNT)]
         for name, start, end in TO_MAIN:
             median_row(f"start.main.insns.{name}", runs, start, end, "of which")
-        runs = []
-        for _ in range(WARM + COUNTED_RUNS):
-            Start(machine, blob, "/nothing").finish()
-            runs.append(statistics(session))
-        median_row("start.exit.insns", runs, "mark.create", "mark.released", COUNT)
+        runs = marks_of(machine, session, blob, "/nothing")
+        alone.append(median_row("start.exit.insns", runs, "mark.create", "mark.released", COUNT))
         median_row("start.exit.insns.release", runs, "mark.ended", "mark.released",
                    "of which: from the word that it ended")
+        crowded(machine, session, blob, alone)
         machine.end()
 
 
