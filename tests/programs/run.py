@@ -183,8 +183,9 @@ def test(script, length, report):
 
 
 def main():
-    # Ignored, as in a shell's background, it would be ignored in the programs too.
+    # Ignored, as in a shell's background or under nohup, they would be ignored in the programs too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     arguments = sys.argv[1:]
     full = "--full" in arguments
     wanted = [name for name in arguments if name != "--full"]
