@@ -17,6 +17,9 @@
 #define FAR_PLACE  0x600000000000ull
 #define PAGES      4
 
+#define LARGE_PLACE 0x40000000ull
+#define LARGE_BYTES (2ull << 20)
+
 /* What the calls work on; all of it is paid for by `account`, but the source and the other domain.
  */
 static struct {
@@ -176,6 +179,24 @@ static void pages_gone(void)
     must(kernel_memory_discard(stage.other_memory, 0, PLENTY), "discard");
 }
 
+static void large_mapped(void)
+{
+    must(kernel_region_map(stage.space, LARGE_PLACE | READ_WRITE | MAP_LARGE, LARGE_BYTES,
+                           stage.other_memory, 0, 0),
+         "map");
+}
+
+static status_t large_back(void)
+{
+    return kernel_region_populate(stage.space, LARGE_PLACE, PAGE_SIZE);
+}
+
+static void large_gone(void)
+{
+    must(kernel_region_unmap(stage.space, LARGE_PLACE, LARGE_BYTES), "unmap");
+    must(kernel_memory_discard(stage.other_memory, 0, PLENTY), "discard");
+}
+
 static status_t pages_populate(void)
 {
     return kernel_memory_populate(stage.other_memory, 0, PAGES * PAGE_SIZE);
@@ -222,6 +243,7 @@ static const struct shortage shortages[] = {
     {"region_unmap", region_mapped, region_cut_by_unmap, region_gone, true},
     {"regions_copy", region_mapped, regions_repeat, regions_gone, false},
     {"region_populate", region_far_mapped, pages_back, pages_gone, true},
+    {"region_populate for a large page", large_mapped, large_back, large_gone, true},
     {"memory_populate", nothing, pages_populate, pages_discard, true},
     {"capabilities_copy", domain_made, capability_far_copy, capability_gone, true},
 };
