@@ -81,8 +81,9 @@ static void free_remove(struct frame_list *list, struct frame *frame)
 
 void frames_init(uint64_t first_physical)
 {
-    frame_count = machine.ram_end >> PAGE_SHIFT;
-    uint64_t large_count = frame_count / LARGE_FRAMES + 1;
+    /* Of whole large pages: what lies behind the end of RAM is never free. */
+    frame_count = ALIGN_UP(machine.ram_end >> PAGE_SHIFT, LARGE_FRAMES);
+    uint64_t large_count = frame_count / LARGE_FRAMES;
     uint64_t array_bytes =
         ALIGN_UP(frame_count * sizeof(struct frame) + large_count * sizeof(*large_free), PAGE_SIZE);
     uint64_t array_physical = 0;
