@@ -3,6 +3,7 @@
 #include "kernel/core/assert.h"
 #include "kernel/core/lock.h"
 #include "kernel/core/sealed.h"
+#include "lib/base/processor.h"
 #include "lib/base/string.h"
 
 #define NO_FRAME      0 /* frame 0 is never free RAM of ours */
@@ -62,12 +63,12 @@ struct frame *frame_list_first(const struct frame_list *list)
     return list->first == NO_FRAME ? NULL : &frames[list->first];
 }
 
-/* A frame comes into a list of free ones, or leaves it. Under the lock. */
-static void free_add(struct frame_list *list, struct frame *frame, uint32_t flags)
+/* A frame becomes free, or somebody's. Under the lock. */
+static void free_add(struct frame *frame)
 {
     uint64_t large = (uint64_t)(frame - frames) / LARGE_FRAMES;
-    frame->flags = FRAME_FREE | flags;
-    frame_list_add(list, frame);
+    frame->flags = FRAME_FREE;
+    frame_list_add(&dirty, frame);
     if (++large_free[large] == LARGE_FRAMES) {
         large_first = MIN(large_first, large);
     }
@@ -104,7 +105,7 @@ void frames_init(uint64_t first_physical)
         uint64_t start = MAX(machine.ram[i].start, first_physical);
         for (uint64_t physical = start; physical < machine.ram[i].end; physical += PAGE_SIZE) {
             if (physical - array_physical >= array_bytes) {
-                free_add(&dirty, frame_of_physical(physical), 0);
+                free_add(frame_of_physical(physical));
             }
         }
     }
@@ -169,7 +170,7 @@ void frame_give(struct frame *frame)
 {
     assert_debug(!(frame->flags & (FRAME_FREE | FRAME_FOREIGN)));
     spin_lock(&frames_lock);
-    free_add(&dirty, frame, 0);
+    free_add(frame);
     spin_unlock(&frames_lock);
 }
 
@@ -225,9 +226,16 @@ bool frames_take_these(struct frame *first, struct frame **out, uint32_t count)
 {
     uint32_t run = 0;
     spin_lock(&frames_lock);
-    while (run < count && first[run].flags & FRAME_FREE) {
-        out[run] = &first[run];
-        run++;
+    while (run < count && first[run].flags & (FRAME_FREE | FRAME_ZEROED)) {
+        if (first[run].flags & FRAME_FREE) {
+            out[run] = &first[run];
+            run++;
+        } else { /* it will be, when it is zeroed: no frame is twice */
+            run = 0;
+            spin_unlock(&frames_lock);
+            cpu_pause();
+            spin_lock(&frames_lock);
+        }
     }
     if (run == count) {
         adjacent_take(first, count);
@@ -251,12 +259,13 @@ bool frames_zero_one(void)
     spin_lock(&frames_lock);
     struct frame *frame = zeroed.count < ZEROED_WANTED ? frame_list_first(&dirty) : NULL;
     if (frame != NULL) {
-        free_remove(&dirty, frame);
-        frame->flags = 0;
+        frame_list_remove(&dirty, frame);
+        frame->flags = FRAME_ZEROED; /* and not in a list: it still counts as free */
         spin_unlock(&frames_lock);
         memset(frame_pointer(frame), 0, PAGE_SIZE);
         spin_lock(&frames_lock);
-        free_add(&zeroed, frame, FRAME_ZEROED);
+        frame->flags = FRAME_FREE | FRAME_ZEROED;
+        frame_list_add(&zeroed, frame);
     }
     spin_unlock(&frames_lock);
     return frame != NULL;
