@@ -1,6 +1,7 @@
 #include "kernel/object/memory.h"
 
 #include "kernel/object/account.h"
+#include "kernel/object/thread.h"
 #include "lib/base/string.h"
 
 #define PAGES_PER_STEP   64
@@ -249,7 +250,14 @@ status_t call_memory_discard(struct call *call)
     for (uint32_t i = 0; i < count; i++) {
         frame_release(frames[i]);
     }
-    return count == PAGES_PER_STEP ? CALL_RESTART : status;
+    if (count < PAGES_PER_STEP) {
+        return status;
+    }
+    /* A restart goes on from there: what others fill behind it meanwhile is theirs. */
+    uint64_t next = pages[count - 1] + 1;
+    call->thread->registers.rsi = next << PAGE_SHIFT;
+    call->thread->registers.rdx = (end - next) << PAGE_SHIFT;
+    return CALL_RESTART;
 }
 
 /* A frame changes its payer with its memory; the new one is charged first. */
