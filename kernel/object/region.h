@@ -85,7 +85,8 @@ bool region_map_destroy_step(struct region_map *map);
 status_t region_map_add(struct region_map *map, const struct region_request *request);
 
 /*
- * Resolve a fault: OK, then run the instruction again. NOT_FOUND: no region. NO_RIGHT. NO_MEMORY.
+ * Resolve a fault: OK, then run the instruction again. CALL_RESTART: the same, it was a step of
+ * several. NOT_FOUND: no region. NO_RIGHT. NO_MEMORY.
  * WOULD_BLOCK: the source has no such page now.
  */
 status_t region_fault(struct region_map *map, uint64_t address, uint32_t access);

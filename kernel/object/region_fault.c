@@ -269,9 +269,11 @@ static status_t fault_resolve(struct fault *fault)
     if (private != NULL && private->kind == MEMORY_DEVICE) {
         return device_resolve(fault, private);
     }
-    if (fault->region->rights & MAP_LARGE &&
-        region_large_fault(fault->region, fault->address, fault->access)) {
-        return STATUS_OK;
+    if (fault->region->rights & MAP_LARGE) {
+        status_t status = region_large_fault(fault->region, fault->address, fault->access);
+        if (status == STATUS_OK || status == CALL_RESTART) {
+            return status;
+        }
     }
     if (private != NULL) {
         status_t status = private_resolve(fault, private);

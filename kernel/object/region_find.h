@@ -44,9 +44,9 @@ static inline bool region_fills_with_zeros(const struct region *region)
            region->link[LINK_SOURCE].memory == NULL && region->rights & RIGHT_WRITE;
 }
 
-/* For a fault in a region with MAP_LARGE. True: a large page is mapped, or one step nearer to be;
- * then the access is tried again. False: none is, so that a page of 4 KiB may. */
-bool region_large_fault(struct region *region, uint64_t address, uint32_t access);
+/* For a fault in a region with MAP_LARGE. OK: a large page is mapped that allows the access.
+ * CALL_RESTART: one step nearer to be. Else none is, so that a page of 4 KiB may. */
+status_t region_large_fault(struct region *region, uint64_t address, uint32_t access);
 
 /* No large page is mapped any more that has an address of [start, end). */
 void region_large_clear(struct region *region, uint64_t start, uint64_t end);

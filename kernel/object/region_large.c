@@ -15,106 +15,86 @@
 #define LEAVES      (LARGE_FRAMES / NODE_SLOTS)
 #define LEAVES_ALL  ((1u << LEAVES) - 1)
 #define LEAF_BYTES  (NODE_SLOTS * PAGE_SIZE)
+/* What must be left to pay for one, with its nodes and tables. */
+#define LARGE_COST (LARGE_BYTES + 8 * PAGE_SIZE)
 
-/* Which of the leaves that a large page needs are there, and complete. */
+/* What is there of a large page. */
 struct leaves {
-    struct node *leaf[LEAVES]; /* NULL: it has no page */
-    uint32_t complete;
+    uint32_t complete; /* a bit for each leaf; of the others no page is there */
     uint64_t physical; /* of the large page; 0: no leaf is there */
-    bool alone;        /* nobody shares them */
+    bool writable;     /* all that is there is only here, and known to be written */
 };
 
-/* Do the leaf's frames lie behind one another? */
-static bool leaf_is_adjacent(const struct node *leaf)
+/* False: what is there makes no large page. Under the memory's lock, like all that follow. */
+static bool leaf_look(const struct node *leaf, uint32_t number, struct leaves *out)
 {
     const struct frame *first = leaf->slot[0];
-    for (uint32_t i = 0; i < NODE_SLOTS; i++) {
-        if (leaf->slot[i] != first + i) {
-            return false;
-        }
+    bool adjacent = leaf->present == UINT64_MAX;
+    for (uint32_t i = 0; i < NODE_SLOTS && adjacent; i++) {
+        adjacent = leaf->slot[i] == first + i;
+        out->writable = out->writable && adjacent && frame_is_exclusive(first + i);
     }
+    uint64_t physical = adjacent ? frame_physical(first) - number * LEAF_BYTES : 0;
+    if (!adjacent || physical % LARGE_BYTES != 0 ||
+        (out->complete != 0 && physical != out->physical)) {
+        return false;
+    }
+    out->writable = out->writable && leaf->written == UINT64_MAX;
+    out->physical = physical;
+    out->complete |= 1u << number;
     return true;
 }
 
-/* False: what is there makes no large page. Under the memory's lock, like all that follow. */
-static bool leaves_find(const struct memory *memory, uint64_t page, struct leaves *out)
+static bool leaves_look(const struct memory *memory, uint64_t page, struct leaves *out)
 {
-    *out = (struct leaves){.alone = true};
-    for (uint32_t i = 0; i < LEAVES; i++) {
+    bool fit = true;
+    *out = (struct leaves){.writable = true};
+    for (uint32_t i = 0; i < LEAVES && fit; i++) {
         bool alone;
-        struct node *leaf = tree_leaf(&memory->tree, page + i * NODE_SLOTS, &alone);
-        if (leaf == NULL || leaf->present == 0) {
-            continue;
-        }
-        if (leaf->present != UINT64_MAX || !leaf_is_adjacent(leaf)) {
-            return false;
-        }
-        uint64_t physical = frame_physical(leaf->slot[0]) - i * LEAF_BYTES;
-        if (physical % LARGE_BYTES != 0 || (out->physical != 0 && physical != out->physical)) {
-            return false;
-        }
-        out->physical = physical;
-        out->leaf[i] = leaf;
-        out->complete |= 1u << i;
-        out->alone = out->alone && alone;
-    }
-    return true;
-}
-
-/* May the large page be mapped writable: is it only here, and is all of it known to be written? */
-static bool leaves_writable(const struct leaves *leaves)
-{
-    bool writable = leaves->alone;
-    for (uint32_t i = 0; i < LEAVES && writable; i++) {
-        const struct node *leaf = leaves->leaf[i];
-        writable = leaf->written == UINT64_MAX;
-        for (uint32_t slot = 0; slot < NODE_SLOTS && writable; slot++) {
-            writable = frame_is_exclusive(leaf->slot[slot]);
+        const struct node *leaf = tree_leaf(&memory->tree, page + i * NODE_SLOTS, &alone);
+        if (leaf != NULL && leaf->present != 0) {
+            out->writable = out->writable && alone;
+            fit = leaf_look(leaf, i, out);
         }
     }
-    return writable;
+    return fit;
 }
 
-/* Add the first leaf that is missing. */
-static bool leaf_fill(const struct region *region, struct memory *memory, uint64_t page,
-                      const struct leaves *leaves)
+/* Add the first leaf that is missing; the very first only if all of them can be paid. */
+static status_t leaf_fill(const struct region *region, struct memory *memory, uint64_t page,
+                          const struct leaves *leaves)
 {
     struct frame *frames[NODE_SLOTS];
+    struct account *payer = memory->object.payer;
     uint32_t number = (uint32_t)__builtin_ctz(~leaves->complete);
-    struct frame *first =
-        leaves->physical != 0 ? frame_of_physical(leaves->physical) : frames_large_free();
-    if (first == NULL || !region_fills_with_zeros(region)) {
-        return false;
+    if (!region_fills_with_zeros(region) ||
+        (leaves->complete == 0 && !account_has_room(payer, LARGE_COST))) {
+        return STATUS_NO_MEMORY;
     }
+    struct frame *first =
+        leaves->complete != 0 ? frame_of_physical(leaves->physical) : frames_large_free();
     page += number * NODE_SLOTS;
-    struct node *leaf = tree_leaf_own(&memory->tree, memory->object.payer, page);
-    if (leaf == NULL || !account_frames_take(memory->object.payer, first + number * NODE_SLOTS,
-                                             frames, NODE_SLOTS)) {
-        return false;
+    struct node *leaf = first == NULL ? NULL : tree_leaf_own(&memory->tree, payer, page);
+    if (leaf == NULL ||
+        !account_frames_take(payer, first + number * NODE_SLOTS, frames, NODE_SLOTS)) {
+        return STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < NODE_SLOTS; i++) {
         (void)leaf_put(leaf, page + i, frames[i]);
     }
-    return true;
+    return CALL_RESTART;
 }
 
-static bool large_install(struct region *region, uint64_t start, uint32_t access,
-                          const struct leaves *leaves)
+static status_t large_install(struct region *region, uint64_t start, const struct leaves *leaves)
 {
-    bool writable = region->rights & RIGHT_WRITE && leaves_writable(leaves);
-    if (access == RIGHT_WRITE && !writable) {
-        return false;
-    }
     uint64_t *entry = page_entry_make(&region->map->tables, start, LARGE_LEVEL);
     if (entry == NULL) {
-        return false;
+        return STATUS_NO_MEMORY;
     }
-    /* Whoever has another one of old forgets it. */
-    region_large_clear(region, start, start + LARGE_BYTES);
-    *entry = region_entry(region, leaves->physical, writable) | PTE_LARGE;
+    *entry = region_entry(region, leaves->physical, leaves->writable) | PTE_LARGE;
     region->has_large = true;
-    region->has_writable = region->has_writable || writable;
-    return true;
+    region->has_writable = region->has_writable || leaves->writable;
+    return STATUS_OK;
 }
 
 /* Can the aligned 2 MiB at `start` be a large page: all in the region, and so in its memory? */
@@ -126,27 +106,30 @@ static bool large_fits(const struct region *region, uint64_t start)
            region_private_page(region, start) % LARGE_FRAMES == 0;
 }
 
-bool region_large_fault(struct region *region, uint64_t address, uint32_t access)
+status_t region_large_fault(struct region *region, uint64_t address, uint32_t access)
 {
     uint64_t next;
     uint64_t start = ALIGN_DOWN(address, LARGE_BYTES);
     const uint64_t *entry = page_entries(&region->map->tables, start, start, LARGE_LEVEL, &next);
-    bool pages = entry != NULL && (*entry & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT;
-    if (pages || !large_fits(region, start)) {
-        return false;
+    uint64_t old = entry == NULL ? 0 : *entry;
+    if (old & PTE_LARGE && (access != RIGHT_WRITE || old & PTE_WRITE)) {
+        return STATUS_OK; /* somebody was faster */
     }
+    if ((old & PTE_PRESENT && !(old & PTE_LARGE)) || !large_fits(region, start)) {
+        return STATUS_NOT_FOUND;
+    }
+    region_large_clear(region, start, start + LARGE_BYTES);
     struct memory *memory = region->link[LINK_PRIVATE].memory;
     uint64_t page = region_private_page(region, start);
     struct leaves leaves;
+    status_t status = STATUS_NOT_FOUND;
     spin_lock(&memory->lock);
-    bool nearer = leaves_find(memory, page, &leaves) &&
-                  (leaves.complete == LEAVES_ALL ? large_install(region, start, access, &leaves)
-                                                 : leaf_fill(region, memory, page, &leaves));
-    spin_unlock(&memory->lock);
-    if (!nearer) {
-        region_large_clear(region, start, start + LARGE_BYTES);
+    if (leaves_look(memory, page, &leaves) && (access != RIGHT_WRITE || leaves.writable)) {
+        status = leaves.complete == LEAVES_ALL ? large_install(region, start, &leaves)
+                                               : leaf_fill(region, memory, page, &leaves);
     }
-    return nearer;
+    spin_unlock(&memory->lock);
+    return status;
 }
 
 void region_large_clear(struct region *region, uint64_t start, uint64_t end)
@@ -157,7 +140,7 @@ void region_large_clear(struct region *region, uint64_t start, uint64_t end)
         uint64_t *entry = page_entries(&region->map->tables, at, end, LARGE_LEVEL, &next);
         next = MIN(next, ALIGN_UP(end, LARGE_BYTES));
         for (; entry != NULL && at < next; at += LARGE_BYTES, entry++) {
-            if (*entry & PTE_PRESENT && *entry & PTE_LARGE) {
+            if (*entry & PTE_LARGE) {
                 *entry = 0;
                 shootdown_add(&batch, at);
             }

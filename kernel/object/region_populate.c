@@ -79,13 +79,13 @@ status_t call_region_populate(struct call *call)
         uint32_t count = run_populate(map, address, end);
         if (count == 0) {
             status = region_fault(map, address, RIGHT_WRITE);
-            address += PAGE_SIZE;
+            address += status == STATUS_OK ? PAGE_SIZE : 0;
             done += FAULT_COST;
         }
         address += count * PAGE_SIZE;
         done += count;
     }
-    if (status != STATUS_OK || address == end) {
+    if ((status != STATUS_OK && status != CALL_RESTART) || address == end) {
         return status;
     }
     call->thread->registers.rsi = address; /* a restart goes on from there */

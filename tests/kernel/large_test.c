@@ -145,6 +145,54 @@ static void test_short(void)
     stage_end(&stage);
 }
 
+/* Also one that could pay a part of it: the first touch must not fail for what a part took. */
+static void test_nearly(void)
+{
+    struct stage stage;
+    stage_make(&stage, 16 << 20, READ_WRITE | MAP_LARGE, 1);
+    uint64_t before = account_books(stage.account).bytes_total;
+    uint64_t small = 0;
+    for (uint64_t pages = 440; pages < 520; pages++) {
+        must(kernel_account_set(stage.account, ACCOUNT_LIMIT_BYTES, before + pages * PAGE_SIZE, 0,
+                                0),
+             "limit");
+        small += probe(PLACE + LARGE - PAGE_SIZE, PROBE_WRITE) && frames_are(&stage, PAGE_SIZE);
+        must(kernel_memory_discard(stage.memory, PLACE, LARGE), "discard");
+        must(kernel_region_unmap(stage.space, PLACE, LARGE), "unmap");
+        must(kernel_region_map(stage.space, PLACE | READ_WRITE | MAP_LARGE, LARGE, stage.memory,
+                               PLACE, 0),
+             "map");
+    }
+    ok(small == 80, "nor does one that can pay a part of it pay any");
+    stage_end(&stage);
+}
+
+static bool is_present(const struct stage *stage, uint64_t offset)
+{
+    struct kernel_results results;
+    must(kernel_memory_query(stage->memory, offset, &results), "query");
+    return results.value[0] != 0;
+}
+
+/* What a call populates is there, and nobody else's, when it returns. */
+static void test_populate(void)
+{
+    struct stage stage;
+    stage_make(&stage, 16 << 20, READ_WRITE | MAP_LARGE, 1);
+    must(kernel_region_populate(stage.space, PLACE + LARGE - PAGE_SIZE, PAGE_SIZE), "populate");
+    ok(is_present(&stage, PLACE + LARGE - PAGE_SIZE), "a page is populated");
+    must(kernel_region_populate(stage.space, PLACE, LARGE), "populate");
+    ok(frames_are(&stage, LARGE), "and a large one");
+    must(kernel_memory_discard(stage.memory, PLACE + LARGE - 64 * PAGE_SIZE, 64 * PAGE_SIZE),
+         "discard");
+    uint32_t clone = slot_new();
+    must(kernel_memory_clone(stage.account, clone, stage.memory), "clone");
+    must(kernel_region_populate(stage.space, PLACE, PAGE_SIZE), "populate");
+    ok(frames_are(&stage, LARGE - 63 * PAGE_SIZE), "what a clone shares is copied");
+    destroy(clone);
+    stage_end(&stage);
+}
+
 static void test_cut(void)
 {
     struct stage stage;
@@ -223,6 +271,8 @@ void test_large(void)
     test_touch();
     test_no_fit();
     test_short();
+    test_nearly();
+    test_populate();
     test_cut();
     test_clone();
     test_written();

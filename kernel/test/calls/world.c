@@ -8,6 +8,7 @@
 #include "kernel/object/domain.h"
 #include "kernel/object/memory.h"
 #include "kernel/object/platform.h"
+#include "kernel/object/space.h"
 
 #define CONTAINERS     3
 #define THREADS        2 /* of each */
@@ -238,8 +239,12 @@ static void large_make(void)
     INIT_CALL(memory_create, container_slot(LARGE_OWNER, OWN_APPLICATIONS), memory, LARGE_BYTES);
     INIT_CALL(region_map, space, WORLD_FAR | RIGHT_READ | RIGHT_WRITE | MAP_LARGE, LARGE_BYTES,
               memory, 0, 0);
-    /* Each page's fault brings a leaf of all; more would take steps in which others zero frames. */
-    INIT_CALL(region_populate, space, WORLD_FAR, LARGE_FRAMES / NODE_SLOTS * PAGE_SIZE);
+    /* At once: between the steps of a call others would zero frames. */
+    struct object *object;
+    uint32_t rights;
+    must(domain_find(init_domain, space, TYPE_SPACE, 0, &object, &rights), "the space");
+    while (region_fault(&object_space(object)->map, WORLD_FAR, RIGHT_WRITE) == CALL_RESTART) {
+    }
     copy(LARGE_OWNER, OWN_LARGE, memory, RIGHTS_ALL);
 }
 
