@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Debian's programs do in a container what they do on Linux: run.py [--full] [NAME...]
+"""Debian's programs do in a container what they do on Linux: run.py [--full] [--namespaces] [NAME...]
 
 Each scripts/NAME.sh (.py, .pl, ...) is one test: a script that runs in an image made by
-images/recipes, through the oak command on a real machine, and, with the same files, on the host in
-namespaces (reference.sh). A line of its output "== CHECK" begins a check, which holds when what
-follows is the same in both. `known.txt` lists the checks that are expected to differ, and why; when
-none that a line names differs any more, run.py says so.
+images/recipes, through the oak command on a real machine, and, with the same files, on the host under
+crun (crun.py), or in plain namespaces (namespaces.sh) where crun does not work or --namespaces is
+given. A line of its output "== CHECK" begins a check, which holds when what follows is the same in
+both. `known.txt` lists the checks that are expected to differ, and why; when none that a line names
+differs any more, run.py says so.
 
 A script says about itself, in comments at its beginning:
 
@@ -15,8 +16,8 @@ A script says about itself, in comments at its beginning:
   #@ full             only part of --full
   #@ memory N         MiB that its container may have
 
-The script's first argument is "short" or "full". Results: TAP, and the table build/programs.tsv;
-build/programs/NAME.linux and NAME.oak are the outputs.
+The script's first argument is "short" or "full". Results: TAP, and the table build/programs.tsv,
+whose column "linux" says what was compared with; build/programs/NAME.linux and NAME.oak are the outputs.
 """
 import difflib
 import fnmatch
@@ -115,6 +116,22 @@ def oak_run(script, length):
     return output, missing
 
 
+class Linux:
+    """Where a script runs on the host: a command and its name."""
+
+    def __init__(self, script, namespaces):
+        self.command, self.name = HERE / "crun.py", "crun"
+        tried = "" if namespaces else self.run(script, ["sh", "-c", "echo works"], 20 * PATIENCE)
+        if not tried.startswith("works\n"):
+            self.command, self.name = HERE / "namespaces.sh", "namespaces"
+        print(f"# Linux is: {self.name}")
+        if tried and self.name != "crun":
+            print("\n".join("# crun: " + line for line in tried.splitlines()))
+
+    def run(self, script, arguments, seconds):
+        return run([self.command, BUILD / "roots" / script.image, *arguments], seconds)
+
+
 class Report:
     def __init__(self, known):
         self.known = known
@@ -147,7 +164,7 @@ class Report:
                 print("  " + line)
         return reason or "differs"
 
-    def program(self, name, linux, here, missing):
+    def program(self, name, linux_name, linux, here, missing):
         passed, why = 0, []
         for check, lines in linux.items():
             if here.get(check) != lines:
@@ -163,22 +180,21 @@ class Report:
             self.line(True, f"{name}: {passed} of {len(linux)} checks as on Linux")
         if missing:
             why.append("missing: " + missing)
-        self.rows.append((name, len(linux), passed, len(linux) - passed, "; ".join(why)))
+        self.rows.append((name, len(linux), passed, len(linux) - passed, "; ".join(why), linux_name))
 
 
-def test(script, length, report):
+def test(script, length, linux, report):
     began = time.monotonic()
-    linux = run([HERE / "reference.sh", BUILD / "roots" / script.image, *script.arguments(length)],
-                script.limit(length))
-    (OUTPUT / (script.name + ".linux")).write_text(linux, encoding="utf-8")
+    there = linux.run(script, script.arguments(length), script.limit(length))
+    (OUTPUT / (script.name + ".linux")).write_text(there, encoding="utf-8")
     oak("load", "-q", "-i", BUILD / "images" / script.image)
     here, missing = oak_run(script, length)
     (OUTPUT / (script.name + ".oak")).write_text(here, encoding="utf-8")
-    expected = checks_of(linux)
+    expected = checks_of(there)
     if expected["exit code"] != ["0"] or len(expected) < 2:
         report.line(False, f"{script.name}: ends well on Linux")
-        print("\n".join("  " + line for line in linux.splitlines()[-20:]))
-    report.program(script.name, expected, checks_of(here), missing)
+        print("\n".join("  " + line for line in there.splitlines()[-20:]))
+    report.program(script.name, linux.name, expected, checks_of(here), missing)
     print(f"# {script.name}: {time.monotonic() - began:.0f} s", flush=True)
 
 
@@ -188,23 +204,24 @@ def main():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     arguments = sys.argv[1:]
     full = "--full" in arguments
-    wanted = [name for name in arguments if name != "--full"]
+    wanted = [name for name in arguments if not name.startswith("--")]
     scripts = [Script(path) for path in sorted((HERE / "scripts").iterdir())]
     scripts = [script for script in scripts if script.name in wanted or
                not wanted and (full or not script.only_full)]
     OUTPUT.mkdir(parents=True, exist_ok=True)
+    linux = Linux(scripts[0], "--namespaces" in arguments)
     report = Report(known_read())
     state = tempfile.mkdtemp(prefix="oak-programs.")
     os.environ["OAK_STATE"] = state
     try:
         oak("machine", "start", *MACHINE)
         for script in scripts:
-            test(script, "full" if full else "short", report)
+            test(script, "full" if full else "short", linux, report)
     finally:
         oak("machine", "stop", check=False)
         shutil.rmtree(state, ignore_errors=True)  # the machine takes its socket away itself
     with open(BUILD / "programs.tsv", "w", encoding="utf-8") as table:
-        print("program", "checks", "passed", "failed", "why", sep="\t", file=table)
+        print("program", "checks", "passed", "failed", "why", "linux", sep="\t", file=table)
         for row in report.rows:
             print(*row, sep="\t", file=table)
     print(f"1..{report.count}")

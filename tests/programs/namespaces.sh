@@ -1,5 +1,6 @@
 #!/bin/sh
-# A command as in a plain Linux container, to compare with: reference.sh ROOT COMMAND...
+# A command as in a plain Linux container, to compare with where crun does not work: namespaces.sh ROOT
+# COMMAND...
 # ROOT's files under a layer of their own, own processes, hostname, System V objects, a network of lo
 # only, docker's capabilities, and 1,024 descriptors. Without root it runs as root of a user namespace.
 set -e
