@@ -3,7 +3,7 @@
 $(call user_program,tests/hello,tests/boot/hello.c)
 $(call kernel_image,tests/hello,kernel-debug,init=$(B)/user/tests/hello.elf)
 
--include $(addprefix tests/,linux/build.mk kernel/build.mk attack/build.mk real/build.mk programs/build.mk)
+-include $(addprefix tests/,linux/build.mk linux/erofs/build.mk kernel/build.mk attack/build.mk real/build.mk programs/build.mk)
 
 # The engine and a container, with a stand-in for the personality.
 $(call user_program,tests/stand_in,tests/boot/stand_in.c)

@@ -17,8 +17,9 @@ $(BENCH_LINUX)/layer/bench/nothing: bench/start/nothing.c
 $(BENCH_LINUX)/init: bench/linux/init.c
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) $(filter-out -MMD -MP,$(COMMON)) -D_GNU_SOURCE -static -o $@ $<
-$(BENCH_LINUX)/vmlinuz: bench/linux/kernel.sh
-	$(QUIET)bench/linux/kernel.sh $@
+# The modules are for tests/linux/erofs.
+$(BENCH_LINUX)/vmlinuz $(BENCH_LINUX)/erofs.ko $(BENCH_LINUX)/libcrc32c.ko $(BENCH_LINUX)/brd.ko &: bench/linux/kernel.sh
+	$(QUIET)bench/linux/kernel.sh $(BENCH_LINUX) erofs libcrc32c brd
 
 # Debian's programs, with python's modules compiled as the package's script does it.
 $(BENCH_LINUX)/debian/index.json: bench/linux/recipe images/recipes/bash images/debian.py images/layout.py

@@ -1,9 +1,11 @@
 #!/bin/bash
-# Linux as Debian builds it for virtual machines, which Oak is compared with: kernel.sh FILE. The
-# package is unpacked, not installed: nothing here boots it but QEMU.
+# Linux as Debian builds it for virtual machines, which Oak is compared with: kernel.sh FOLDER MODULE...
+# leaves vmlinuz and the modules there. The package is unpacked, not installed: nothing here boots it
+# but QEMU.
 set -eu
-file=$1
-mkdir -p "$(dirname "$file")"
+folder=$1
+shift
+mkdir -p "$folder"
 private=$(mktemp -d)
 trap 'rm -rf "$private"' EXIT
 package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2 }')
@@ -13,6 +15,9 @@ if ! apt-get -q -o APT::Sandbox::User=root download "${package:-linux-image-clou
     tail -n 5 log >&2
     exit 1
 fi
-dpkg-deb --fsys-tarfile ./*.deb | tar -xO --wildcards './boot/vmlinuz-*' >image
+dpkg-deb -x ./*.deb files
 cd - >/dev/null
-mv "$private/image" "$file"
+for module in "$@"; do
+    mv "$(find "$private/files/lib/modules" -name "$module.ko")" "$folder/$module.ko"
+done
+mv "$private"/files/boot/vmlinuz-* "$folder/vmlinuz"

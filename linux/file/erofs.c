@@ -177,7 +177,7 @@ static long content_place(struct erofs_inode *inode, uint32_t layout, uint32_t s
             return -EUCLEAN; /* a whole block cannot lie behind an inode */
         }
     } else if (layout != LAYOUT_PLAIN) {
-        return -EUCLEAN;
+        return -EOPNOTSUPP;
     }
     inode->plain_bytes = inode->size_bytes - tail_bytes;
     if (inode->plain_bytes != 0) {
@@ -201,7 +201,10 @@ static long content_place(struct erofs_inode *inode, uint32_t layout, uint32_t s
 static long inode_check(struct erofs_inode *inode, uint32_t format, uint32_t block_or_device,
                         uint64_t inode_end)
 {
-    if ((format >> 4) != 0 || !type_known(inode->mode)) {
+    if ((format >> 4) != 0) {
+        return -EOPNOTSUPP;
+    }
+    if (!type_known(inode->mode)) {
         return -EUCLEAN;
     }
     switch (inode->mode & S_IFMT) {

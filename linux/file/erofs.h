@@ -2,8 +2,8 @@
  * Reading an EROFS image (Linux Documentation/filesystems/erofs.rst; fs/erofs/erofs_fs.h):
  * uncompressed, 4 KiB blocks, plain and tail-packed inodes, as our own importer and mkfs.erofs
  * write them. Every field may be hostile: bounds are checked, sizes are compared with the image,
- * and depth and counts end somewhere; what does not hold is -EUCLEAN. Only image_read touches the
- * image.
+ * and depth and counts end somewhere; what does not hold is -EUCLEAN, an inode of another layout
+ * -EOPNOTSUPP. Only image_read touches the image.
  */
 #pragma once
 

@@ -317,7 +317,8 @@ long node_readlink(struct inode *link, char *out, uint32_t capacity_bytes)
     }
     uint64_t length_bytes = MIN(link->size_bytes, capacity_bytes);
     if (node->from_image) {
-        return erofs_read(&node->image, 0, out, length_bytes);
+        long result = erofs_read(&node->image, 0, out, length_bytes);
+        return result < 0 ? result : (long)strnlen(out, (size_t)result); /* as Linux cuts it */
     }
     memcpy(out, node->target, length_bytes);
     return (long)length_bytes;
