@@ -119,6 +119,27 @@ static long credentials_read(struct socket_message *message, const uint8_t *data
     return result;
 }
 
+/* --- the family's own ------------------------------------------------------------------------ */
+
+/* The last of a kind counts. */
+static void note_keep(struct socket_notes *notes, const struct control_header *header,
+                      const uint8_t *data, uint64_t length_bytes)
+{
+    uint32_t at = 0;
+    while (at < notes->count &&
+           (notes->note[at].level != header->level || notes->note[at].type != header->type)) {
+        at++;
+    }
+    if (at == SOCKET_NOTES_MAX || length_bytes > SOCKET_NOTE_BYTES) {
+        notes->unkept = true;
+        return;
+    }
+    struct socket_note *note = &notes->note[at];
+    *note = (struct socket_note){header->level, header->type, (uint32_t)length_bytes, {0}};
+    memcpy(note->bytes, data, length_bytes);
+    notes->count = MAX(notes->count, at + 1);
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 static long header_read(const struct socket *socket, struct socket_message *message,
@@ -126,10 +147,11 @@ static long header_read(const struct socket *socket, struct socket_message *mess
 {
     uint64_t length_bytes = header->length_bytes - HEADER_BYTES;
     if (header->level != SOL_SOCKET) {
-        return 0; /* of a protocol that has none which matter */
+        note_keep(message->notes, header, data, length_bytes);
+        return 0;
     }
     if (socket->domain != AF_UNIX) {
-        return -EINVAL;
+        return header->type == SCM_RIGHTS || header->type == SCM_CREDENTIALS ? 0 : -EINVAL;
     }
     switch (header->type) {
     case SCM_RIGHTS:
@@ -261,8 +283,8 @@ long control_write(const struct socket *socket, struct socket_message *message,
         result = data_write(&buffer, message, SOL_SOCKET, SCM_CREDENTIALS, &message->credentials,
                             sizeof(message->credentials));
     }
-    const struct socket_note *note = &message->note;
-    if (note->length_bytes != 0 && result == 0) {
+    for (uint32_t i = 0; i < message->notes->count && result == 0; i++) {
+        const struct socket_note *note = &message->notes->note[i];
         result =
             data_write(&buffer, message, note->level, note->type, note->bytes, note->length_bytes);
     }

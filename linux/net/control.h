@@ -23,8 +23,8 @@ struct rights *rights_copy(const struct rights *rights);
 struct socket_credentials credentials_own(void);
 
 /*
- * Read the control buffer of a sendmsg into the message: -EINVAL, -EBADF, -EPERM, -ENOBUFS,
- * -EFAULT; message->rights are the caller's then too.
+ * Read the control buffer of a sendmsg into the message, which has notes: -EINVAL, -EBADF, -EPERM,
+ * -ENOBUFS, -EFAULT; message->rights are the caller's then too.
  */
 long control_read(const struct socket *socket, struct socket_message *message,
                   uint64_t user_control, uint64_t length_bytes);

@@ -34,6 +34,8 @@ struct inet_socket *inet_new(uint16_t domain, uint16_t type, uint16_t protocol)
     self->keep_idle_s = 7200;
     self->keep_interval_s = 75;
     self->keep_count = 9;
+    self->hops[0] = self->hops[1] = HOPS_DEFAULT;
+    self->multicast_hops = 1;
     return self;
 }
 

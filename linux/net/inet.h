@@ -9,6 +9,7 @@
  *   inet_tcp.c      connections: connect, listen, accept, their ends
  *   inet_stream.c   the bytes of a connection
  *   inet_udp.c      datagrams
+ *   inet_note.c     their ancillary data
  *   inet_error.c    ICMP errors become errors of sockets
  *   inet_option.c   options of IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP
  *
@@ -44,10 +45,9 @@ struct inet_name {
 #define INET_PIECES      (TCP_WND / INET_PIECE_BYTES + 1)
 #define INET_RING_BYTES  (INET_PIECES * INET_PIECE_BYTES)
 
-#define IPPROTO_IP        0
-#define IPPROTO_IPV6      41
-#define IP_NOTE_PKTINFO   8
-#define IPV6_NOTE_PKTINFO 50
+#define IPPROTO_IP   0
+#define IPPROTO_IPV6 41
+#define HOPS_DEFAULT 64
 
 /* A datagram that has arrived. */
 struct inet_datagram {
@@ -55,6 +55,26 @@ struct inet_datagram {
     struct pbuf *packet;
     struct inet_name from;
     ip_addr_t to;
+    uint8_t hops;    /* time to live, hop limit */
+    uint8_t traffic; /* type of service, traffic class */
+};
+
+/* What a receive tells of a datagram, as options ask for it. */
+enum inet_note {
+    INET_NOTE_IP4_TO = 1 << 0,
+    INET_NOTE_IP4_HOPS = 1 << 1,
+    INET_NOTE_IP4_TRAFFIC = 1 << 2,
+    INET_NOTE_IP6_TO = 1 << 3,
+    INET_NOTE_IP6_HOPS = 1 << 4,
+    INET_NOTE_IP6_TRAFFIC = 1 << 5,
+};
+
+/* What a datagram is sent with. */
+struct inet_sending {
+    bool has_source;
+    ip_addr_t source;
+    uint8_t hops;
+    uint8_t traffic;
 };
 
 enum inet_state {
@@ -99,8 +119,10 @@ struct inet_socket {
     bool is_limited; /* it may send so many bytes, until its other end is accepted */
     uint32_t limit_bytes;
     bool no_delay;
-    bool notes_ip4; /* IP_PKTINFO, IPV6_RECVPKTINFO: a receive tells where a datagram was sent to */
-    bool notes_ip6;
+    uint32_t notes;  /* enum inet_note */
+    uint8_t hops[2]; /* of IPv4, of IPv6 */
+    uint8_t traffic[2];
+    uint8_t multicast_hops; /* of IPv6 */
     uint32_t keep_idle_s;
     uint32_t keep_interval_s;
     uint32_t keep_count;
@@ -148,8 +170,10 @@ long inet_name_read(const struct inet_socket *self, const struct socket_address 
                     struct inet_name *out);
 void inet_name_write(const struct inet_socket *self, const struct inet_name *name,
                      struct socket_address *out);
-/* Where a datagram was sent to, if the socket has asked for that (IP_PKTINFO, IPV6_RECVPKTINFO). */
-void inet_note_write(const struct inet_socket *self, const ip_addr_t *to, struct socket_note *out);
+/* An IPv4 address as the mapped one. */
+void inet_address_as_ip6(const ip_addr_t *address, uint32_t out[4]);
+/* Of four words of the network's byte order: an IPv4 address if they are a mapped one. */
+void inet_address_from_ip6(const uint32_t words[4], ip_addr_t *out);
 /* The wildcard of this socket's family; dual for one of IPv6 that takes IPv4 as well. */
 void inet_name_any(const struct inet_socket *self, struct inet_name *out);
 /* To the wildcard means to ourselves. */
@@ -203,6 +227,16 @@ long inet_udp_send(struct inet_socket *self, struct socket_message *message);
 long inet_udp_receive(struct inet_socket *self, struct socket_message *message);
 /* Under the lock. */
 void inet_udp_close(struct inet_socket *self);
+
+/* --- inet_note.c */
+
+/* What the socket's options ask for; notes may be NULL. */
+void inet_notes_write(const struct inet_socket *self, const struct inet_datagram *datagram,
+                      struct socket_notes *notes);
+/* What the socket's options say and the notes (or NULL) ask for a datagram to that address:
+ * -EINVAL, -ENODEV, -ENETUNREACH. Under the lock. */
+long inet_notes_read(const struct inet_socket *self, const struct socket_notes *notes,
+                     const ip_addr_t *to, struct inet_sending *out);
 
 /* --- inet_option.c */
 

@@ -8,7 +8,6 @@
 #include "lib/base/string.h"
 #include "linux/core/errno.h"
 #include "linux/net/inet.h"
-#include "linux/net/interface.h"
 
 struct address_ip4 { /* struct sockaddr_in */
     uint16_t family;
@@ -38,6 +37,15 @@ static void ip4_set(ip_addr_t *to, uint32_t address)
     *to = (ip_addr_t)IPADDR4_INIT(address);
 }
 
+void inet_address_from_ip6(const uint32_t words[4], ip_addr_t *out)
+{
+    if (is_mapped(words)) {
+        ip4_set(out, words[3]);
+    } else {
+        *out = (ip_addr_t)IPADDR6_INIT(words[0], words[1], words[2], words[3]);
+    }
+}
+
 static long read_ip6(const struct inet_socket *self, const struct socket_address *address,
                      struct inet_name *out)
 {
@@ -47,16 +55,8 @@ static long read_ip6(const struct inet_socket *self, const struct socket_address
     }
     memcpy(&ip6, address->bytes, sizeof(ip6));
     out->port = lwip_ntohs(ip6.port);
-    if (!is_mapped(ip6.address)) {
-        out->address =
-            (ip_addr_t)IPADDR6_INIT(ip6.address[0], ip6.address[1], ip6.address[2], ip6.address[3]);
-        return 0;
-    }
-    if (self->only_v6) {
-        return -ENETUNREACH;
-    }
-    ip4_set(&out->address, ip6.address[3]);
-    return 0;
+    inet_address_from_ip6(ip6.address, &out->address);
+    return self->only_v6 && IP_IS_V4(&out->address) ? -ENETUNREACH : 0;
 }
 
 long inet_name_read(const struct inet_socket *self, const struct socket_address *address,
@@ -81,8 +81,7 @@ long inet_name_read(const struct inet_socket *self, const struct socket_address 
     return 0;
 }
 
-/* An IPv4 address as the mapped one. */
-static void address_as_ip6(const ip_addr_t *address, uint32_t out[4])
+void inet_address_as_ip6(const ip_addr_t *address, uint32_t out[4])
 {
     if (IP_IS_V4(address)) {
         out[0] = out[1] = 0;
@@ -106,36 +105,9 @@ void inet_name_write(const struct inet_socket *self, const struct inet_name *nam
         return;
     }
     struct address_ip6 ip6 = {.family = AF_INET6, .port = port};
-    address_as_ip6(address, ip6.address);
+    inet_address_as_ip6(address, ip6.address);
     memcpy(out->bytes, &ip6, sizeof(ip6));
     out->length_bytes = sizeof(ip6);
-}
-
-struct information_ip4 { /* struct in_pktinfo */
-    uint32_t interface;
-    uint32_t own_address;
-    uint32_t address;
-};
-
-struct information_ip6 { /* struct in6_pktinfo */
-    uint32_t address[4];
-    uint32_t interface;
-};
-_Static_assert(sizeof(struct information_ip6) <= SOCKET_NOTE_BYTES, "fits into a note");
-
-void inet_note_write(const struct inet_socket *self, const ip_addr_t *to, struct socket_note *out)
-{
-    if (self->notes_ip6 && self->socket.domain == AF_INET6) {
-        struct information_ip6 ip6 = {.interface = INTERFACE_LO};
-        address_as_ip6(to, ip6.address);
-        *out = (struct socket_note){IPPROTO_IPV6, IPV6_NOTE_PKTINFO, sizeof(ip6), {0}};
-        memcpy(out->bytes, &ip6, sizeof(ip6));
-    } else if (self->notes_ip4 && IP_IS_V4(to)) {
-        uint32_t address = ip_addr_get_ip4_u32(to);
-        const struct information_ip4 ip4 = {INTERFACE_LO, address, address};
-        *out = (struct socket_note){IPPROTO_IP, IP_NOTE_PKTINFO, sizeof(ip4), {0}};
-        memcpy(out->bytes, &ip4, sizeof(ip4));
-    }
 }
 
 void inet_name_any(const struct inet_socket *self, struct inet_name *out)

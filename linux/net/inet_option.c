@@ -31,6 +31,8 @@
 #define IP_OPTION_PKTINFO      8
 #define IP_OPTION_MTU_DISCOVER 10
 #define IP_OPTION_RECVERR      11
+#define IP_OPTION_RECVTTL      12
+#define IP_OPTION_RECVTOS      13
 #define IP_OPTION_MTU          14
 #define IP_OPTION_FREEBIND     15
 #define IP_OPTION_BIND_NO_PORT 24
@@ -41,7 +43,11 @@
 #define IPV6_OPTION_RECVERR        25
 #define IPV6_OPTION_V6ONLY         26
 #define IPV6_OPTION_RECVPKTINFO    49
+#define IPV6_OPTION_RECVHOPLIMIT   51
+#define IPV6_OPTION_RECVTCLASS     66
 #define IPV6_OPTION_TCLASS         67
+
+#define ECN_MASK 3u /* of a type of service: the stream's own */
 
 #define KEEP_SECONDS_MAX 32767
 #define KEEP_COUNT_MAX   127
@@ -116,14 +122,50 @@ static long tcp_set(struct inet_socket *self, int name, int number)
     }
 }
 
+/* Options that ask for a note; 0: another one. */
+static uint32_t ip_note(int name)
+{
+    return name == IP_OPTION_PKTINFO   ? INET_NOTE_IP4_TO
+           : name == IP_OPTION_RECVTTL ? INET_NOTE_IP4_HOPS
+           : name == IP_OPTION_RECVTOS ? INET_NOTE_IP4_TRAFFIC
+                                       : 0;
+}
+
+static uint32_t ipv6_note(int name)
+{
+    return name == IPV6_OPTION_RECVPKTINFO    ? INET_NOTE_IP6_TO
+           : name == IPV6_OPTION_RECVHOPLIMIT ? INET_NOTE_IP6_HOPS
+           : name == IPV6_OPTION_RECVTCLASS   ? INET_NOTE_IP6_TRAFFIC
+                                              : 0;
+}
+
+static long note_set(struct inet_socket *self, uint32_t note, bool wanted)
+{
+    self->notes = wanted ? self->notes | note : self->notes & ~note;
+    return 0;
+}
+
+/* A number of at most 255; -1 means the default. */
+static long small_set(uint8_t *to, int number, int least, uint8_t by_default)
+{
+    if (number > UINT8_MAX || (number < least && number != -1)) {
+        return -EINVAL;
+    }
+    *to = number == -1 ? by_default : (uint8_t)number;
+    return 0;
+}
+
 static long ip_set(struct inet_socket *self, int name, int number)
 {
+    if (ip_note(name) != 0) {
+        return note_set(self, ip_note(name), number != 0);
+    }
     switch (name) {
-    case IP_OPTION_PKTINFO:
-        self->notes_ip4 = number != 0;
-        return 0;
     case IP_OPTION_TOS:
+        self->traffic[0] = (uint8_t)(inet_is_stream(self) ? number & ~ECN_MASK : (uint32_t)number);
+        return 0;
     case IP_OPTION_TTL:
+        return small_set(&self->hops[0], number, 1, HOPS_DEFAULT);
     case IP_OPTION_MTU_DISCOVER:
     case IP_OPTION_RECVERR:
     case IP_OPTION_FREEBIND:
@@ -136,6 +178,9 @@ static long ip_set(struct inet_socket *self, int name, int number)
 
 static long ipv6_set(struct inet_socket *self, int name, int number)
 {
+    if (ipv6_note(name) != 0) {
+        return note_set(self, ipv6_note(name), number != 0);
+    }
     switch (name) {
     case IPV6_OPTION_V6ONLY:
         if (self->bound) {
@@ -144,14 +189,14 @@ static long ipv6_set(struct inet_socket *self, int name, int number)
         self->only_v6 = number != 0;
         inet_name_any(self, &self->local);
         return 0;
-    case IPV6_OPTION_RECVPKTINFO:
-        self->notes_ip6 = number != 0;
-        return 0;
     case IPV6_OPTION_UNICAST_HOPS:
+        return small_set(&self->hops[1], number, 0, HOPS_DEFAULT);
     case IPV6_OPTION_MULTICAST_HOPS:
+        return inet_is_stream(self) ? -ENOPROTOOPT : small_set(&self->multicast_hops, number, 0, 1);
+    case IPV6_OPTION_TCLASS:
+        return small_set(&self->traffic[1], number, 0, 0);
     case IPV6_OPTION_MTU_DISCOVER:
     case IPV6_OPTION_RECVERR:
-    case IPV6_OPTION_TCLASS:
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -228,9 +273,16 @@ static long tcp_get(const struct inet_socket *self, int name, int *number)
 
 static long ip_get(const struct inet_socket *self, int name, int *number)
 {
+    if (ip_note(name) != 0) {
+        *number = (self->notes & ip_note(name)) != 0;
+        return 0;
+    }
     switch (name) {
     case IP_OPTION_TTL:
-        *number = 64;
+        *number = self->hops[0];
+        return 0;
+    case IP_OPTION_TOS:
+        *number = self->traffic[0];
         return 0;
     case IP_OPTION_MTU_DISCOVER:
         *number = 1;
@@ -238,10 +290,6 @@ static long ip_get(const struct inet_socket *self, int name, int *number)
     case IP_OPTION_MTU:
         *number = 65535;
         return 0;
-    case IP_OPTION_PKTINFO:
-        *number = self->notes_ip4;
-        return 0;
-    case IP_OPTION_TOS:
     case IP_OPTION_RECVERR:
     case IP_OPTION_FREEBIND:
     case IP_OPTION_BIND_NO_PORT:
@@ -254,22 +302,27 @@ static long ip_get(const struct inet_socket *self, int name, int *number)
 
 static long ipv6_get(const struct inet_socket *self, int name, int *number)
 {
+    if (ipv6_note(name) != 0) {
+        *number = (self->notes & ipv6_note(name)) != 0;
+        return 0;
+    }
     switch (name) {
     case IPV6_OPTION_V6ONLY:
         *number = self->only_v6;
         return 0;
     case IPV6_OPTION_UNICAST_HOPS:
+        *number = self->hops[1];
+        return 0;
     case IPV6_OPTION_MULTICAST_HOPS:
-        *number = 64;
+        *number = self->multicast_hops;
+        return 0;
+    case IPV6_OPTION_TCLASS:
+        *number = self->traffic[1];
         return 0;
     case IPV6_OPTION_MTU_DISCOVER:
         *number = 1;
         return 0;
-    case IPV6_OPTION_RECVPKTINFO:
-        *number = self->notes_ip6;
-        return 0;
     case IPV6_OPTION_RECVERR:
-    case IPV6_OPTION_TCLASS:
         *number = 0;
         return 0;
     default:

@@ -137,6 +137,10 @@ static void options_inherit(struct inet_socket *made, const struct inet_socket *
     made->keep_idle_s = listener->keep_idle_s;
     made->keep_interval_s = listener->keep_interval_s;
     made->keep_count = listener->keep_count;
+    made->hops[0] = listener->hops[0];
+    made->hops[1] = listener->hops[1];
+    made->traffic[0] = listener->traffic[0];
+    made->traffic[1] = listener->traffic[1];
 }
 
 /* The socket at the other end of a connection of ours: lo is all there is. NULL: it is gone. */

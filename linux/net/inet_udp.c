@@ -30,6 +30,13 @@ static void on_datagram(void *context, struct udp_pcb *pcb, struct pbuf *packet,
     datagram->packet = packet;
     datagram->from = (struct inet_name){*address, port};
     datagram->to = *ip_current_dest_addr();
+    if (ip_current_is_v6()) {
+        datagram->hops = IP6H_HOPLIM(ip6_current_header());
+        datagram->traffic = IP6H_TC(ip6_current_header());
+    } else {
+        datagram->hops = IPH_TTL(ip4_current_header());
+        datagram->traffic = IPH_TOS(ip4_current_header());
+    }
     if (self->last != NULL) {
         self->last->next = datagram;
     } else {
@@ -175,17 +182,35 @@ static long receiver_of(struct inet_socket *self, const struct inet_name *named,
     return inet_bind_automatically(self);
 }
 
+static err_t packet_pass(struct inet_socket *self, const struct inet_sending *sending,
+                         const struct inet_name *to, struct pbuf *packet)
+{
+    self->udp->ttl = sending->hops;
+    self->udp->tos = sending->traffic;
+    if (!sending->has_source) {
+        return udp_sendto(self->udp, packet, &to->address, to->port);
+    }
+    struct netif *netif = ip_route(&sending->source, &to->address);
+    return netif == NULL ? ERR_RTE
+                         : udp_sendto_if_src(self->udp, packet, &to->address, to->port, netif,
+                                             &sending->source);
+}
+
 static long packet_send(struct inet_socket *self, const struct inet_name *named,
-                        struct pbuf *packet)
+                        const struct socket_notes *notes, struct pbuf *packet)
 {
     struct inet_name to;
+    struct inet_sending sending;
     inet_enter();
     long result = socket_error_take(&self->socket);
     if (result == 0) {
         result = self->shut & SHUT_WRITE ? -EPIPE : receiver_of(self, named, &to);
     }
     if (result == 0) {
-        result = inet_result(udp_sendto(self->udp, packet, &to.address, to.port));
+        result = inet_notes_read(self, notes, &to.address, &sending);
+    }
+    if (result == 0) {
+        result = inet_result(packet_pass(self, &sending, &to, packet));
     }
     inet_leave();
     return result;
@@ -212,7 +237,7 @@ long inet_udp_send(struct inet_socket *self, struct socket_message *message)
     }
     long result = io_take(message->io, packet->payload, length_bytes);
     if (result == 0) {
-        result = packet_send(self, is_named ? &name : NULL, packet);
+        result = packet_send(self, is_named ? &name : NULL, message->notes, packet);
     }
     pbuf_free(packet);
     return result != 0 ? result : (long)length_bytes;
@@ -270,7 +295,7 @@ long inet_udp_receive(struct inet_socket *self, struct socket_message *message)
     if (message->address != NULL) {
         inet_name_write(self, &datagram->from, message->address);
     }
-    inet_note_write(self, &datagram->to, &message->note);
+    inet_notes_write(self, datagram, message->notes);
     result = packet_put(datagram->packet, message->io, length_bytes);
     if (!(message->flags & MSG_PEEK)) {
         datagram_done(self);

@@ -98,6 +98,7 @@ struct gathered {
     struct io_vector few[VECTORS_ON_STACK];
     struct io_vector *vector;
     struct socket_address address;
+    struct socket_notes notes;
     struct socket_message message;
 };
 
@@ -106,7 +107,9 @@ static long gathered_begin(struct gathered *gathered, uint64_t user_header)
 {
     struct message_header *header = &gathered->header;
     gathered->vector = gathered->few;
-    gathered->message = (struct socket_message){.io = &gathered->io};
+    gathered->notes.count = 0;
+    gathered->notes.unkept = false;
+    gathered->message = (struct socket_message){.io = &gathered->io, .notes = &gathered->notes};
     if (copy_from_user(header, user_header, sizeof(*header)) != 0) {
         return -EFAULT;
     }

@@ -80,13 +80,19 @@ struct socket_credentials { /* struct ucred */
     uint32_t gid;
 };
 
-/* A control message of the family's that a receive found; 0 bytes: none. */
+/* Control messages of the family's own: what a receive tells of a packet, what a send asks for. */
 #define SOCKET_NOTE_BYTES 20
+#define SOCKET_NOTES_MAX  6
 struct socket_note {
     int level;
     int type;
     uint32_t length_bytes;
     uint8_t bytes[SOCKET_NOTE_BYTES];
+};
+struct socket_notes {
+    uint32_t count;
+    bool unkept; /* a send had more, or a longer one: no family knows such */
+    struct socket_note note[SOCKET_NOTES_MAX];
 };
 
 /* What is sent or received in one step. */
@@ -100,7 +106,7 @@ struct socket_message {
     struct rights *rights; /* send: whoever takes them sets NULL; receive: the caller's */
     struct socket_credentials credentials;
     bool has_credentials;
-    struct socket_note note;
+    struct socket_notes *notes; /* NULL: the call has no control messages */
 };
 
 struct socket;
