@@ -101,6 +101,7 @@ struct inet_socket {
     bool wants_room; /* somebody has found no room to send, and is to be told of some */
     bool bound;
     bool bound_to_address; /* by bind: another than the wildcard */
+    bool port_asked;       /* by bind: a port of the caller's choice */
     uint32_t owner;        /* the user who made it: SO_REUSEPORT shares with no other */
     bool only_v6;
     struct inet_name local;
@@ -168,6 +169,8 @@ void inet_unlist(struct inet_socket *self);
 /* What a call names: -EINVAL, -EAFNOSUPPORT, -ENETUNREACH (IPv4 for a socket of IPv6 alone). */
 long inet_name_read(const struct inet_socket *self, const struct socket_address *address,
                     struct inet_name *out);
+/* A connect to AF_UNSPEC, which ends a connection. */
+bool inet_name_is_none(const struct socket_address *address);
 void inet_name_write(const struct inet_socket *self, const struct inet_name *name,
                      struct socket_address *out);
 /* An IPv4 address as the mapped one. */
@@ -186,6 +189,8 @@ bool inet_is_reachable(const ip_addr_t *address);
 /* --- inet_bind.c */
 
 long inet_bind(struct socket *socket, const struct socket_address *address);
+/* The name that it had, for a new block; it is not bound when lwIP refuses. Under the lock. */
+void inet_bind_again(struct inet_socket *self);
 /* A port, unless it has one. Under the lock. */
 long inet_bind_automatically(struct inet_socket *self);
 /* Another socket is in the way of the name that this one has. Under the lock. */

@@ -59,6 +59,11 @@ static long read_ip6(const struct inet_socket *self, const struct socket_address
     return self->only_v6 && IP_IS_V4(&out->address) ? -ENETUNREACH : 0;
 }
 
+bool inet_name_is_none(const struct socket_address *address)
+{
+    return address->length_bytes >= sizeof(address->family) && address->family == AF_UNSPEC;
+}
+
 long inet_name_read(const struct inet_socket *self, const struct socket_address *address,
                     struct inet_name *out)
 {

@@ -159,15 +159,23 @@ long inet_bind(struct socket *socket, const struct socket_address *address)
         }
         name.port = port;
     }
+    bool port_asked = name.port != 0;
     inet_enter();
     result = !ip_addr_isany(&name.address) && !inet_is_ours(&name.address)
                  ? -EADDRNOTAVAIL
                  : bind_checked(self, &name);
     if (result == 0) {
         self->bound_to_address = !ip_addr_isany(&name.address);
+        self->port_asked = port_asked;
     }
     inet_leave();
     return result;
+}
+
+void inet_bind_again(struct inet_socket *self)
+{
+    const struct inet_name name = self->local;
+    (void)bind_there(self, &name);
 }
 
 long inet_bind_automatically(struct inet_socket *self)
@@ -177,5 +185,8 @@ long inet_bind_automatically(struct inet_socket *self)
         return 0;
     }
     inet_name_any(self, &name);
+    if (self->bound_to_address) {
+        name.address = self->local.address;
+    }
     return bind_somewhere(self, &name);
 }

@@ -337,11 +337,65 @@ static long connect_to(struct inet_socket *self, struct inet_name *name)
     return -EINPROGRESS;
 }
 
+/* Linux resets what is open to the peer (tcp_need_reset). */
+static bool needs_reset(const struct inet_socket *self)
+{
+    return self->tcp != NULL && (self->state == INET_CONNECTING || self->state == INET_CONNECTED) &&
+           self->tcp->state != CLOSING && self->tcp->state != LAST_ACK;
+}
+
+/* The end of what there is, and a new block with the name that bind gave. The turns are held:
+ * nobody else looks at the bytes. */
+static long disconnect(struct inet_socket *self)
+{
+    struct inet_name old = self->local;
+    struct tcp_pcb *reset = needs_reset(self) ? self->tcp : NULL;
+    if (self->state == INET_IDLE) {
+        return 0;
+    }
+    if (reset != NULL) {
+        block_let_go(self);
+        tcp_abort(reset);
+    }
+    inet_tcp_close(self);
+    self->received_start = 0;
+    self->lent_bytes = 0;
+    self->untold = false;
+    self->socket.listens = false;
+    self->state = INET_FAILED;
+    long result = block_renew(self);
+    if (!self->bound_to_address) {
+        old.address = self->local.address;
+    }
+    self->local = old; /* a port of ours is shown, though it is given back */
+    if (result == 0 && self->port_asked) {
+        inet_bind_again(self);
+    }
+    self->socket.error = reset != NULL ? ECONNRESET : 0;
+    inet_notify(self, WAIT_CHANGE);
+    return result;
+}
+
+static long connect_to_none(struct inet_socket *self)
+{
+    mutex_lock(&self->read_turn);
+    mutex_lock(&self->write_turn);
+    inet_enter();
+    long result = disconnect(self);
+    inet_leave();
+    mutex_unlock(&self->write_turn);
+    mutex_unlock(&self->read_turn);
+    return result;
+}
+
 long inet_connect(struct socket *socket, const struct socket_address *address, bool wait)
 {
     struct inet_socket *self = socket_inet(socket);
     struct inet_name name;
     (void)wait;
+    if (inet_name_is_none(address)) {
+        return connect_to_none(self);
+    }
     long result = inet_name_read(self, address, &name);
     if (result != 0) {
         return result;

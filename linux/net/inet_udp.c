@@ -138,7 +138,7 @@ static long connect_to(struct inet_socket *self, struct inet_name *name)
 long inet_udp_connect(struct inet_socket *self, const struct socket_address *address)
 {
     struct inet_name name;
-    if (address->length_bytes >= sizeof(address->family) && address->family == AF_UNSPEC) {
+    if (inet_name_is_none(address)) {
         return disconnect(self);
     }
     long result = inet_name_read(self, address, &name);
