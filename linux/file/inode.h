@@ -41,6 +41,14 @@ struct watch;
 
 /* makedev of the system calls for small numbers. */
 #define DEVICE(major, minor) ((uint64_t)(major) << 8 | (uint64_t)(minor))
+static inline uint32_t device_major(uint64_t device)
+{
+    return (uint32_t)(device >> 8 & 0xfff);
+}
+static inline uint32_t device_minor(uint64_t device)
+{
+    return (uint32_t)((device & 0xff) | (device >> 12 & 0xfff00));
+}
 
 enum attribute_mask {
     ATTRIBUTE_MODE = 1,

@@ -40,6 +40,12 @@ static inline bool path_has(const struct path *path, enum mount_flag flag)
     return path->mount != NULL && (path->mount->flags & flag);
 }
 
+/* st_dev: what lies in no file system has one of its own. */
+static inline uint64_t path_device(const struct path *path)
+{
+    return path->mount == NULL ? DEVICE(0, 15) : path->mount->device;
+}
+
 static inline void path_get(const struct path *path)
 {
     inode_get(path->inode);

@@ -11,6 +11,7 @@
 #include "linux/core/errno.h"
 #include "linux/file/path.h"
 #include "linux/file/proc_entry.h"
+#include "linux/file/record_lock.h"
 #include "linux/ipc/ipc.h"
 #include "linux/proc/task.h"
 
@@ -426,7 +427,7 @@ const struct proc_entry proc_system_entries[] = {
     PROC_TEXT("diskstats", ""),
     PROC_TEXT("modules", ""),
     PROC_TEXT("interrupts", ""),
-    PROC_TEXT("locks", ""),
+    PROC_FILE("locks", record_locks_make),
     PROC_TEXT("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"
                          "cpu\t0\t1\t1\nmemory\t0\t1\t1\npids\t0\t1\t1\n"),
     PROC_TEXT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n"

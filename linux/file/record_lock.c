@@ -11,6 +11,7 @@
 #include "linux/core/heap.h"
 #include "linux/event/wait.h"
 #include "linux/file/file.h"
+#include "linux/file/proc_entry.h"
 #include "linux/proc/task.h"
 
 #define LOCK_SH 1u
@@ -28,8 +29,9 @@ struct record_lock {
     uint64_t first;
     uint64_t last; /* inclusive */
     int16_t type;
-    bool whole;  /* of flock: never in the way of fcntl's */
-    int32_t pid; /* -1: owned by an open file */
+    bool whole;      /* of flock: never in the way of fcntl's */
+    int32_t pid;     /* -1: of F_OFD_SETLK */
+    uint64_t device; /* as stat shows it */
 };
 
 static struct mutex locks_lock;
@@ -185,7 +187,8 @@ long record_lock_whole(struct file *file, uint32_t operation)
         .owner = file,
         .last = OFFSET_LAST,
         .whole = true,
-        .pid = -1,
+        .pid = task_current()->group->pid,
+        .device = path_device(&file->path),
     };
     switch (operation & ~LOCK_NB) {
     case LOCK_SH:
@@ -254,6 +257,7 @@ static long request_take(const struct file *file, bool by_file, const struct flo
         .owner = by_file ? (const void *)file : (const void *)task->files,
         .type = request->type,
         .pid = by_file ? -1 : task->group->pid,
+        .device = path_device(&file->path),
     };
     if ((request->type != F_RDLCK && request->type != F_WRLCK && request->type != F_UNLCK) ||
         (by_file && request->pid != 0)) {
@@ -334,4 +338,31 @@ void record_locks_table_gone(const struct file_table *table)
 void record_locks_released(struct file *file)
 {
     owner_drop(file, NULL);
+}
+
+/* --- /proc/locks ------------------------------------------------------------------------------ */
+
+static void lock_put(struct proc_text *text, uint64_t number, const struct record_lock *lock)
+{
+    const char *kind = lock->whole ? "FLOCK " : lock->pid == -1 ? "OFDLCK" : "POSIX ";
+    proc_put(text, "%lu: %s ADVISORY  %s %d %02x:%02x:%lu %lu ", number, kind,
+             lock->type == F_WRLCK ? "WRITE" : "READ", lock->pid, device_major(lock->device),
+             device_minor(lock->device), lock->inode->number, lock->first);
+    if (lock->last == OFFSET_LAST) {
+        proc_put(text, "EOF\n");
+    } else {
+        proc_put(text, "%lu\n", lock->last);
+    }
+}
+
+long record_locks_make(const struct proc_target *target, struct proc_text *text)
+{
+    uint64_t number = 0;
+    (void)target;
+    mutex_lock(&locks_lock);
+    for (const struct record_lock *lock = locks; lock != NULL && !text->failed; lock = lock->next) {
+        lock_put(text, ++number, lock);
+    }
+    mutex_unlock(&locks_lock);
+    return 0;
 }

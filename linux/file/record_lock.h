@@ -8,6 +8,8 @@
 
 struct file;
 struct file_table;
+struct proc_target;
+struct proc_text;
 
 /* struct flock of the system calls. */
 struct flock_request {
@@ -40,3 +42,6 @@ void record_locks_closed(struct file *file, const struct file_table *table);
 void record_locks_table_gone(const struct file_table *table);
 /* The open file itself is gone. */
 void record_locks_released(struct file *file);
+
+/* /proc/locks: the locks that are held, not who waits. */
+long record_locks_make(const struct proc_target *target, struct proc_text *text);

@@ -10,7 +10,6 @@
 
 #define NS_PER_S           1000000000ll
 #define BLOCK_BYTES        4096u
-#define DEVICE_NO_FS       DEVICE(0, 15) /* st_dev of what lies in no file system */
 #define ANONYMOUS_FS_MAGIC 0x09041934u
 #define PIPE_FS_MAGIC      0x50495045u
 #define ST_RELATIME        4096
@@ -116,7 +115,7 @@ static void stat_fill(const struct path *path, struct linux_stat *out, struct st
         inode->operations->refresh(inode);
     }
     *out = (struct linux_stat){
-        .device = path->mount == NULL ? DEVICE_NO_FS : path->mount->device,
+        .device = path_device(path),
         .number = inode->number,
         .links = inode->links,
         .mode = inode->mode,
@@ -212,16 +211,6 @@ long linux_newfstatat(uint64_t directory_fd, uint64_t path, uint64_t out, uint64
 static struct statx_time statx_time(int64_t seconds, int64_t nanoseconds)
 {
     return (struct statx_time){.seconds = seconds, .nanoseconds = (uint32_t)nanoseconds};
-}
-
-static uint32_t device_major(uint64_t device)
-{
-    return (uint32_t)(device >> 8 & 0xfff);
-}
-
-static uint32_t device_minor(uint64_t device)
-{
-    return (uint32_t)((device & 0xff) | (device >> 12 & 0xfff00));
 }
 
 long linux_statx(uint64_t directory_fd, uint64_t path, uint64_t at_flags, uint64_t mask,

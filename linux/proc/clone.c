@@ -99,6 +99,7 @@ static void group_inherit(struct thread_group *group, const struct thread_group 
     memcpy(group->limits, from->limits, sizeof(group->limits));
     memcpy(group->exe, from->exe, sizeof(group->exe));
     group->oom_adjust = from->oom_adjust;
+    group->huge_pages_off = from->huge_pages_off;
 }
 
 /* The child's registers, on its own stack where thread_entry expects them. */
@@ -254,6 +255,7 @@ static long tree_enter(const struct birth *birth, struct task *task,
     mutex_lock(&tasks_lock);
     memcpy(child->name, task->name, sizeof(child->name));
     child->personality = task->personality;
+    child->timer_slack_ns = child->timer_slack_first_ns = task->timer_slack_ns;
     scheduling_inherit(&child->scheduling, &task->scheduling);
     /* Who sweeps with SIGKILL, under the lock, meets every child or its parent before it forks. */
     long result = task->group->exiting || signal_kill_pending(task) ? -ERESTARTSYS

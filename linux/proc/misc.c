@@ -217,15 +217,21 @@ long linux_sysinfo(uint64_t user_info, uint64_t b, uint64_t c, uint64_t d, uint6
 
 /* --- prctl and its like ---------------------------------------------------------------------- */
 
-#define PR_SET_PDEATHSIG 1
-#define PR_GET_PDEATHSIG 2
-#define PR_GET_DUMPABLE  3
-#define PR_SET_DUMPABLE  4
-#define PR_SET_NAME      15
-#define PR_GET_SECCOMP   21
-#define PR_GET_NAME      16
-#define PR_SET_SUBREAPER 36
-#define PR_GET_SUBREAPER 37
+#define PR_SET_PDEATHSIG   1
+#define PR_GET_PDEATHSIG   2
+#define PR_GET_DUMPABLE    3
+#define PR_SET_DUMPABLE    4
+#define PR_SET_NAME        15
+#define PR_GET_SECCOMP     21
+#define PR_GET_NAME        16
+#define PR_SET_TIMERSLACK  29
+#define PR_GET_TIMERSLACK  30
+#define PR_SET_SUBREAPER   36
+#define PR_GET_SUBREAPER   37
+#define PR_SET_THP_DISABLE 41
+#define PR_GET_THP_DISABLE 42
+
+#define TIMER_SLACK_NS 50000 /* of programs, until they say otherwise */
 
 static long name_change(uint64_t user_name)
 {
@@ -240,6 +246,17 @@ static long name_change(uint64_t user_name)
     task_name_set(task_current(), name);
     mutex_unlock(&tasks_lock);
     return 0;
+}
+
+static long timer_slack_set(struct task *task, uint64_t slack_ns)
+{
+    task->timer_slack_ns = slack_ns == 0 ? task->timer_slack_first_ns : slack_ns;
+    return 0;
+}
+
+static long timer_slack_get(const struct task *task)
+{
+    return task->timer_slack_ns == 0 ? TIMER_SLACK_NS : (long)task->timer_slack_ns;
 }
 
 long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
@@ -278,6 +295,18 @@ long linux_prctl(uint64_t option, uint64_t argument, uint64_t c, uint64_t d, uin
         return 0;
     case PR_GET_SUBREAPER:
         return put_user_u32(argument, group->is_subreaper);
+    case PR_SET_TIMERSLACK:
+        return timer_slack_set(task_current(), argument);
+    case PR_GET_TIMERSLACK:
+        return timer_slack_get(task_current());
+    case PR_SET_THP_DISABLE:
+        if ((c | d | e) != 0) {
+            return -EINVAL;
+        }
+        group->huge_pages_off = argument != 0;
+        return 0;
+    case PR_GET_THP_DISABLE:
+        return (argument | c | d | e) != 0 ? -EINVAL : group->huge_pages_off;
     default:
         missing_count(MISSING_PRCTL, (uint32_t)option);
         return -EINVAL;

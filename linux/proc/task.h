@@ -74,9 +74,11 @@ struct task {
     int tid;
     char name[NAME_BYTES]; /* comm; the group has its leader's */
     struct scheduling scheduling;
-    uint32_t personality; /* as personality(2) was told */
-    uint32_t thread;      /* slot */
-    uint32_t work;        /* enum task_work; atomic */
+    uint32_t personality;          /* as personality(2) was told */
+    uint64_t timer_slack_ns;       /* PR_SET_TIMERSLACK; 0: as programs begin. Only shown */
+    uint64_t timer_slack_first_ns; /* when it was made */
+    uint32_t thread;               /* slot */
+    uint32_t work;                 /* enum task_work; atomic */
     struct thread_frame *frame;
     struct application_registers *registers; /* while in the personality */
     long call_number;                        /* of the call in progress; -1: none */
@@ -143,6 +145,7 @@ struct thread_group {
     bool report_continue;
     bool out_of_memory;
     bool is_subreaper;            /* orphans below it become its children */
+    bool huge_pages_off;          /* PR_SET_THP_DISABLE; as data: there are none */
     int oom_adjust;               /* /proc/PID/oom_score_adj; as data */
     int parent_tid;               /* the thread of the parent that made it, or was given it */
     int parent_death_signal;      /* what it gets when that thread ends; 0: nothing */

@@ -161,6 +161,11 @@ void wait_queue_wake(struct wait_queue *queue, uint32_t events)
     (void)queue, (void)events;
 }
 
+void proc_put(struct proc_text *text, const char *format, ...)
+{
+    (void)text, (void)format;
+}
+
 void epoll_file_gone(struct file *file)
 {
     (void)file;
