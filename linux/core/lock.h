@@ -6,6 +6,7 @@
  *   exec/exit of a thread group (group->lock)
  *   epoll (event/epoll.h: epoll_nest_lock, epoll->lock), changes of O_ASYNC (event/async.h)
  *   timers (event/timer.h)
+ *   moves of pages (mm->moving)
  *   process table (container.tasks_lock)
  *   mm->lock
  *   descriptor table

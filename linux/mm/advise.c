@@ -156,33 +156,39 @@ long linux_msync(uint64_t address, uint64_t length, uint64_t flags, uint64_t d, 
 
 #define PAGES_AT_ONCE 256u
 
-/* Pages of files and of the personality always count as present. */
-static bool page_resident(const struct mm *mm, const struct vm_area *area, uint64_t address)
+static bool page_present(uint64_t slot, uint64_t offset)
 {
     struct kernel_results results;
-    uint32_t memory = mm->memory;
-    uint64_t offset = address;
-    if (area->file != NULL || area->special != 0) {
-        return true;
-    }
-    if (area->shared != NULL) {
-        memory = area->shared->memory;
-        offset = area->offset + (address - area->start);
-    }
-    return kernel_memory_query(memory, offset, &results) == STATUS_OK && results.value[0] != 0;
+    return slot != 0 && kernel_memory_query(slot, offset, &results) == STATUS_OK &&
+           results.value[0] != 0;
 }
 
-static bool residents_look(const struct mm *mm, uint64_t address, uint8_t *pages, uint64_t count)
+/* A page of the file is resident for whoever maps it; behind its end there is none. */
+static bool page_resident(const struct area_pages *pages, uint64_t offset)
+{
+    return offset < pages->length_bytes &&
+           (page_present(pages->private_slot, pages->private_offset + offset) ||
+            page_present(pages->source_slot, pages->source_offset + offset));
+}
+
+static bool residents_look(const struct mm *mm, uint64_t address, uint8_t *present, uint64_t count)
 {
     struct vm_area *area = mm_area_from(mm, address);
+    struct area_pages pages;
+    bool found = false;
     for (uint64_t i = 0; i < count; i++, address += PAGE_SIZE) {
         if (area != NULL && area->end <= address) {
             area = mm_area_next(area);
+            found = false;
         }
         if (area == NULL || area->start > address) {
             return false;
         }
-        pages[i] = page_resident(mm, area, address);
+        if (!found && area_pages_find(mm, area, &pages) != 0) {
+            pages.length_bytes = 0;
+        }
+        found = true;
+        present[i] = page_resident(&pages, address - area->start);
     }
     return true;
 }

@@ -46,6 +46,18 @@ uint64_t area_low(const struct vm_area *area);
  * or not so far. Under mm->lock. */
 bool area_grow_down(struct mm *mm, struct vm_area *area, uint64_t address);
 
+/* move.c: the pages of a private area from one range to another, of which none is there yet; both
+ * have that protection. mm->moving is held. -ENOMEM, -EFAULT: the old place has all of it still, or
+ * the process is about to end. */
+struct page_move {
+    uint64_t from;
+    uint64_t from_length;
+    uint64_t to;
+    uint64_t to_length;
+    uint32_t protection;
+};
+long pages_move(struct mm *mm, const struct page_move *wanted);
+
 /* Give a new area a place; area->end is its length. The address; frees the area when there is
  * none. Takes mm->lock. */
 long area_place(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags);

@@ -243,6 +243,7 @@ struct mm *mm_copy(struct mm *mm)
     if (copy == NULL) {
         return NULL;
     }
+    mutex_lock(&mm->moving);
     mutex_lock(&mm->lock);
     bool good =
         kernel_memory_clone(CONTAINER_SLOT_APPLICATION, copy->memory, mm->memory) == STATUS_OK &&
@@ -262,6 +263,7 @@ struct mm *mm_copy(struct mm *mm)
     copy->undumpable = mm->undumpable;
     copy->has_fork_advice = mm->has_fork_advice;
     mutex_unlock(&mm->lock);
+    mutex_unlock(&mm->moving);
     if (good && copy->has_fork_advice) {
         good = fork_advice_apply(copy);
     }

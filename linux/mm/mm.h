@@ -3,7 +3,9 @@
  * that holds every private page, and the areas (vm_area) that say what lies where. The kernel's
  * regions repeat the areas; the areas know files, and what /proc shows.
  *
- * `lock` guards the areas. It is never held while user memory is touched.
+ * `lock` guards the areas. It is never held while user memory is touched. `moving` is held while
+ * pages move (move.c) and while all of it is copied for a fork; user memory may be touched
+ * meanwhile.
  */
 #pragma once
 
@@ -55,6 +57,7 @@ struct vm_area {
 struct mm {
     uint32_t references; /* atomic */
     struct mutex lock;
+    struct mutex moving;
     struct tree areas; /* by start */
     uint32_t space;    /* slots */
     uint32_t memory;

@@ -1,7 +1,4 @@
-/*
- * mremap(2): shrinking, growing in place, moving. Private pages that move are copied, while the old
- * place can only be read: others who store there wait in their faults until it is gone.
- */
+/* mremap(2): shrinking, growing in place, moving. */
 #include "lib/oak/kernel.h"
 #include "linux/core/errno.h"
 #include "linux/core/syscalls.h"
@@ -9,8 +6,10 @@
 #include "linux/mm/area.h"
 #include "linux/proc/task.h"
 
-#define MREMAP_MAYMOVE 1u
-#define MREMAP_FIXED   2u
+#define MREMAP_MAYMOVE   1u
+#define MREMAP_FIXED     2u
+#define MREMAP_DONTUNMAP 4u
+#define MREMAP_ALL       7u
 
 struct remap {
     struct mm *mm;
@@ -72,42 +71,25 @@ static long grow_in_place(const struct remap *remap, struct vm_area *last)
     return result;
 }
 
-static bool page_is_private(const struct mm *mm, uint64_t address)
+/* The old place stays, empty: a private one's pages have moved but those that were copied. */
+static void empty_old(const struct remap *remap, bool private)
 {
-    struct kernel_results results;
-    return kernel_memory_query(mm->memory, address, &results) == STATUS_OK && results.value[0] != 0;
-}
-
-/* The pages of the old place that are the process's own, to the new place. */
-static long pages_copy(const struct remap *remap)
-{
-    uint64_t length = MIN(remap->old_length, remap->new_length);
-    for (uint64_t at = 0; at < length; at += PAGE_SIZE) {
-        if (!page_is_private(remap->mm, remap->from + at)) {
-            continue;
-        }
-        /* Without memory this fails; a fault would end somebody. */
-        if (kernel_memory_populate(remap->mm->memory, remap->to + at, PAGE_SIZE) != STATUS_OK) {
-            return -ENOMEM;
-        }
-        if (user_copy((void *)(uintptr_t)(remap->to + at),
-                      (const void *)(uintptr_t)(remap->from + at), PAGE_SIZE) != 0) {
-            return -EFAULT;
+    struct mm *mm = remap->mm;
+    uint64_t end = remap->from + remap->old_length;
+    if (private) {
+        (void)kernel_memory_discard(mm->memory, remap->from, remap->old_length);
+    }
+    mutex_lock(&mm->lock);
+    if (range_cut(mm, remap->from, end) == 0) {
+        struct vm_area *area = mm_area_from(mm, remap->from);
+        for (; area != NULL && area->start < end; area = mm_area_next(area)) {
+            area->flags &= ~(uint32_t)MAP_LOCKED;
         }
     }
-    return 0;
+    mutex_unlock(&mm->lock);
 }
 
-static void protect(const struct remap *remap, uint64_t start, uint64_t length, uint32_t protection)
-{
-    const struct vm_area *area = mm_area_from(remap->mm, start);
-    if (area != NULL) { /* else somebody has unmapped it */
-        (void)kernel_region_protect(remap->mm->space, start, length,
-                                    region_rights(area, protection));
-    }
-}
-
-/* Takes over `fresh`, the area at the new place. */
+/* Takes over `fresh`, the area at the new place. mm->moving is held. */
 static long move(struct remap *remap, struct vm_area *fresh)
 {
     struct mm *mm = remap->mm;
@@ -119,21 +101,19 @@ static long move(struct remap *remap, struct vm_area *fresh)
         return result;
     }
     remap->to = (uint64_t)result;
-    result = 0;
-    if (private) {
-        mutex_lock(&mm->lock);
-        protect(remap, remap->from, remap->old_length, PROT_READ);
-        protect(remap, remap->to, remap->new_length, PROT_READ | PROT_WRITE);
-        mutex_unlock(&mm->lock);
-        result = pages_copy(remap);
-        mutex_lock(&mm->lock);
-        protect(remap, remap->to, remap->new_length, protection);
-        protect(remap, remap->from, remap->old_length, protection);
-        mutex_unlock(&mm->lock);
+    const struct page_move pages = {remap->from, remap->old_length, remap->to, remap->new_length,
+                                    protection};
+    result = private ? pages_move(mm, &pages) : 0;
+    if (result != 0) {
+        (void)mm_unmap(mm, remap->to, remap->new_length);
+        return result;
     }
-    (void)(result == 0 ? mm_unmap(mm, remap->from, remap->old_length)
-                       : mm_unmap(mm, remap->to, remap->new_length));
-    return result == 0 ? (long)remap->to : result;
+    if (remap->flags & MREMAP_DONTUNMAP) {
+        empty_old(remap, private);
+    } else {
+        (void)mm_unmap(mm, remap->from, remap->old_length);
+    }
+    return (long)remap->to;
 }
 
 /* 0: not done yet, `*fresh` is a copy of the area, to be moved. Under the lock. */
@@ -144,7 +124,7 @@ static long remap_locked(struct remap *remap, struct vm_area **fresh)
     if (area == NULL) {
         return -EFAULT;
     }
-    if (!(remap->flags & MREMAP_FIXED)) {
+    if (!(remap->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
         if (remap->new_length == remap->old_length || grow_in_place(remap, last) == 0) {
             return (long)remap->from;
         }
@@ -162,17 +142,18 @@ static long remap_locked(struct remap *remap, struct vm_area **fresh)
 
 static long remap_check(const struct remap *remap, uint64_t user_new_length)
 {
-    if (remap->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) || remap->from % PAGE_SIZE != 0 ||
-        user_new_length == 0 || remap->old_length == 0 ||
-        !user_range(remap->from, remap->old_length) || remap->new_length > APPLICATION_END ||
-        remap->new_length < user_new_length) {
+    bool new_place = remap->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+    if (remap->flags & ~MREMAP_ALL || remap->from % PAGE_SIZE != 0 || user_new_length == 0 ||
+        remap->old_length == 0 || !user_range(remap->from, remap->old_length) ||
+        remap->new_length > APPLICATION_END || remap->new_length < user_new_length) {
         return -EINVAL;
     }
-    if (remap->flags & MREMAP_FIXED) {
+    if (new_place) {
         bool apart = remap->from + remap->old_length <= remap->to ||
                      remap->to + remap->new_length <= remap->from;
         if (!(remap->flags & MREMAP_MAYMOVE) || remap->to % PAGE_SIZE != 0 ||
-            remap->to < PAGE_SIZE || !user_range(remap->to, remap->new_length) || !apart) {
+            (remap->flags & MREMAP_FIXED && remap->to < PAGE_SIZE) ||
+            !user_range(remap->to, remap->new_length) || !apart) {
             return -EINVAL;
         }
     }
@@ -187,11 +168,14 @@ long linux_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, ui
         .mm = task_current()->mm,
         .from = address,
         .old_length = ALIGN_UP(old_length, PAGE_SIZE),
-        .to = flags & MREMAP_FIXED ? new_address : 0,
+        .to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? new_address : 0,
         .new_length = ALIGN_UP(new_length, PAGE_SIZE),
         .flags = (uint32_t)flags,
     };
     long result = remap_check(&remap, new_length);
+    if (result == 0 && (flags & MREMAP_DONTUNMAP) && old_length != new_length) {
+        result = -EINVAL;
+    }
     if (result != 0) {
         return result;
     }
@@ -204,8 +188,13 @@ long linux_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, ui
         remap.old_length = remap.new_length;
     }
     struct vm_area *fresh = NULL;
+    mutex_lock(&remap.mm->moving);
     mutex_lock(&remap.mm->lock);
     result = remap_locked(&remap, &fresh);
     mutex_unlock(&remap.mm->lock);
-    return result != 0 ? result : move(&remap, fresh);
+    if (result == 0) {
+        result = move(&remap, fresh);
+    }
+    mutex_unlock(&remap.mm->moving);
+    return result;
 }

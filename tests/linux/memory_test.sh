@@ -40,6 +40,9 @@ log=$(./bringup.sh -d -o memory=16 \
 check "files that fill the memory leave the container usable once they are removed" \
     count 1 'out: freed$'
 
+log=$(./bringup.sh -k build/tests/linux-programs.elf -o memory=32 '/tests/remap 5000; echo code $?')
+check "mremap moves what there is no room for twice" count 1 'out: moved: there 1, content 1$'
+
 log=$(./bringup.sh -d -o memory=1 'echo never')
 check "a limit that is too small to start is one clear line" \
     count 1 'launched .*: exec: .*: the memory limit is too small'
