@@ -164,9 +164,12 @@ static int racer(void *argument)
         case 7:
             listen(descriptor, (int)(seed >> 60));
             break;
-        case 8:
-            connect(descriptor, (struct sockaddr *)&shared_name, sizeof(shared_name));
+        case 8: {
+            struct sockaddr_in name = shared_name;
+            name.sin_family = on ? AF_UNSPEC : AF_INET; /* also of what others read and write */
+            connect(descriptor, (struct sockaddr *)&name, sizeof(name));
             break;
+        }
         case 9:
         case 10:
         case 11:
@@ -193,6 +196,40 @@ static void races(uint64_t threads)
     }
     racer((void *)104729);
     sleep_ms(200);
+}
+
+/* Datagrams with control messages of random bytes, some of them with kinds that are known. */
+static void notes_random(uint64_t seed)
+{
+    static const int levels[] = {SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6};
+    static const int types[] = {1, 2, IP_PKTINFO, 50, 52, 67};
+    int descriptors[2] = {socket(AF_INET, SOCK_DGRAM, 0), socket(AF_INET6, SOCK_DGRAM, 0)};
+    random_seed(seed);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t control[64];
+        struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_port = 9};
+        char byte = 0;
+        struct iovec part = {&byte, 1};
+        struct msghdr header = {.msg_name = &name,
+                                .msg_namelen = sizeof(name),
+                                .msg_iov = &part,
+                                .msg_iovlen = 1,
+                                .msg_control = control,
+                                .msg_controllen = random_next() % sizeof(control)};
+        for (size_t at = 0; at < ARRAY_LENGTH(control); at++) {
+            control[at] = random_next();
+        }
+        for (size_t at = 0; at + 1 < ARRAY_LENGTH(control);) {
+            uint64_t length = random_next() % 40;
+            control[at] = length;
+            control[at + 1] = (uint64_t)types[random_next() % ARRAY_LENGTH(types)] << 32 |
+                              (uint64_t)levels[random_next() % ARRAY_LENGTH(levels)];
+            at += (length + 7) / 8 + (length < 16 ? 2 : 0);
+        }
+        name.sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+        name.sin6_family = i % 2 ? AF_INET6 : AF_INET;
+        sendmsg(descriptors[i % 2], &header, MSG_DONTWAIT);
+    }
 }
 
 static void netlink_random(uint64_t seed)
@@ -270,5 +307,6 @@ int main(void)
     attack("accept after an error", accept_failed, 0, 1000);
     attack_that_ends("all ports of datagrams", datagram_ports_all, 28800, 30000);
     attack_that_ends("netlink", netlink_random, 7, 30000);
+    attack_that_ends("control messages", notes_random, 11, 60000);
     return attacks_result();
 }

@@ -93,7 +93,13 @@ static int thread_map(void *argument)
             syscall(SYS_madvise, at, length, 4);
             break;
         default:
-            syscall(SYS_mremap, at, length, (r >> 30) % 0x10000, 0, 0);
+            if (r >> 63 == 0) {
+                syscall(SYS_mremap, at, length, (r >> 30) % 0x10000, 0, 0);
+                break;
+            }
+            uint64_t room = (AREA_BYTES - length) / PAGE_BYTES;
+            uint8_t *to = area + (r >> 52 & 63) % (room + 1) * PAGE_BYTES;
+            syscall(SYS_mremap, at, length, length, r >> 58 & 7, to);
             break;
         }
     }
