@@ -300,6 +300,10 @@ long descriptor_close(int fd)
         file = table_set(table, (uint32_t)fd, NULL, false);
     }
     mutex_unlock(&table->lock);
+    if (file != NULL && file->operations->closing != NULL &&
+        __atomic_load_n(&file->references, __ATOMIC_RELAXED) == 1) {
+        file->operations->closing(file);
+    }
     file_close(table, file);
     return file == NULL ? -EBADF : 0;
 }

@@ -61,6 +61,9 @@ struct file_operations {
     /* -EACCES when `shared` wants what the file's mode forbids is checked before. */
     long (*mapping)(struct file *file, uint64_t offset, uint64_t length_bytes, bool shared,
                     struct file_mapping *out);
+    /* A close(2) takes away its last descriptor: wait for what should be done first. NULL: nothing.
+     */
+    void (*closing)(struct file *file);
     /* The last reference is gone. */
     void (*release)(struct file *file);
     bool tells_owner; /* of readiness, with O_ASYNC (event/async.h) */

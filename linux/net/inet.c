@@ -103,6 +103,17 @@ long inet_socket_new(uint16_t domain, uint16_t type, int protocol, struct socket
     return 0;
 }
 
+static bool inet_is_sending(struct socket *socket)
+{
+    struct inet_socket *self = socket_inet(socket);
+    inet_look_begin();
+    self->lingers = inet_is_stream(self) && self->state == INET_CONNECTED && self->tcp != NULL &&
+                    tcp_sndbuf(self->tcp) < TCP_SND_BUF;
+    bool sending = self->lingers;
+    inet_look_end();
+    return sending;
+}
+
 static void inet_close(struct socket *socket)
 {
     struct inet_socket *self = socket_inet(socket);
@@ -268,6 +279,7 @@ static const struct socket_operations inet_operations = {
     .option_set = inet_option_set,
     .option_changed = inet_option_changed,
     .ioctl = inet_ioctl,
+    .is_sending = inet_is_sending,
     .close = inet_close,
     .free = inet_free_socket,
 };

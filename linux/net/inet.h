@@ -99,6 +99,7 @@ struct inet_socket {
     uint32_t shut; /* SHUT_READ: by the peer's end too; SHUT_WRITE */
     bool peer_has_ended;
     bool wants_room; /* somebody has found no room to send, and is to be told of some */
+    bool lingers;    /* a close waits until all is sent */
     bool bound;
     bool bound_to_address; /* by bind: another than the wildcard */
     bool port_asked;       /* by bind: a port of the caller's choice */

@@ -92,7 +92,7 @@ static err_t on_sent(void *context, struct tcp_pcb *pcb, uint16_t length_bytes)
 {
     struct inet_socket *self = context;
     (void)pcb, (void)length_bytes;
-    if (self->wants_room && inet_stream_writable(self)) {
+    if (self->lingers || (self->wants_room && inet_stream_writable(self))) {
         self->wants_room = false;
         inet_notify(self, WAIT_POLLOUT);
     }

@@ -6,6 +6,7 @@
 
 #include "linux/core/container.h"
 #include "linux/core/errno.h"
+#include "linux/event/time.h"
 #include "linux/file/file.h"
 #include "linux/net/control.h"
 #include "linux/net/interface.h"
@@ -277,6 +278,22 @@ static long socket_file_ioctl(struct file *file, uint32_t request, uint64_t argu
     return result == -ENOTTY ? interface_ioctl(request, argument) : result;
 }
 
+static bool all_sent(void *context)
+{
+    struct socket *socket = context;
+    return !socket->operations->is_sending(socket);
+}
+
+/* SO_LINGER. A signal ends it, and what is left to send is sent nevertheless. */
+static void socket_file_closing(struct file *file)
+{
+    struct socket *socket = file->data;
+    if (socket->linger_seconds > 0 && socket->operations->is_sending != NULL && !all_sent(socket)) {
+        (void)wait_event_until(&socket->write_wait, all_sent, socket,
+                               socket_deadline((uint64_t)socket->linger_seconds * NS_PER_SECOND));
+    }
+}
+
 static void socket_file_release(struct file *file)
 {
     struct socket *socket = file->data;
@@ -289,6 +306,7 @@ const struct file_operations socket_file_operations = {
     .write = socket_file_write,
     .poll = socket_file_poll,
     .ioctl = socket_file_ioctl,
+    .closing = socket_file_closing,
     .release = socket_file_release,
     .tells_owner = true,
     .tells_room = true,

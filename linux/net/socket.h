@@ -137,6 +137,9 @@ struct socket_operations {
     void (*option_changed)(struct socket *socket);
     /* -ENOTTY: not one of the family's. */
     long (*ioctl)(struct socket *socket, uint32_t request, uint64_t argument);
+    /* Bytes are on their way that a close waits for by SO_LINGER; who makes it false wakes
+     * write_wait. NULL: never. */
+    bool (*is_sending)(struct socket *socket);
     void (*close)(struct socket *socket);
     void (*free)(struct socket *socket);
 };
