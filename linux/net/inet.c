@@ -15,9 +15,6 @@
 #define TIOCOUTQ   0x5411u /* SIOCOUTQ */
 #define SIOCATMARK 0x8905u
 
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
-
 struct inet_socket *inet_sockets;
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -67,10 +64,11 @@ static long protocol_of(uint16_t type, int protocol, uint16_t *out)
     if (type != SOCK_STREAM && type != SOCK_DGRAM) {
         return -ESOCKTNOSUPPORT;
     }
-    if (protocol != 0 && protocol != usual) {
+    bool lite = type == SOCK_DGRAM && protocol == IPPROTO_UDPLITE;
+    if (protocol != 0 && protocol != usual && !lite) {
         return -EPROTONOSUPPORT;
     }
-    *out = usual;
+    *out = lite ? IPPROTO_UDPLITE : usual;
     return 0;
 }
 

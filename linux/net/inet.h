@@ -45,9 +45,12 @@ struct inet_name {
 #define INET_PIECES      (TCP_WND / INET_PIECE_BYTES + 1)
 #define INET_RING_BYTES  (INET_PIECES * INET_PIECE_BYTES)
 
-#define IPPROTO_IP   0
-#define IPPROTO_IPV6 41
-#define HOPS_DEFAULT 64
+#define IPPROTO_IP      0
+#define IPPROTO_TCP     6
+#define IPPROTO_UDP     17
+#define IPPROTO_IPV6    41
+#define IPPROTO_UDPLITE 136
+#define HOPS_DEFAULT    64
 
 /* A datagram that has arrived. */
 struct inet_datagram {
@@ -125,6 +128,11 @@ struct inet_socket {
     uint8_t hops[2]; /* of IPv4, of IPv6 */
     uint8_t traffic[2];
     uint8_t multicast_hops; /* of IPv6 */
+    /* UDP-Lite: what the checksum covers of what is sent, and has to cover of what comes; 0: all.
+     */
+    uint16_t coverage;
+    uint16_t coverage_wanted;
+    bool coverage_matters; /* the latter was set */
     uint32_t keep_idle_s;
     uint32_t keep_interval_s;
     uint32_t keep_count;

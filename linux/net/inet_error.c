@@ -21,10 +21,11 @@
 #define PORTS_BYTES       8u /* of the datagram, what an error repeats at least */
 
 /* The datagram went from that port of ours to that address and port. */
-static void datagram_refused(uint16_t local_port, const ip_addr_t *to, uint16_t to_port)
+static void datagram_refused(uint16_t protocol, uint16_t local_port, const ip_addr_t *to,
+                             uint16_t to_port)
 {
     for (struct inet_socket *self = inet_sockets; self != NULL; self = self->next) {
-        if (!inet_is_stream(self) && self->state == INET_CONNECTED &&
+        if (self->socket.protocol == protocol && self->state == INET_CONNECTED &&
             self->local.port == local_port && self->remote.port == to_port &&
             ip_addr_cmp(&self->remote.address, to)) {
             self->socket.error = ECONNREFUSED;
@@ -33,10 +34,15 @@ static void datagram_refused(uint16_t local_port, const ip_addr_t *to, uint16_t 
     }
 }
 
-static void refused(const uint8_t *udp, const ip_addr_t *to)
+static bool is_of_datagram(uint32_t protocol)
+{
+    return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+}
+
+static void refused(uint16_t protocol, const uint8_t *udp, const ip_addr_t *to)
 {
     const struct udp_hdr *header = (const struct udp_hdr *)(const void *)udp;
-    datagram_refused(lwip_ntohs(header->src), to, lwip_ntohs(header->dest));
+    datagram_refused(protocol, lwip_ntohs(header->src), to, lwip_ntohs(header->dest));
 }
 
 void inet_error_ip4(const struct pbuf *packet)
@@ -53,9 +59,9 @@ void inet_error_ip4(const struct pbuf *packet)
     const struct ip_hdr *inner = (const struct ip_hdr *)(const void *)inner_bytes;
     if (ICMPH_TYPE(icmp) == ICMP_DUR && ICMPH_CODE(icmp) == ICMP_DUR_PORT &&
         IPH_HL_BYTES(outer) == IP_HLEN && IPH_HL_BYTES(inner) == IP_HLEN &&
-        IPH_PROTO(inner) == IP_PROTO_UDP) {
+        is_of_datagram(IPH_PROTO(inner))) {
         ip_addr_t to = IPADDR4_INIT(inner->dest.addr);
-        refused(inner_bytes + IP_HLEN, &to);
+        refused(IPH_PROTO(inner), inner_bytes + IP_HLEN, &to);
     }
 }
 
@@ -71,10 +77,10 @@ void inet_error_ip6(const struct pbuf *packet)
     const uint8_t *inner_bytes = bytes + IP6_HLEN + ICMP_HEADER_BYTES;
     const struct ip6_hdr *inner = (const struct ip6_hdr *)(const void *)inner_bytes;
     if (icmp->type == ICMP6_TYPE_DUR && icmp->code == ICMP6_DUR_PORT &&
-        IP6H_NEXTH(inner) == IP6_NEXTH_UDP) {
+        is_of_datagram(IP6H_NEXTH(inner))) {
         uint32_t address[4];
         memcpy(address, inner->dest.addr, sizeof(address));
         ip_addr_t to = IPADDR6_INIT(address[0], address[1], address[2], address[3]);
-        refused(inner_bytes + IP6_HLEN, &to);
+        refused(IP6H_NEXTH(inner), inner_bytes + IP6_HLEN, &to);
     }
 }

@@ -8,9 +8,7 @@
 #include "linux/core/errno.h"
 #include "linux/net/inet.h"
 
-#define SOL_SOCKET  1
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
+#define SOL_SOCKET 1
 
 #define TCP_OPTION_NODELAY      1
 #define TCP_OPTION_MAXSEG       2
@@ -25,6 +23,9 @@
 #define TCP_OPTION_QUICKACK     12
 #define TCP_OPTION_CONGESTION   13
 #define TCP_OPTION_USER_TIMEOUT 18
+
+#define UDPLITE_OPTION_SEND_CSCOV 10
+#define UDPLITE_OPTION_RECV_CSCOV 11
 
 #define IP_OPTION_TOS          1
 #define IP_OPTION_TTL          2
@@ -203,6 +204,30 @@ static long ipv6_set(struct inet_socket *self, int name, int number)
     }
 }
 
+static bool is_lite(const struct inet_socket *self, int level)
+{
+    return self->socket.protocol == IPPROTO_UDPLITE &&
+           (level == IPPROTO_UDPLITE || level == IPPROTO_UDP);
+}
+
+/* The header is covered always. */
+static long lite_set(struct inet_socket *self, int name, int number)
+{
+    uint16_t coverage = (uint16_t)(number == 0 ? 0 : MIN(MAX(number, UDP_HLEN), UINT16_MAX));
+    switch (name) {
+    case UDPLITE_OPTION_SEND_CSCOV:
+        self->coverage = coverage;
+        self->udp->chksum_len_tx = coverage;
+        return 0;
+    case UDPLITE_OPTION_RECV_CSCOV:
+        self->coverage_wanted = coverage;
+        self->coverage_matters = true;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
 long inet_option_set(struct socket *socket, int level, int name, const void *value,
                      uint32_t length_bytes)
 {
@@ -227,6 +252,8 @@ long inet_option_set(struct socket *socket, int level, int name, const void *val
         result = ip_set(self, name, number);
     } else if (level == IPPROTO_IPV6 && socket->domain == AF_INET6) {
         result = ipv6_set(self, name, number);
+    } else if (is_lite(self, level)) {
+        result = lite_set(self, name, number);
     }
     inet_leave();
     return result;
@@ -360,6 +387,12 @@ long inet_option_get(struct socket *socket, int level, int name, void *value,
         result = ip_get(self, name, &number);
     } else if (level == IPPROTO_IPV6 && socket->domain == AF_INET6) {
         result = ipv6_get(self, name, &number);
+    } else if (is_lite(self, level) && name == UDPLITE_OPTION_SEND_CSCOV) {
+        number = self->coverage;
+        result = 0;
+    } else if (is_lite(self, level) && name == UDPLITE_OPTION_RECV_CSCOV) {
+        number = self->coverage_wanted;
+        result = 0;
     }
     bool is_information = level == IPPROTO_TCP && inet_is_stream(self) && name == TCP_OPTION_INFO;
     if (is_information) {

@@ -11,6 +11,25 @@
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+/*
+ * UDP and UDP-Lite have the same ports here. Of the latter the checksum has to cover as much as the
+ * receiver wants, where it does not cover all; the header stands before the bytes.
+ */
+static bool is_wanted(const struct inet_socket *self, const struct pbuf *packet)
+{
+    if (ip_current_header_proto() != self->socket.protocol) {
+        return false;
+    }
+    if (!self->coverage_matters) {
+        return true;
+    }
+    const struct udp_hdr *header =
+        (const struct udp_hdr *)((const uint8_t *)packet->payload - UDP_HLEN);
+    uint16_t covered = lwip_ntohs(header->len);
+    return covered == 0 || covered == packet->tot_len + UDP_HLEN ||
+           (self->coverage_wanted != 0 && covered >= self->coverage_wanted);
+}
+
 /* One more has arrived; lwIP has done with it. Without room it is lost. */
 static void on_datagram(void *context, struct udp_pcb *pcb, struct pbuf *packet,
                         const ip_addr_t *address, uint16_t port)
@@ -19,7 +38,7 @@ static void on_datagram(void *context, struct udp_pcb *pcb, struct pbuf *packet,
     (void)pcb;
     uint32_t cost_bytes = packet->tot_len + OVERHEAD_BYTES;
     struct inet_datagram *datagram = NULL;
-    if (!(self->shut & SHUT_READ) &&
+    if (!(self->shut & SHUT_READ) && is_wanted(self, packet) &&
         self->received_bytes + cost_bytes <= self->socket.receive_limit_bytes) {
         datagram = heap_alloc(sizeof(*datagram));
     }
@@ -52,6 +71,9 @@ long inet_udp_new(struct inet_socket *self)
     self->udp = udp_new_ip_type(self->socket.domain == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
     if (self->udp == NULL) {
         return -ENOBUFS;
+    }
+    if (self->socket.protocol == IPPROTO_UDPLITE) {
+        udp_setflags(self->udp, UDP_FLAGS_UDPLITE);
     }
     udp_recv(self->udp, on_datagram, self);
     inet_name_any(self, &self->local);

@@ -82,7 +82,7 @@
 #define LWIP_HOOK_IP6_INPUT(packet, netif)                        inet_hook_ip6(packet, netif)
 
 /* --- UDP */
-#define LWIP_UDPLITE         0
+#define LWIP_UDPLITE         1
 #define LWIP_NETBUF_RECVINFO 0
 
 #define LWIP_NOASSERT_ON_ERROR 0
