@@ -26,12 +26,16 @@
 #define F_OFD_GETLK     36
 #define F_OFD_SETLK     37
 #define F_OFD_SETLKW    38
+#define F_GETLEASE      1025
+#define F_NOTIFY        1026
 #define F_DUPFD_CLOEXEC 1030
 #define F_SETPIPE_SZ    1031
 #define F_GETPIPE_SZ    1032
 #define F_ADD_SEALS     1033
 #define F_GET_SEALS     1034
-#define FD_CLOEXEC      1
+
+#define DN_MULTISHOT 0x80000000u
+#define FD_CLOEXEC   1
 
 #define O_SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
 
@@ -216,6 +220,10 @@ static long control(struct file *file, int fd, uint32_t command, uint64_t argume
         return file_is_pipe(file) ? (long)pipe_capacity(file) : -EBADF;
     case F_SETPIPE_SZ:
         return file_is_pipe(file) ? pipe_resize(file, (uint32_t)argument) : -EBADF;
+    case F_GETLEASE: /* none can be set */
+        return F_UNLCK;
+    case F_NOTIFY: /* there are no such notices to ask for; to want none is well */
+        return (argument & ~(uint64_t)DN_MULTISHOT) == 0 ? 0 : -EINVAL;
     default:
         return -EINVAL;
     }

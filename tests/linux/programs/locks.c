@@ -1,4 +1,5 @@
-/* /proc/locks; and what prctl keeps of timers' slack and huge pages. */
+/* /proc/locks, leases and notices that are not there; and what prctl keeps of timers' slack and
+ * huge pages. */
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
@@ -58,6 +59,18 @@ static void locks_check(void)
     close(file);
 }
 
+/* There is neither a lease nor a notice. */
+static void none_check(void)
+{
+    int file = open("locked", O_RDWR);
+    int folder = open(".", O_RDONLY);
+    say_result("F_GETLEASE", fcntl(file, F_GETLEASE));
+    say_result("F_NOTIFY of nothing", fcntl(folder, F_NOTIFY, DN_MULTISHOT));
+    say_result("F_NOTIFY of nothing, for a file", fcntl(file, F_NOTIFY, 0));
+    close(file);
+    close(folder);
+}
+
 static int child(void *argument)
 {
     (void)argument;
@@ -88,6 +101,7 @@ static void prctl_check(void)
 int main(void)
 {
     locks_check();
+    none_check();
     prctl_check();
     return 0;
 }
