@@ -27,11 +27,15 @@ struct move {
     bool begun;       /* pages have moved: there is no way back */
 };
 
-/* After a call had no memory: try again? Once pages have moved, as after a fault; false then means
- * that the process ends. */
+/* After a call had no memory: try again? Once pages have moved, as after a fault, for as long as
+ * the process does not end. */
 static bool is_retry(const struct move *move, status_t status)
 {
-    return status == STATUS_NO_MEMORY && move->begun && task_wait_for_memory(task_current());
+    struct task *task = task_current();
+    if (status != STATUS_NO_MEMORY || !move->begun) {
+        return false;
+    }
+    return task_wait_for_memory(task) || !task->group->exiting;
 }
 
 static void rights_set(const struct mm *mm, uint64_t start, uint64_t length, uint32_t protection)
