@@ -24,11 +24,11 @@ $(B)/user/linux/vdso/object.S.o: CFLAGS_user += -DVDSO_OBJECT='"$(VDSO)"'
 
 include linux/net/lwip/build.mk
 
-$(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS) lib/oak/program.ld \
+$(B)/user/linux.elf: $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS) linux/program.ld \
     linux/start_order.ld
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
-	    -Wl,-z,noexecstack -Wl,--gc-sections -L linux -T lib/oak/program.ld -o $@ \
+	    -Wl,-z,noexecstack -Wl,--gc-sections -L linux -T linux/program.ld -o $@ \
 	    $(call objects,user,$(LINUX_SOURCES)) $(LWIP_OBJECTS)
 -include $(patsubst %.o,%.d,$(call objects,user,$(LINUX_SOURCES)))
 

@@ -12,11 +12,12 @@
 
 #include "lib/base/string.h"
 
-/* Words of chunks[]: kind in the low byte; a run's head has its length in chunks above. */
+/* Words of chunks[]: kind in the low byte, but for bodies the length in chunks above. */
 #define CHUNK_FREE         0u
 #define CHUNK_SLAB         1u
 #define CHUNK_HEAD         2u
 #define CHUNK_BODY         3u
+#define CHUNK_KEPT         4u
 #define CHUNK_KIND(word)   ((word)&0xff)
 #define CHUNK_LENGTH(word) ((word) >> 8)
 
@@ -64,7 +65,7 @@ static uint32_t chunks_find(const struct heap_core *heap, uint32_t length)
             chunk++;
         } else {
             found = 0;
-            chunk += CHUNK_KIND(word) == CHUNK_HEAD ? CHUNK_LENGTH(word) : 1;
+            chunk += MAX(CHUNK_LENGTH(word), 1u);
         }
     }
     return found == length ? chunk - length : heap->chunk_count;
@@ -315,4 +316,16 @@ void heap_core_seal(struct heap_core *heap)
             }
         }
     }
+}
+
+/* Only the head says so: nobody looks at the others, and a free of one is a corruption. */
+void heap_core_keep(struct heap_core *heap, uint32_t first, uint32_t length)
+{
+    heap->chunks[first] = CHUNK_KEPT | length << 8;
+}
+
+void heap_core_release(struct heap_core *heap, uint32_t first)
+{
+    heap->chunks[first] = CHUNK_FREE;
+    heap->search_from = MIN(heap->search_from, first);
 }

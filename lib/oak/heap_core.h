@@ -31,3 +31,8 @@ void heap_core_free(struct heap_core *heap, void *block);
 
 /* Give no block any more out of a page that has one: what is there may be shared with a clone. */
 void heap_core_seal(struct heap_core *heap);
+
+/* Give no block out of a run of free chunks, because other things stand there, until it is
+ * released; then it reads as zero. */
+void heap_core_keep(struct heap_core *heap, uint32_t first, uint32_t length);
+void heap_core_release(struct heap_core *heap, uint32_t first);

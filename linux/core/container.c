@@ -130,8 +130,7 @@ void container_begin(uint64_t argument)
 {
     (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
                                     (uint64_t)(uintptr_t)fault_entry);
-    window_warm();
-    heap_warm();
+    heap_begin();
     reserve_start();
     thread_first_prepare();
     if (image_open(CONTAINER_ARGUMENT_IMAGE(argument)) != 0) {

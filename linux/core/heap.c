@@ -9,42 +9,39 @@
 #include "linux/core/trap.h"
 #include "linux/core/window.h"
 
-#define HEAP_BYTES  (256ull << 20)
-#define HEAP_CHUNKS (HEAP_BYTES / HEAP_CHUNK_BYTES)
+#define HEAP_CHUNKS (WINDOW_HEAP_BYTES / HEAP_CHUNK_BYTES)
 
 /*
- * The first pages behind what the template used are warm: they are backed at once when the
- * container begins and stay so, because every start needs them.
+ * The program's data stands in the heap's range, behind its first pages: those are warm, backed
+ * before a container begins and for as long as it lives, because every start needs them. The
+ * template leaves them alone.
  */
-#define WARM_PAGES 10
-
-_Static_assert(WINDOW_HEAP + HEAP_BYTES <= WINDOW_MAPS, "the program ends before WINDOW_HEAP");
+_Static_assert(WINDOW_HEAP + WINDOW_HEAP_BYTES <= WINDOW_MAPS,
+               "the program ends before WINDOW_HEAP");
 
 static struct heap_core core;
-static uint8_t *warm_start;
-static uint8_t *warm_end; /* NULL in the template */
 static struct mutex heap_lock;
 static uint32_t chunks[HEAP_CHUNKS] LARGE_TABLE;
 
-/* How much of the range is warm, from its start on. One that begins below the warm pages makes them
- * ordinary ones, as they are when there are none. */
-static uint64_t warm_bytes(const uint8_t *address, uint64_t size_bytes)
+static uint32_t chunk_of(const uint8_t *address)
 {
-    if (address < warm_start && address + size_bytes > warm_start) {
-        warm_end = warm_start;
-    }
-    bool warm = address >= warm_start && address < warm_end;
-    return warm ? MIN(size_bytes, (uint64_t)(warm_end - address)) : 0;
+    return (uint32_t)((uint64_t)(address - program_warm_heap) / HEAP_CHUNK_BYTES);
+}
+
+static bool is_warm(const void *address)
+{
+    return (const uint8_t *)address < program_zero_start;
 }
 
 /* What the template's heap shares with others takes memory to be dropped. */
 static void discard(void *start, uint64_t size_bytes)
 {
-    uint64_t kept_bytes = warm_bytes(start, size_bytes);
-    uint64_t address = (uint64_t)start + kept_bytes;
-    memset(start, 0, kept_bytes);
-    while (kept_bytes < size_bytes && kernel_memory_discard(SLOT_MEMORY, address - WINDOW_BASE,
-                                                            size_bytes - kept_bytes) != STATUS_OK) {
+    if (is_warm(start)) {
+        memset(start, 0, size_bytes);
+        return;
+    }
+    while (kernel_memory_discard(SLOT_MEMORY, (uint64_t)start - WINDOW_BASE, size_bytes) !=
+           STATUS_OK) {
         if (!reserve_spend()) {
             personality_panic("heap: cannot discard");
         }
@@ -53,12 +50,11 @@ static void discard(void *start, uint64_t size_bytes)
 
 static bool back(void *start, uint64_t size_bytes)
 {
-    uint64_t kept_bytes = warm_bytes(start, size_bytes);
-    if (kept_bytes == size_bytes) {
+    if (is_warm(start)) {
         return true;
     }
     do {
-        if (reserve_full() && window_back((uint8_t *)start + kept_bytes, size_bytes - kept_bytes)) {
+        if (reserve_full() && window_back(start, size_bytes)) {
             return true;
         }
     } while (thread_blocks_trim());
@@ -73,17 +69,15 @@ static void corrupt(const void *block)
 
 void heap_start(void)
 {
-    core.base = (uint8_t *)window_heap_start();
+    uint32_t data = chunk_of(program_zero_start);
+    core.base = program_warm_heap;
     core.chunk_count = HEAP_CHUNKS;
     core.chunks = chunks;
     core.discard = discard;
     core.back = back;
     core.corrupt = corrupt;
-    uint64_t start = window_heap_start();
-    if (kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE, HEAP_BYTES, SLOT_MEMORY,
-                          start - WINDOW_BASE, 0) != STATUS_OK) {
-        personality_panic("heap: cannot map it");
-    }
+    heap_core_keep(&core, 0, data);
+    heap_core_keep(&core, data, chunk_of(program_data_end) - data);
 }
 
 void heap_seal(void)
@@ -91,12 +85,9 @@ void heap_seal(void)
     heap_core_seal(&core);
 }
 
-void heap_warm(void)
+void heap_begin(void)
 {
-    warm_start = core.base + core.search_from * HEAP_CHUNK_BYTES;
-    if (window_back(warm_start, WARM_PAGES * PAGE_SIZE)) {
-        warm_end = warm_start + WARM_PAGES * PAGE_SIZE;
-    }
+    heap_core_release(&core, 0);
 }
 
 static void *allocate(size_t size_bytes, bool zeroed)

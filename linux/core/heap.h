@@ -1,4 +1,4 @@
-/* The personality's heap: zeroed allocations behind its data; NULL when the account is exhausted.
+/* The personality's heap: zeroed allocations around its data; NULL when the account is exhausted.
  */
 #pragma once
 
@@ -13,5 +13,5 @@ void heap_free(void *allocation);
 /* At the template's end: what it has allocated shares no page with what a container will. */
 void heap_seal(void);
 
-/* In a new container: have memory for what every start needs. */
-void heap_warm(void);
+/* In a new container, which has memory for the heap's first pages: give them out, too. */
+void heap_begin(void);

@@ -17,6 +17,19 @@
 #include "linux/core/window.h"
 #include "linux/vdso/vdso.h"
 
+/* Never answered: the engine freezes us here. */
+_Noreturn static void ready(void)
+{
+    uint64_t frame = (uint64_t)(uintptr_t)program_first_block + THREAD_FRAME_OFFSET;
+    uint64_t written = frame - THREAD_STACK_READY_BYTES;
+    uint64_t written_end = ALIGN_UP((uint64_t)(uintptr_t)program_large_start, PAGE_SIZE);
+    status_t status =
+        container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)(uintptr_t)container_entry, frame,
+                                 written, written_end - written);
+    (void)status;
+    personality_panic("template: the engine let it run on");
+}
+
 void template_begin(void)
 {
     struct own_thread *own = thread_self();
@@ -32,8 +45,5 @@ void template_begin(void)
         personality_panic("template: no memory");
     }
     heap_seal();
-    status_t status =
-        container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)(uintptr_t)container_entry);
-    (void)status; /* it is never answered: the engine freezes us here */
-    personality_panic("template: the engine let it run on");
+    ready();
 }

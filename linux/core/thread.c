@@ -1,7 +1,7 @@
 /*
  * Thread blocks: guard page, stack, frame. A block of an ended thread is used again; that its
  * thread is really gone the kernel knows: until then the frame is pinned and thread_create refuses
- * it.
+ * it. The first thread's block is program_first_block, the others are those of abi/kernel.h.
  *
  * A stack cannot wait for memory when it is used: what the deepest paths need is there before its
  * thread starts. Measured and added up they stay below 12 KiB; the rest is for what comes. Of a
@@ -16,13 +16,12 @@
 #include "linux/core/reserve.h"
 #include "linux/core/window.h"
 
-#define BLOCKS_MAX        WINDOW_THREADS_MAX
-#define STACK_READY_BYTES 12288
-#define PAUSE_NS          2000000
+#define BLOCKS_MAX WINDOW_THREADS_MAX
+#define PAUSE_NS   2000000
 
 static struct {
     struct mutex lock;
-    uint32_t made;                   /* blocks that are mapped; block 0 is the first thread's */
+    uint32_t made;                   /* blocks that are mapped, but for the first thread's */
     struct thread_frame *first_free; /* linked through the frame's own part */
 } blocks;
 
@@ -50,8 +49,8 @@ static struct thread_frame *block_frame(uint32_t number)
 /* The stack's upper part, and the frame. */
 static bool block_back(struct thread_frame *frame)
 {
-    return reserve_full() &&
-           window_back((uint8_t *)frame - STACK_READY_BYTES, STACK_READY_BYTES + PAGE_SIZE);
+    return reserve_full() && window_back((uint8_t *)frame - THREAD_STACK_READY_BYTES,
+                                         THREAD_STACK_READY_BYTES + PAGE_SIZE);
 }
 
 static void stack_discard(const struct thread_frame *frame)
@@ -62,9 +61,6 @@ static void stack_discard(const struct thread_frame *frame)
 
 static struct thread_frame *block_map(void)
 {
-    if (blocks.made == 0) {
-        blocks.made = 1;
-    }
     if (blocks.made == BLOCKS_MAX) {
         return NULL;
     }
@@ -151,8 +147,6 @@ void thread_first_prepare(void)
     free_block(frame)->slot = SLOT_THREAD;
     free_block(frame)->has_stack = true;
     frame_thread(frame)->slot = SLOT_THREAD;
-    /* But for the page that it stands on. If it fails, the pages come one by one. */
-    (void)window_back((uint8_t *)frame - STACK_READY_BYTES, STACK_READY_BYTES - PAGE_SIZE);
 }
 
 /* A thread in the block; what stood there may be about to end still: then the kernel refuses. */

@@ -23,6 +23,9 @@ static inline struct own_thread *frame_thread(struct thread_frame *frame)
     return (struct own_thread *)(void *)frame->own;
 }
 
+/* Below its frame so much of a thread's stack has memory before the thread starts. */
+#define THREAD_STACK_READY_BYTES 12288
+
 /* The first thread's block, from that thread: as if thread_new had made it. */
 void thread_first_prepare(void);
 

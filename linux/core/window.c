@@ -16,7 +16,7 @@ static struct {
     uint32_t used;  /* slots that were taken at least once: up to there from the first one on */
     uint32_t given; /* of these, how many are free */
     uint32_t given_from; /* none of those lies in a word below */
-    uint64_t near_bytes; /* taken of WINDOW_NEAR_BYTES */
+    uint64_t near_bytes; /* taken from program_near_start on */
     uint64_t maps_bytes; /* taken from WINDOW_MAPS on */
     struct free_range *free_ranges;
 } state;
@@ -37,24 +37,17 @@ bool window_back(const void *address, uint64_t size_bytes)
 
 void window_unite(void)
 {
-    uint64_t start = (uint64_t)(uintptr_t)program_data_start;
-    uint64_t size_bytes = (uint64_t)(program_zero_end - program_data_start);
-    for (volatile uint8_t *page = program_data_start; page < program_zero_start;
-         page += PAGE_SIZE) {
+    uint64_t stack = (uint64_t)(uintptr_t)program_first_block + PAGE_SIZE;
+    uint64_t zero = (uint64_t)(uintptr_t)program_zero_start;
+    uint64_t end = (uint64_t)(uintptr_t)program_warm_heap + WINDOW_HEAP_BYTES;
+    for (volatile uint8_t *page = program_data_start; page < program_data_end; page += PAGE_SIZE) {
         *page = *page; /* what is written is the private memory's, and needs the file no more */
     }
     /* Between the two nothing may be touched there; should they fail, the next touch ends the
      * template. */
-    (void)kernel_region_unmap(SLOT_DOMAIN, start, size_bytes);
-    (void)kernel_region_map(SLOT_DOMAIN, start | RIGHT_READ | RIGHT_WRITE, size_bytes, SLOT_MEMORY,
-                            start - WINDOW_BASE, 0);
-}
-
-void window_warm(void)
-{
-    uint64_t size_bytes = (uint64_t)(program_large_start - program_zero_start);
-    /* If it fails, the pages come one by one. */
-    (void)window_back(program_zero_start, ALIGN_UP(size_bytes, PAGE_SIZE));
+    (void)kernel_region_unmap(SLOT_DOMAIN, zero, (uint64_t)(uintptr_t)program_data_end - zero);
+    (void)kernel_region_map(SLOT_DOMAIN, stack | RIGHT_READ | RIGHT_WRITE, end - stack, SLOT_MEMORY,
+                            stack - WINDOW_BASE, 0);
 }
 
 /* Under the lock. */
@@ -113,8 +106,9 @@ static uint64_t address_take(uint64_t size_bytes)
     if (found != NULL) {
         address = found->address;
         *link = found->next;
-    } else if (range_inside(state.near_bytes, size_bytes + PAGE_SIZE, WINDOW_NEAR_BYTES)) {
-        address = (uint64_t)(uintptr_t)program_zero_end + state.near_bytes;
+    } else if (range_inside(state.near_bytes, size_bytes + PAGE_SIZE,
+                            (uint64_t)(program_first_block - program_near_start))) {
+        address = (uint64_t)(uintptr_t)program_near_start + state.near_bytes;
         state.near_bytes += size_bytes + PAGE_SIZE;
     } else if (range_inside(state.maps_bytes, size_bytes + PAGE_SIZE,
                             WINDOW_BASE + WINDOW_SIZE - WINDOW_MAPS)) {

@@ -3,35 +3,28 @@
 
 #include "lib/base/types.h"
 
-/* What the linker script says of the personality's own data (lib/oak/program.ld). */
-extern uint8_t program_data_start[];
+/*
+ * What the linker script says (linux/program.ld). Small memories are mapped between near_start and
+ * first_block. From first_block's stack to the heap's end is one region of the private memory; what
+ * a container's every start writes to lies from that stack's upper part to large_start.
+ */
+extern uint8_t program_near_start[];
+extern uint8_t program_first_block[]; /* the first thread's: guard page, stack, frame */
+extern uint8_t program_warm_heap[];   /* up to zero_start: the heap's first pages */
 extern uint8_t program_zero_start[];
 extern uint8_t program_large_start[]; /* tables of which only the beginning is used as a rule */
-extern uint8_t program_zero_end[];
+extern uint8_t program_data_start[];
+extern uint8_t program_data_end[]; /* from here on the rest of the heap */
 
-/*
- * The first small memories are mapped right behind the data, before the heap: all of that is in the
- * reach of one page table. The heap begins with a leaf of the private memory's tree.
- */
-#define WINDOW_NEAR_BYTES (32 * PAGE_SIZE)
-#define WINDOW_LEAF_BYTES (64 * PAGE_SIZE)
-static inline uint64_t window_heap_start(void)
-{
-    return ALIGN_UP((uint64_t)(uintptr_t)program_zero_end + WINDOW_NEAR_BYTES, WINDOW_LEAF_BYTES);
-}
+#define WINDOW_HEAP_BYTES (256ull << 20) /* from warm_heap on */
 
 /* Have memory of the container's own for whole pages of the window, mapped; false: there is none.
  */
 bool window_back(const void *address, uint64_t size_bytes);
 
-/* In the template: one region for the data, which comes from the program's file, and the zeros
- * behind it. */
+/* In the template: one region for the first thread's stack, the data, which comes from the
+ * program's file, the zeros and the heap. */
 void window_unite(void);
-
-/* The same as window_back in a new container for the data that every start writes to: one call, not
- * a fault each.
- */
-void window_warm(void);
 
 /* 0: none left. */
 uint32_t slot_alloc(void);

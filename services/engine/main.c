@@ -67,7 +67,8 @@ static void on_deadline(void *context)
 static status_t on_template_ready(struct service_call *call,
                                   const struct container_template_ready_request *request)
 {
-    return template_freeze(call, request->entry);
+    (void)call;
+    return template_freeze(request);
 }
 
 static const struct container_handlers template_handlers = {.template_ready = on_template_ready};

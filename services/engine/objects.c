@@ -139,12 +139,16 @@ static status_t window_make(const struct template_image *template,
     }
     status =
         kernel_regions_copy(objects->domain, template->domain, objects->memory, template->memory);
+    if (status == STATUS_OK && template->written_bytes != 0) {
+        status =
+            kernel_region_populate(objects->domain, template->written, template->written_bytes);
+    }
     if (status != STATUS_OK) {
         return status;
     }
     /* It becomes the first of the application's. */
     return kernel_thread_create(objects->application, objects->thread, objects->domain,
-                                WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0);
+                                template->frame, BAND_CONTAINER, 0);
 }
 
 static status_t handles_make(const struct container_plan *plan,

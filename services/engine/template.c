@@ -79,22 +79,41 @@ void template_start(const struct bundle *bundle, uint64_t fault_bits)
     }
 }
 
-status_t template_freeze(struct service_call *call, uint64_t entry)
+static bool in_window(uint64_t address, uint64_t size_bytes)
 {
-    (void)call;
-    if (template.state != TEMPLATE_STARTING || entry - WINDOW_BASE >= WINDOW_SIZE) {
+    return address % PAGE_SIZE == 0 && size_bytes % PAGE_SIZE == 0 && address >= WINDOW_BASE &&
+           range_inside(address - WINDOW_BASE, size_bytes, TEMPLATE_BYTES);
+}
+
+/* The thread that made it goes, with its stack and frame: a clone's first thread begins with empty
+ * ones, there or elsewhere. */
+static void thread_remove(uint64_t clone_frame)
+{
+    uint64_t block = WINDOW_THREAD_BLOCK(0);
+    slot_destroy(template.program.thread);
+    template.program.thread = SLOT_NONE;
+    (void)kernel_memory_discard(template.program.memory, block - WINDOW_BASE, THREAD_BLOCK_SIZE);
+    if (clone_frame != block + THREAD_FRAME_OFFSET) {
+        (void)kernel_region_unmap(template.program.domain, block, THREAD_BLOCK_SIZE);
+    }
+}
+
+status_t template_freeze(const struct container_template_ready_request *request)
+{
+    if (template.state != TEMPLATE_STARTING || request->entry - WINDOW_BASE >= WINDOW_SIZE ||
+        !in_window(request->frame, PAGE_SIZE) ||
+        !in_window(request->written, request->written_bytes)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    /* With the thread goes the call, which is never answered. A clone's first thread begins with an
-     * empty frame and stack, not with copies of this one's. */
-    slot_destroy(template.program.thread);
-    (void)kernel_memory_discard(template.program.memory, WINDOW_THREAD_BLOCK(0) - WINDOW_BASE,
-                                THREAD_BLOCK_SIZE);
-    template.program.thread = SLOT_NONE;
+    thread_remove(request->frame); /* and with it the call, which is never answered */
     slot_destroy(template.gate);
     template.gate = SLOT_NONE;
-    template.image = (struct template_image){
-        .domain = template.program.domain, .memory = template.program.memory, .entry = entry};
+    template.image = (struct template_image){.domain = template.program.domain,
+                                             .memory = template.program.memory,
+                                             .entry = request->entry,
+                                             .frame = request->frame,
+                                             .written = request->written,
+                                             .written_bytes = request->written_bytes};
     template.state = TEMPLATE_READY;
     mark_set(MARK_READY);
     log_line("personality ready after %llu us",

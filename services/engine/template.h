@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "abi/container.idl.h"
 #include "lib/base/types.h"
 #include "lib/oak/program.h"
 #include "lib/oak/service.h"
@@ -21,6 +22,9 @@ struct template_image {
     uint32_t domain;       /* its regions are copied */
     uint32_t memory;       /* its window's, cloned */
     uint64_t entry;        /* where a clone's first thread starts, without an argument */
+    uint64_t frame;        /* that thread's */
+    uint64_t written;      /* what a clone writes to at once */
+    uint64_t written_bytes;
 };
 
 enum template_state {
@@ -33,7 +37,7 @@ enum template_state {
 void template_start(const struct bundle *bundle, uint64_t fault_bits);
 
 /* template_ready (abi/container.idl) came over the template's gate. */
-MUST_USE status_t template_freeze(struct service_call *call, uint64_t entry);
+MUST_USE status_t template_freeze(const struct container_template_ready_request *request);
 
 /* Its fault bits were raised. */
 void template_faulted(void);

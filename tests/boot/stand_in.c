@@ -193,5 +193,7 @@ void program_main(uint64_t argument)
 {
     (void)argument;
     log_name_set("stand-in");
-    must(container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)clone_start), "template_ready");
+    must(container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)clone_start,
+                                  WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, WINDOW_BASE, 0),
+         "template_ready");
 }

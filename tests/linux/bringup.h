@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "abi/container.idl.h"
 #include "lib/base/types.h"
 #include "lib/oak/program.h"
 #include "lib/ring/byte_ring.h"
@@ -71,7 +72,7 @@ void streams_finish(struct streams *streams);
 struct template
 {
     struct program program;
-    uint64_t entry;
+    struct container_template_ready_request ready;
 };
 
 struct container {

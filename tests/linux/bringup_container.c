@@ -52,8 +52,19 @@ static void window_clone(const struct plan *plan, const struct template *templat
     must(kernel_regions_copy(container->domain, template->program.domain, container->memory,
                              template->program.memory),
          "copy the window's regions");
+    uint64_t block = WINDOW_THREAD_BLOCK(0); /* the template's thread still stands on it */
+    if (template->ready.frame != block + THREAD_FRAME_OFFSET) {
+        must(kernel_region_unmap(container->domain, block, THREAD_BLOCK_SIZE), "unmap a stack");
+        must(kernel_memory_discard(container->memory, block - WINDOW_BASE, THREAD_BLOCK_SIZE),
+             "discard a stack");
+    }
+    if (template->ready.written_bytes != 0) {
+        must(kernel_region_populate(container->domain, template->ready.written,
+                                    template->ready.written_bytes),
+             "populate the window");
+    }
     must(kernel_thread_create(container->application, container->thread, container->domain,
-                              WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_CONTAINER, 0),
+                              template->ready.frame, BAND_CONTAINER, 0),
          "thread");
 }
 
@@ -114,7 +125,7 @@ void container_make(const struct plan *plan, const struct template *template,
 void container_start(const struct container *container, const struct template *template,
                      uint64_t argument)
 {
-    must(kernel_thread_start(container->thread, SLOT_NONE, template->entry, argument),
+    must(kernel_thread_start(container->thread, SLOT_NONE, template->ready.entry, argument),
          "start the container");
 }
 
@@ -145,7 +156,7 @@ static void stack_log(const char *who, uint32_t memory, uint64_t rsp)
 {
     uint64_t block = ALIGN_DOWN(rsp - 1, THREAD_BLOCK_SIZE);
     uint64_t end = block + THREAD_FRAME_OFFSET;
-    if (rsp < WINDOW_BASE || rsp >= WINDOW_IMAGE || rsp < block + PAGE_SIZE || rsp >= end) {
+    if (rsp < WINDOW_BASE || rsp >= WINDOW_HEAP || rsp < block + PAGE_SIZE || rsp >= end) {
         return;
     }
     void *mapped;

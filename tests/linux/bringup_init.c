@@ -91,7 +91,7 @@ static status_t on_template_ready(struct service_call *call,
     if (call->badge != BADGE_TEMPLATE || state.run != 0) {
         return STATUS_NOT_PERMITTED;
     }
-    state.template.entry = request->entry;
+    state.template.ready = *request;
     state.run = 1;
     log_line("template ready, entry %llx, after %llu us", (unsigned long long)request->entry,
              since_start_us());

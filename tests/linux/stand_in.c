@@ -131,6 +131,8 @@ void program_main(uint64_t argument)
 {
     (void)argument;
     left_by_template = 1;
-    status_t status = container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)clone_entry);
+    status_t status =
+        container_template_ready(CONTAINER_SLOT_ENGINE, (uint64_t)clone_entry,
+                                 WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, WINDOW_BASE, 0);
     log_panic("the template was answered: %s", status_name(status));
 }

@@ -247,6 +247,23 @@ static void test_seal(void)
     CHECK(free_is_noticed(kept));
 }
 
+/* A run that is kept is given to nobody and freed by nobody, and is found first once released. */
+static void test_keep(void)
+{
+    start();
+    heap_core_keep(&heap, 0, 4);
+    heap_core_keep(&heap, 4, 16);
+    uint8_t *block = heap_core_allocate(&heap, 3 * HEAP_CHUNK_BYTES, false);
+    CHECK(block == heap.base + 20 * HEAP_CHUNK_BYTES);
+    CHECK(free_is_noticed(heap.base));
+    CHECK(free_is_noticed(heap.base + HEAP_CHUNK_BYTES));
+    CHECK(free_is_noticed(heap.base + 4 * HEAP_CHUNK_BYTES));
+    heap_core_release(&heap, 0);
+    CHECK(heap_core_allocate(&heap, 5 * HEAP_CHUNK_BYTES, false) == block + 3 * HEAP_CHUNK_BYTES);
+    CHECK(heap_core_allocate(&heap, 4 * HEAP_CHUNK_BYTES, false) == heap.base);
+    CHECK(heap_core_allocate(&heap, HEAP_CHUNK_BYTES + 1, false) == block + 8 * HEAP_CHUNK_BYTES);
+}
+
 int main(void)
 {
     srand(1);
@@ -257,5 +274,6 @@ int main(void)
     test_search();
     test_bad_free();
     test_seal();
+    test_keep();
     return 0;
 }
