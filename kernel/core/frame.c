@@ -63,21 +63,20 @@ struct frame *frame_list_first(const struct frame_list *list)
     return list->first == NO_FRAME ? NULL : &frames[list->first];
 }
 
-/* A frame becomes free, or somebody's. Under the lock. */
-static void free_add(struct frame *frame)
+/* How many frames of the large page that has this one are free. */
+static uint16_t *large_of(const struct frame *frame)
 {
-    uint64_t large = (uint64_t)(frame - frames) / LARGE_FRAMES;
-    frame->flags = FRAME_FREE;
-    frame_list_add(&dirty, frame);
-    if (++large_free[large] == LARGE_FRAMES) {
-        large_first = MIN(large_first, large);
-    }
+    return &large_free[(uint64_t)(frame - frames) / LARGE_FRAMES];
 }
 
-static void free_remove(struct frame_list *list, struct frame *frame)
+/* Under the lock. */
+static void free_add(struct frame *frame)
 {
-    large_free[(uint64_t)(frame - frames) / LARGE_FRAMES]--;
-    frame_list_remove(list, frame);
+    frame->flags = FRAME_FREE;
+    frame_list_add(&dirty, frame);
+    if (++*large_of(frame) == LARGE_FRAMES) {
+        large_first = MIN(large_first, (uint64_t)(frame - frames) / LARGE_FRAMES);
+    }
 }
 
 void frames_init(uint64_t first_physical)
@@ -111,6 +110,16 @@ void frames_init(uint64_t first_physical)
     }
 }
 
+/* The first of a list that is not empty. */
+static struct frame *frame_list_pop(struct frame_list *list)
+{
+    struct frame *frame = &frames[list->first];
+    list->first = frame->next;
+    frames[frame->next].previous = NO_FRAME; /* frame 0 is in no list */
+    list->count--;
+    return frame;
+}
+
 /* It is somebody's from now on. */
 static void frame_begin(struct frame *frame)
 {
@@ -126,11 +135,11 @@ static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
     if (list->count == 0) {
         list = want_zeroed ? &dirty : &zeroed;
     }
-    struct frame *frame = frame_list_first(list);
-    if (frame == NULL) {
+    if (list->count == 0) {
         return NULL;
     }
-    free_remove(list, frame);
+    struct frame *frame = frame_list_pop(list);
+    (*large_of(frame))--;
     *is_zeroed = frame->flags & FRAME_ZEROED;
     frame_begin(frame);
     return frame;
@@ -191,7 +200,8 @@ static struct frame *adjacent_find(uint64_t count)
 static void adjacent_take(struct frame *first, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        free_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
+        frame_list_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
+        (*large_of(&first[i]))--;
         frame_begin(&first[i]);
     }
     spin_unlock(&frames_lock);
@@ -257,9 +267,9 @@ void *frames_boot_pages(uint64_t count)
 bool frames_zero_one(void)
 {
     spin_lock(&frames_lock);
-    struct frame *frame = zeroed.count < ZEROED_WANTED ? frame_list_first(&dirty) : NULL;
-    if (frame != NULL) {
-        frame_list_remove(&dirty, frame);
+    bool wanted = zeroed.count < ZEROED_WANTED && dirty.count > 0;
+    if (wanted) {
+        struct frame *frame = frame_list_pop(&dirty);
         frame->flags = FRAME_ZEROED; /* and not in a list: it still counts as free */
         spin_unlock(&frames_lock);
         memset(frame_pointer(frame), 0, PAGE_SIZE);
@@ -268,7 +278,7 @@ bool frames_zero_one(void)
         frame_list_add(&zeroed, frame);
     }
     spin_unlock(&frames_lock);
-    return frame != NULL;
+    return wanted;
 }
 
 uint64_t frames_free_bytes(void)

@@ -314,38 +314,45 @@ status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
 
 /* --- pins ------------------------------------------------------------------------------------ */
 
-status_t region_pin_frame(struct region_map *window, uint64_t address, struct memory_pin *pin)
+/* The frame of a writable page that only the private memory has; false: there is none. */
+static bool page_pin(struct region_map *window, uint64_t address, struct memory_pin *pin)
 {
-    /* As if written: afterwards the frame is the private memory's alone. */
-    status_t status = region_fault(window, address, RIGHT_WRITE);
-    if (status != STATUS_OK) {
-        return status == STATUS_NO_MEMORY ? status : STATUS_INVALID_ARGUMENT;
-    }
+    bool good = false;
     spin_lock(&window->lock);
     const struct region *region = region_at(window, address);
     struct memory *memory = region == NULL ? NULL : region->link[LINK_PRIVATE].memory;
-    status = STATUS_INVALID_ARGUMENT;
-    if (memory != NULL && memory->kind == MEMORY_NORMAL) {
+    if (memory != NULL && memory->kind == MEMORY_NORMAL && region->rights & RIGHT_WRITE) {
         uint64_t page = region_private_page(region, address);
-        bool exclusive;
+        bool alone;
         spin_lock(&memory->lock);
-        struct frame *frame = tree_find(&memory->tree, page, &exclusive);
+        struct node *leaf = tree_leaf(&memory->tree, page, &alone);
+        struct frame *frame = leaf == NULL ? NULL : leaf->slot[page % NODE_SLOTS];
         /* Not dying: who destroys it looks for pins under this lock, and then never again. */
-        if (frame != NULL && exclusive && !memory->object.dying &&
-            !(frame->flags & (FRAME_PINNED | FRAME_FOREIGN))) {
+        good = frame != NULL && alone && frame_is_exclusive(frame) && !memory->object.dying &&
+               !(frame->flags & FRAME_PINNED);
+        if (good) {
             __atomic_fetch_add(&frame->references, 1, __ATOMIC_RELAXED);
             frame->flags |= FRAME_PINNED;
-            tree_leaf(&memory->tree, page, &exclusive)->written |= leaf_bit(page); /* we write */
-            pin->memory = memory;
-            pin->frame = frame;
-            pin->page = page;
+            leaf->written |= leaf_bit(page); /* we write */
+            *pin = (struct memory_pin){.memory = memory, .frame = frame, .page = page};
             list_append(&memory->pins, &pin->in_memory);
-            status = STATUS_OK;
         }
         spin_unlock(&memory->lock);
     }
     spin_unlock(&window->lock);
-    return status;
+    return good;
+}
+
+status_t region_pin_frame(struct region_map *window, uint64_t address, struct memory_pin *pin)
+{
+    if (page_pin(window, address, pin)) {
+        return STATUS_OK;
+    }
+    /* As if written: afterwards the frame is the private memory's alone. */
+    status_t status = region_fault(window, address, RIGHT_WRITE);
+    return status == STATUS_NO_MEMORY                              ? status
+           : status == STATUS_OK && page_pin(window, address, pin) ? STATUS_OK
+                                                                   : STATUS_INVALID_ARGUMENT;
 }
 
 void region_unpin_frame(struct memory_pin *pin)

@@ -37,10 +37,14 @@ static uint32_t run_install(struct region *region, struct node *leaf, uint64_t p
     if (count == 0 || !account_frames_take(payer, NULL, frames, count)) {
         return 0;
     }
+    uint64_t rights = region_entry(region, 0, true);
+    uint64_t filled = ((1ull << count) - 1) << page % NODE_SLOTS;
     for (uint32_t i = 0; i < count; i++) {
-        (void)leaf_put(leaf, page + i, frames[i]);
-        entry[i] = region_entry(region, frame_physical(frames[i]), true);
+        leaf->slot[page % NODE_SLOTS + i] = frames[i];
+        entry[i] = frame_physical(frames[i]) | rights;
     }
+    leaf->present |= filled;
+    leaf->written |= filled;
     region->has_writable = true;
     return count;
 }
