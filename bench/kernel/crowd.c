@@ -20,7 +20,7 @@ static void domain_make(struct worker *worker)
     uint32_t domain = slot_new();
     uint32_t memory = slot_new();
     worker->slot = slot_new();
-    must(kernel_domain_create(account, domain, 0), "domain");
+    must(kernel_domain_create(account, domain, 0, SLOT_NONE, 0), "domain");
     must(kernel_memory_clone(account, memory, SLOT_MEMORY), "clone");
     must(kernel_regions_copy(domain, SLOT_DOMAIN, memory, SLOT_MEMORY), "regions");
     worker_begin(worker, domain, SLOT_NONE, account, BAND_CONTAINER);

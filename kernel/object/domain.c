@@ -32,8 +32,14 @@ status_t call_domain_create(struct call *call)
     if (call->argument[2] & ~(uint64_t)DOMAIN_OPEN) {
         return STATUS_INVALID_ARGUMENT;
     }
-    return domain_create(object_account(call->object), call->argument[2] & DOMAIN_OPEN,
-                         &call->made);
+    status_t status =
+        domain_create(object_account(call->object), call->argument[2] & DOMAIN_OPEN, &call->made);
+    if (status == STATUS_OK) {
+        struct domain *domain = object_domain(call->made);
+        domain->watcher = call->other == NULL ? 0 : object_handle(call->other, RIGHT_WRITE);
+        domain->watcher_bits = call->argument[4];
+    }
+    return status;
 }
 
 status_t call_domain_set_entries(struct call *call)
@@ -52,20 +58,6 @@ status_t call_domain_set_entries(struct call *call)
         CONTAINER_OF(node, struct thread, in_domain)->trap_entry = trap_entry;
     }
     spin_unlock(&domain->lock);
-    return STATUS_OK;
-}
-
-status_t call_domain_watch(struct call *call)
-{
-    struct domain *domain = object_domain(call->object);
-    spin_lock(&domain->lock);
-    domain->watcher = object_handle(call->other, RIGHT_WRITE);
-    domain->watcher_bits = call->argument[2];
-    bool ended = domain->ended;
-    spin_unlock(&domain->lock);
-    if (ended) {
-        signal_set(object_handle(call->other, 0), call->argument[2]);
-    }
     return STATUS_OK;
 }
 
@@ -94,11 +86,9 @@ void domain_end(struct domain *domain, const struct domain_report *report)
          node = node->next) {
         thread_attend(CONTAINER_OF(node, struct thread, in_domain), ATTENTION_STOP);
     }
-    handle_t watcher = domain->watcher;
-    uint64_t bits = domain->watcher_bits;
     spin_unlock(&domain->lock);
     if (first) {
-        signal_set(watcher, bits);
+        signal_set(domain->watcher, domain->watcher_bits);
     }
 }
 
@@ -113,13 +103,9 @@ static status_t leaf_make(struct domain *domain, uint64_t slot)
     if (*place != NULL) {
         return STATUS_OK;
     }
-    struct table_leaf *leaf = account_alloc(domain->object.payer, sizeof(*leaf), NULL);
-    if (leaf == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    memset(leaf, 0, sizeof(*leaf));
+    void *leaf = table_new(domain->object.payer);
     __atomic_store_n(place, leaf, __ATOMIC_RELEASE);
-    return STATUS_OK;
+    return leaf == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 /* A slot whose object is gone counts as empty: nothing can be reached through it any more. */
@@ -232,7 +218,7 @@ void domain_table_free(struct domain *domain)
     struct account *payer = domain->object.payer;
     for (uint32_t i = 0; i < TABLE_LEAVES; i++) {
         if (domain->leaf[i] != NULL) {
-            account_free(payer, domain->leaf[i], sizeof(struct table_leaf));
+            table_free(payer, domain->leaf[i]->slot);
         }
     }
 }

@@ -14,6 +14,7 @@
 struct table_leaf {
     handle_t slot[TABLE_LEAF_SLOTS];
 };
+_Static_assert(sizeof(struct table_leaf) == PAGE_SIZE, "made as page tables are");
 
 struct domain {
     struct object object;
@@ -22,7 +23,7 @@ struct domain {
     bool ended; /* by an unhandled fault: no thread of it runs again */
     uint64_t trap_entry;
     uint64_t fault_entry;
-    handle_t watcher; /* signal to raise when it ends */
+    handle_t watcher; /* signal to raise when it ends, or 0; never changes */
     uint64_t watcher_bits;
     struct domain_report report;
     uint64_t root; /* page-table root for threads without a space */

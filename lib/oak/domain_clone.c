@@ -438,7 +438,8 @@ static status_t domain_make(struct domain_clone *clone)
         status = slot_allocate(&clone->domain);
     }
     if (status == STATUS_OK) {
-        status = kernel_domain_create(clone->request->accounts[0].to, clone->domain, report.flags);
+        status = kernel_domain_create(clone->request->accounts[0].to, clone->domain, report.flags,
+                                      SLOT_NONE, 0);
     }
     return status == STATUS_OK && report.trap_entry != 0
                ? kernel_domain_set_entries(clone->domain, report.trap_entry, report.fault_entry)

@@ -53,16 +53,10 @@ static status_t objects_create(const struct program_specification *specification
     if (status != STATUS_OK) {
         return status;
     }
-    status = kernel_domain_create(program->account, program->domain, specification->domain_flags);
+    status = kernel_domain_create(program->account, program->domain, specification->domain_flags,
+                                  specification->watch_signal, specification->watch_bits);
     if (status != STATUS_OK) {
         return status;
-    }
-    if (specification->watch_signal != SLOT_NONE) {
-        status = kernel_domain_watch(program->domain, specification->watch_signal,
-                                     specification->watch_bits);
-        if (status != STATUS_OK) {
-            return status;
-        }
     }
     uint64_t private_bytes = specification->private_bytes != 0 ? specification->private_bytes
                                                                : WINDOW_MAPS - WINDOW_BASE;

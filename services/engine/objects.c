@@ -125,11 +125,8 @@ static status_t window_make(const struct template_image *template,
                             const struct container_objects *objects)
 {
     status_t status = kernel_domain_create(objects->personality, objects->domain,
-                                           plan->unsealed ? DOMAIN_OPEN : 0);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = kernel_domain_watch(objects->domain, ENGINE_SLOT_SIGNAL, plan->watch_bits);
+                                           plan->unsealed ? DOMAIN_OPEN : 0, ENGINE_SLOT_SIGNAL,
+                                           plan->watch_bits);
     if (status != STATUS_OK) {
         return status;
     }

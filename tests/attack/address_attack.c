@@ -59,7 +59,7 @@ static void attack_maps(bool window)
     uint32_t half = window ? SLOT_DOMAIN : space;
     uint32_t domain = slot_new();
     if (window) { /* not our own: what maps well would stay in the way */
-        must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
+        must(kernel_domain_create(SLOT_ACCOUNT, domain, 0, SLOT_NONE, 0), "domain");
         half = domain;
     }
     bool refused = true;
@@ -188,7 +188,7 @@ static void attack_beyond(void)
 static void attack_entries(void)
 {
     uint32_t domain = slot_new();
-    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
+    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0, SLOT_NONE, 0), "domain");
     uint32_t thread = slot_new();
     uint64_t place = window_place(PAGE_SIZE);
     must(kernel_region_map(SLOT_DOMAIN, place | RIGHT_READ | RIGHT_WRITE, PAGE_SIZE, memory, 0, 0),

@@ -197,7 +197,7 @@ static void hostile_prepare(void)
     for (uint32_t slot = SLOT_FIRST; slot < SLOT_FIRST + 6; slot++) {
         (void)kernel_memory_create(SLOT_ACCOUNT, slot, ARENA_PAGES * PAGE_SIZE);
     }
-    (void)kernel_domain_create(SLOT_ACCOUNT, SLOT_FIRST + 6, random >> 8 & 1);
+    (void)kernel_domain_create(SLOT_ACCOUNT, SLOT_FIRST + 6, random >> 8 & 1, SLOT_NONE, 0);
     (void)kernel_space_create(SLOT_ACCOUNT, SLOT_FIRST + 7, SLOT_DOMAIN);
     (void)kernel_space_create(SLOT_ACCOUNT, SLOT_FIRST + 8, SLOT_FIRST + 6);
     (void)kernel_endpoint_create(SLOT_ACCOUNT, SLOT_FIRST + 9);

@@ -32,7 +32,7 @@ static void objects_make(void)
         objects[type] = slot_new();
     }
     must(kernel_account_create(SLOT_ACCOUNT, objects[OBJECT_ACCOUNT], 0, 1 << 20, 4), "account");
-    must(kernel_domain_create(SLOT_ACCOUNT, objects[OBJECT_DOMAIN], 0), "domain");
+    must(kernel_domain_create(SLOT_ACCOUNT, objects[OBJECT_DOMAIN], 0, SLOT_NONE, 0), "domain");
     must(kernel_space_create(SLOT_ACCOUNT, objects[OBJECT_SPACE], objects[OBJECT_DOMAIN]), "space");
     must(kernel_memory_create(SLOT_ACCOUNT, objects[OBJECT_MEMORY], 4 * PAGE_SIZE), "memory");
     must(kernel_endpoint_create(SLOT_ACCOUNT, objects[OBJECT_ENDPOINT]), "endpoint");
@@ -231,7 +231,7 @@ static void attack_later_arguments(void)
     }
     const struct later_argument attacks[] = {
         ATTACK(gate_create, 2, ENDPOINT, RIGHT_CALL, account, fresh, 0, 1),
-        ATTACK(domain_watch, 1, SIGNAL, RIGHT_WRITE, objects[OBJECT_DOMAIN], 0, 1),
+        ATTACK(domain_create, 3, SIGNAL, RIGHT_WRITE, account, fresh, 0, 0, 1),
         ATTACK(space_create, 2, DOMAIN, RIGHT_CONTROL, account, fresh, 0),
         ATTACK(memory_clone, 2, MEMORY, RIGHT_READ, account, fresh, 0, 0, PAGE_SIZE),
         ATTACK(memory_clone, 2, MEMORY, RIGHT_CONTROL, account, fresh, 0, 0, PAGE_SIZE),

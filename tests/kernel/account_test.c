@@ -115,7 +115,7 @@ static void fill(uint32_t account)
     must(kernel_memory_populate(slots[0], 0, PAGES * PAGE_SIZE), "populate");
     must(kernel_memory_clone(account, slots[1], slots[0]), "clone");
     must(kernel_memory_clone(account, slots[2], slots[1]), "clone");
-    must(kernel_domain_create(account, slots[3], 0), "domain");
+    must(kernel_domain_create(account, slots[3], 0, SLOT_NONE, 0), "domain");
     must(kernel_space_create(account, slots[4], slots[3]), "space");
     must(kernel_region_map(slots[4], 0x10000 | RIGHT_READ, PAGES * PAGE_SIZE, slots[0], 0, 0),
          "map");

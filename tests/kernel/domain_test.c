@@ -87,7 +87,7 @@ static void test_stale(void)
     uint32_t domain = slot_new();
     uint32_t signal = slot_new();
     uint32_t copy = slot_new();
-    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
+    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0, SLOT_NONE, 0), "domain");
     must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");
     must(kernel_capability_copy(SLOT_DOMAIN, copy, signal, RIGHTS_ALL), "copy");
     must(kernel_capability_copy(domain, SLOTS - 1, signal, RIGHTS_ALL), "copy");
@@ -115,7 +115,7 @@ static void test_table_is_charged(void)
 {
     uint32_t account = account_new(256 << 10, 0);
     uint32_t domain = slot_new();
-    must(kernel_domain_create(account, domain, 0), "domain");
+    must(kernel_domain_create(account, domain, 0, SLOT_NONE, 0), "domain");
     status_t status = STATUS_OK;
     uint32_t slot = 1;
     while (status == STATUS_OK && slot < SLOTS) {
@@ -123,8 +123,8 @@ static void test_table_is_charged(void)
         slot += 16;
     }
     ok_status(status, STATUS_NO_MEMORY, "the table's parts are charged, up to the limit");
-    ok_status(kernel_domain_create(SLOT_ACCOUNT, slot_new(), 2), STATUS_INVALID_ARGUMENT,
-              "a flag that does not exist is refused");
+    ok_status(kernel_domain_create(SLOT_ACCOUNT, slot_new(), 2, SLOT_NONE, 0),
+              STATUS_INVALID_ARGUMENT, "a flag that does not exist is refused");
     destroy(account);
 }
 
@@ -135,7 +135,7 @@ static void test_domain_refusals(void)
               "an entry outside the window is refused");
     ok_status(kernel_domain_set_entries(SLOT_DOMAIN, WINDOW_BASE + WINDOW_SIZE, WINDOW_BASE),
               STATUS_INVALID_ARGUMENT, "so is the first address behind it");
-    ok_status(kernel_domain_watch(SLOT_DOMAIN, SLOT_DOMAIN, 1), STATUS_WRONG_TYPE,
+    ok_status(kernel_domain_create(SLOT_ACCOUNT, slot_new(), 0, SLOT_DOMAIN, 1), STATUS_WRONG_TYPE,
               "only a signal watches");
 }
 

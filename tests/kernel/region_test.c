@@ -411,7 +411,7 @@ static void test_window_copy(uint64_t place)
     worker_prepare(&worker, look);
     uint32_t domain = slot_new();
     uint32_t clone = slot_new();
-    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
+    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0, SLOT_NONE, 0), "domain");
     must(kernel_memory_clone(SLOT_ACCOUNT, clone, SLOT_MEMORY), "clone");
     must(kernel_regions_copy(domain, SLOT_DOMAIN, clone, SLOT_MEMORY), "copy");
     harness_entries_set(domain);

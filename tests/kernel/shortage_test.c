@@ -76,7 +76,7 @@ static status_t make_account(void)
 
 static status_t make_domain(void)
 {
-    return kernel_domain_create(stage.account, stage.made, 0);
+    return kernel_domain_create(stage.account, stage.made, 0, SLOT_NONE, 0);
 }
 
 static status_t make_space(void)
@@ -214,7 +214,7 @@ static void capability_gone(void)
 
 static void domain_made(void)
 {
-    must(kernel_domain_create(stage.account, stage.made, 0), "domain");
+    must(kernel_domain_create(stage.account, stage.made, 0, SLOT_NONE, 0), "domain");
 }
 
 static status_t capability_far_copy(void)
@@ -313,7 +313,7 @@ static void stage_make(void)
     stage.made = slot_new();
     must(kernel_endpoint_create(SLOT_ACCOUNT, stage.endpoint), "endpoint");
     must(kernel_signal_create(SLOT_ACCOUNT, stage.signal), "signal");
-    must(kernel_domain_create(SLOT_ACCOUNT, stage.domain, 0), "domain");
+    must(kernel_domain_create(SLOT_ACCOUNT, stage.domain, 0, SLOT_NONE, 0), "domain");
     must(kernel_space_create(stage.account, stage.space, stage.domain), "space");
     must(kernel_space_create(stage.account, stage.other_space, stage.domain), "space");
     stage.memory = memory_new(stage.account, PLENTY);

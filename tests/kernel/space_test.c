@@ -124,7 +124,7 @@ static void test_space_refusals(void)
 {
     uint32_t domain = slot_new();
     uint32_t space = slot_new();
-    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0), "domain");
+    must(kernel_domain_create(SLOT_ACCOUNT, domain, 0, SLOT_NONE, 0), "domain");
     must(kernel_space_create(SLOT_ACCOUNT, space, domain), "space");
     ok_status(kernel_thread_set_space(space), STATUS_INVALID_ARGUMENT,
               "a thread does not enter another domain's space");

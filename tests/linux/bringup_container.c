@@ -43,10 +43,9 @@ static void accounts_make(const struct plan *plan, const struct container *conta
 static void window_clone(const struct plan *plan, const struct template *template,
                          const struct container_handles *handles, const struct container *container)
 {
-    must(kernel_domain_create(container->personality, container->domain, plan->domain_flags),
+    must(kernel_domain_create(container->personality, container->domain, plan->domain_flags,
+                              handles->watch_signal, handles->watch_bits),
          "domain");
-    must(kernel_domain_watch(container->domain, handles->watch_signal, handles->watch_bits),
-         "watch the domain");
     must(kernel_memory_clone(container->personality, container->memory, template->program.memory),
          "clone the window's memory");
     must(kernel_regions_copy(container->domain, template->program.domain, container->memory,

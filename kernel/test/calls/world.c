@@ -217,7 +217,7 @@ static void memories_make(uint32_t i)
     uint32_t account = container_slot(i, OWN_ACCOUNT);
     uint32_t applications = container_slot(i, OWN_APPLICATIONS);
     uint64_t size_bytes = WORLD_PAGES * PAGE_SIZE;
-    INIT_CALL(domain_create, account, domain, i == 2 ? DOMAIN_OPEN : 0);
+    INIT_CALL(domain_create, account, domain, i == 2 ? DOMAIN_OPEN : 0, SLOT_NONE, 0);
     INIT_CALL(memory_create, account, window, size_bytes);
     INIT_CALL(memory_create, applications, memory, size_bytes);
     INIT_CALL(region_map, domain, WORLD_WINDOW | RIGHT_READ | RIGHT_WRITE, size_bytes, window, 0,
