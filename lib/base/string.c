@@ -1,5 +1,7 @@
 #include "lib/base/string.h"
 
+static const uint64_t ones = 0x0101010101010101ull; /* in each byte */
+
 void *(memcpy)(void *restrict to, const void *restrict from, size_t length_bytes)
 {
     void *next = to;
@@ -27,7 +29,7 @@ void *memmove(void *to, const void *from, size_t length_bytes)
 void *(memset)(void *to, int value, size_t length_bytes)
 {
     void *next = to;
-    uint64_t pattern = 0x0101010101010101ull * (uint8_t)value;
+    uint64_t pattern = ones * (uint8_t)value;
     size_t words = length_bytes >> 3;
     size_t rest = length_bytes & 7;
     __asm__ volatile("rep stosq" : "+D"(next), "+c"(words) : "a"(pattern) : "memory");
@@ -60,7 +62,16 @@ int memcmp(const void *a, const void *b, size_t length_bytes)
 void *memchr(const void *bytes, int value, size_t length_bytes)
 {
     const uint8_t *next = bytes;
-    for (size_t i = 0; i < length_bytes; i++) {
+    size_t i = 0;
+    for (; length_bytes - i >= 8; i += 8) { /* words as long as no byte of theirs is it */
+        uint64_t word;
+        __builtin_memcpy(&word, next + i, 8);
+        word ^= ones * (uint8_t)value;
+        if (((word - ones) & ~word & ones << 7) != 0) {
+            break;
+        }
+    }
+    for (; i < length_bytes; i++) {
         if (next[i] == (uint8_t)value) {
             return (void *)(uintptr_t)(next + i);
         }

@@ -233,9 +233,13 @@ static long become_user(struct task *task, struct specification *specification)
     capabilities_users_changed(credentials, task->credentials);
     credentials_set(task, credentials);
     if (environment_find(&specification->environment, "HOME") == NULL) {
+        static const char name[] = "HOME=";
         char line[PATH_MAX / 4];
-        size_t length = format_text(line, sizeof(line), "HOME=%s", home == NULL ? "/" : home);
-        result = exec_strings_add(&specification->environment, line, length);
+        const char *value = home == NULL ? "/" : home;
+        size_t length = MIN(strlen(value), sizeof(line) - sizeof(name));
+        memcpy(line, name, sizeof(name) - 1);
+        memcpy(line + sizeof(name) - 1, value, length);
+        result = exec_strings_add(&specification->environment, line, sizeof(name) - 1 + length);
     }
     heap_free(home);
     return result;

@@ -328,9 +328,12 @@ static long records_apply(const struct specification *specification, uint32_t ta
 
 long root_furnish(const struct specification *specification, const char **what)
 {
-    *what = "a file of the container's";
-    long result = records_apply(specification, RECORD_FILE, file_put_record);
-    if (result == 0) {
+    long result = 0;
+    if (specification->furnishes) {
+        *what = "a file of the container's";
+        result = records_apply(specification, RECORD_FILE, file_put_record);
+    }
+    if (result == 0 && specification->furnishes) {
         *what = "a tmpfs";
         result = records_apply(specification, RECORD_TMPFS, tmpfs_mount);
     }

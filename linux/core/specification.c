@@ -71,8 +71,12 @@ static long record_apply(const struct record *record, struct specification *out)
         }
         out->window = (uint32_t)number;
         return 0;
+    case RECORD_FILE:
+    case RECORD_TMPFS:
+        out->furnishes = true; /* they are read later */
+        return 0;
     default:
-        return 0; /* the engine's own, or read later */
+        return 0; /* the engine's own */
     }
 }
 

@@ -573,12 +573,16 @@ long file_path_text(struct file *file, char *out, uint32_t capacity_bytes)
         return length;
     }
     const char *deleted = __atomic_load_n(&inode->links, __ATOMIC_RELAXED) == 0 ? " (deleted)" : "";
-    size_t wanted = strlen(file->name) + strlen(deleted) + 1;
-    if ((size_t)length + wanted >= capacity_bytes) {
+    size_t name_bytes = strlen(file->name);
+    size_t deleted_bytes = strlen(deleted);
+    if ((size_t)length + name_bytes + deleted_bytes + 1 >= capacity_bytes) {
         return -ERANGE;
     }
-    const char *slash = length == 1 ? "" : "/";
-    uint32_t used = (uint32_t)length;
-    return length + (long)format_text(out + used, capacity_bytes - used, "%s%s%s", slash,
-                                      file->name, deleted);
+    char *next = out + length;
+    if (length > 1) {
+        *next++ = '/';
+    }
+    memcpy(next, file->name, name_bytes);
+    memcpy(next + name_bytes, deleted, deleted_bytes + 1);
+    return next + name_bytes + deleted_bytes - out;
 }

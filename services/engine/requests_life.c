@@ -92,7 +92,7 @@ static void create_checked(const struct request *request,
     uint8_t bytes[128];
     struct record_writer records;
     record_writer_init(&records, bytes, sizeof(bytes));
-    record_put_text(&records, RECORD_ID, container->id);
+    record_put(&records, RECORD_ID, container->id, CONTAINER_ID_DIGITS);
     request_answer_records(request, &records);
 }
 
