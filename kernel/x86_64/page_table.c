@@ -7,19 +7,25 @@
 
 #define LINE_ENTRIES   8 /* of a table: one bit of its frame's table_lines */
 #define FREES_PER_STEP 128
+#define LEVELS_MAX     4
+
+/* False: no memory, and nothing is charged. */
+static bool tables_take(struct account *payer, struct frame **out, uint32_t count)
+{
+    if (account_charge(payer, ACCOUNT_TABLES, count * PAGE_SIZE, NULL) != STATUS_OK) {
+        return false;
+    }
+    bool taken = frames_take_zeroed(out, count);
+    if (!taken) {
+        account_uncharge(payer, ACCOUNT_TABLES, count * PAGE_SIZE);
+    }
+    return taken;
+}
 
 uint64_t *table_new(struct account *payer)
 {
-    if (account_charge(payer, ACCOUNT_TABLES, PAGE_SIZE, NULL) != STATUS_OK) {
-        return NULL;
-    }
-    struct frame *frame = frame_take(true);
-    if (frame == NULL) {
-        account_uncharge(payer, ACCOUNT_TABLES, PAGE_SIZE);
-        return NULL;
-    }
-    frame->table_lines = 0;
-    return frame_pointer(frame);
+    struct frame *frame;
+    return tables_take(payer, &frame, 1) ? frame_pointer(frame) : NULL;
 }
 
 static struct frame *table_frame(const uint64_t *table)
@@ -43,19 +49,26 @@ static uint64_t *table_at(uint64_t entry)
     return physical_pointer(entry & PTE_ADDRESS);
 }
 
-static uint64_t *table_make(const struct page_tables *tables, uint64_t *table, uint32_t number)
+/* The tables on the way to the address, below that one, which is of the level `at`, down to one of
+ * `level`: that one, or NULL. */
+static uint64_t *tables_make(const struct page_tables *tables, uint64_t *table, uint64_t address,
+                             uint32_t at, uint32_t level)
 {
-    uint64_t *fresh = table_new(tables->payer);
-    if (fresh == NULL) {
+    struct frame *fresh[LEVELS_MAX - 1];
+    if (!tables_take(tables->payer, fresh, at - level)) {
         return NULL;
     }
-    uint64_t entry = ((uint64_t)(uintptr_t)fresh - DIRECT_MAP) | PTE_PRESENT | PTE_WRITE | PTE_USER;
-    table[number] = entry;
-    table_frame(table)->table_lines |= 1ull << number / LINE_ENTRIES;
-    if (table == tables->top && tables->twin != NULL) {
-        tables->twin[number] = entry | PTE_NX;
+    for (; at > level; at--) {
+        uint32_t number = entry_number(address, at);
+        uint64_t entry = frame_physical(fresh[at - level - 1]) | PTE_PRESENT | PTE_WRITE | PTE_USER;
+        table[number] = entry;
+        table_frame(table)->table_lines |= 1ull << number / LINE_ENTRIES;
+        if (table == tables->top && tables->twin != NULL) {
+            tables->twin[number] = entry | PTE_NX;
+        }
+        table = table_at(entry);
     }
-    return fresh;
+    return table;
 }
 
 /* The table of that level which covers the address, or the lowest one above that is there. */
@@ -80,8 +93,8 @@ uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address, ui
 {
     uint32_t at = level;
     uint64_t *table = table_find(tables, address, &at);
-    for (; at > level && table != NULL; at--) {
-        table = table_make(tables, table, entry_number(address, at));
+    if (at > level) {
+        table = tables_make(tables, table, address, at, level);
     }
     return table == NULL ? NULL : &table[entry_number(address, level)];
 }
