@@ -76,11 +76,19 @@ enum kernel_call {
 #define MESSAGE_WORD_COUNT(header)       ((uint32_t)((header) >> 16 & 0x7f))
 #define MESSAGE_CAPABILITY_COUNT(header) ((uint32_t)((header) >> 24 & 7))
 
+/* region_map: how many more regions the message has, each as the words that follow the half. */
+#define REGION_WORDS       5
+#define REGION_MORE(count) ((uint64_t)(count) << 4)
+#define REGION_MORE_MAX    (MESSAGE_WORDS / REGION_WORDS)
+
 /* One word of capabilities_copy. */
 #define CAPABILITY_COPY(there, here, rights)                                                       \
     ((uint64_t)(there) | (uint64_t)(here) << 24 | ((uint64_t)(rights)&0xff) << 48)
 /* The other way: from the domain's table into the caller's. */
 #define CAPABILITY_TAKE(there, here, rights) (CAPABILITY_COPY(there, here, rights) | 1ull << 56)
+
+/* In the last word of the call: so many more stand in the message, at most MESSAGE_WORDS. */
+#define CAPABILITY_MORE(count) ((uint64_t)(count) << 57)
 
 /* Why a thread came to its domain's trap entry, in trap_words.cause. */
 enum trap_cause {

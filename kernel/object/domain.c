@@ -42,14 +42,8 @@ status_t call_domain_create(struct call *call)
     return status;
 }
 
-status_t call_domain_set_entries(struct call *call)
+void domain_set_entries(struct domain *domain, uint64_t trap_entry, uint64_t fault_entry)
 {
-    struct domain *domain = object_domain(call->object);
-    uint64_t trap_entry = call->argument[1];
-    uint64_t fault_entry = call->argument[2];
-    if (trap_entry - WINDOW_BASE >= WINDOW_SIZE || fault_entry - WINDOW_BASE >= WINDOW_SIZE) {
-        return STATUS_INVALID_ARGUMENT;
-    }
     spin_lock(&domain->lock);
     domain->trap_entry = trap_entry;
     domain->fault_entry = fault_entry;
@@ -58,6 +52,16 @@ status_t call_domain_set_entries(struct call *call)
         CONTAINER_OF(node, struct thread, in_domain)->trap_entry = trap_entry;
     }
     spin_unlock(&domain->lock);
+}
+
+status_t call_domain_set_entries(struct call *call)
+{
+    uint64_t trap_entry = call->argument[1];
+    uint64_t fault_entry = call->argument[2];
+    if (trap_entry - WINDOW_BASE >= WINDOW_SIZE || fault_entry - WINDOW_BASE >= WINDOW_SIZE) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    domain_set_entries(object_domain(call->object), trap_entry, fault_entry);
     return STATUS_OK;
 }
 
@@ -167,24 +171,36 @@ static status_t capability_drop(struct domain *domain, uint64_t slot)
                : STATUS_OK;
 }
 
-status_t call_capabilities_copy(struct call *call)
+/* What the words say, until one is refused. */
+static status_t words_copy(const struct call *call, const uint64_t *next, const uint64_t *end)
 {
     struct domain *domain = object_domain(call->object);
+    struct domain *own = call->thread->domain;
     status_t status = STATUS_OK;
-    for (uint32_t i = 1; i < ARRAY_LENGTH(call->argument) && status == STATUS_OK; i++) {
-        uint64_t word = call->argument[i];
+    for (; next < end && status == STATUS_OK; next++) {
+        uint64_t word =
+            __atomic_load_n(next, __ATOMIC_RELAXED); /* once: users write to a message */
         uint64_t there = word & 0xffffff;
         uint64_t here = word >> 24 & 0xffffff;
-        if (word == 0) {
-            continue;
-        }
-        struct domain *own = call->thread->domain;
         uint32_t rights = (uint32_t)(word >> 48) & RIGHTS_ALL;
-        status = here == 0        ? capability_drop(domain, there)
-                 : word >> 56 & 1 ? capability_copy(domain, there, own, here, rights)
-                                  : capability_copy(own, here, domain, there, rights);
+        if ((there | here) != 0) {
+            status = here == 0        ? capability_drop(domain, there)
+                     : word >> 56 & 1 ? capability_copy(domain, there, own, here, rights)
+                                      : capability_copy(own, here, domain, there, rights);
+        }
     }
     return status;
+}
+
+status_t call_capabilities_copy(struct call *call)
+{
+    uint64_t more = call->argument[5] >> 57;
+    if (more > MESSAGE_WORDS) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    status_t status = words_copy(call, &call->argument[1], &call->argument[6]);
+    const uint64_t *message = call->thread->frame->message;
+    return status == STATUS_OK ? words_copy(call, message, message + more) : status;
 }
 
 /* A slot above that one, with nothing in those between them; 0: no other is in use. */

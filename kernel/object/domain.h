@@ -61,6 +61,9 @@ static inline handle_t domain_slot(const struct domain *domain, uint64_t slot)
     return place == NULL ? 0 : __atomic_load_n(place, __ATOMIC_ACQUIRE);
 }
 
+/* Where traps and faults enter its window. */
+void domain_set_entries(struct domain *domain, uint64_t trap_entry, uint64_t fault_entry);
+
 /* Make sure that the slot exists and is empty; then domain_put cannot fail. */
 status_t domain_reserve(struct domain *domain, uint64_t slot);
 

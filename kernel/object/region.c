@@ -8,6 +8,7 @@
 #include "kernel/object/space.h"
 #include "kernel/object/thread.h"
 #include "kernel/x86_64/shootdown.h"
+#include "lib/base/string.h"
 
 #define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32
@@ -439,17 +440,18 @@ status_t region_memory_argument(struct call *call, uint64_t slot, uint32_t right
     return status;
 }
 
-status_t call_region_map(struct call *call)
+/* One region, as the words say that follow the half. */
+static status_t words_map(struct call *call, const uint64_t *word)
 {
     struct region_request request = {
-        .address = ALIGN_DOWN(call->argument[1], PAGE_SIZE),
-        .size_bytes = call->argument[2],
-        .rights = (uint32_t)(call->argument[1] % PAGE_SIZE),
-        .private_offset = call->argument[4],
-        .source_offset = call->argument[5],
+        .address = ALIGN_DOWN(word[0], PAGE_SIZE),
+        .size_bytes = word[1],
+        .rights = (uint32_t)(word[0] % PAGE_SIZE),
+        .private_offset = word[3],
+        .source_offset = word[4],
     };
-    uint64_t private_slot = call->argument[3] & 0xffffffff;
-    uint64_t source_slot = call->argument[3] >> 32;
+    uint64_t private_slot = word[2] & 0xffffffff;
+    uint64_t source_slot = word[2] >> 32;
     /* Private pages over a source are the private memory's: writing needs no right on the source.
      */
     uint32_t execute = request.rights & RIGHT_EXECUTE;
@@ -470,6 +472,22 @@ status_t call_region_map(struct call *call)
                                               : (source_has & (RIGHT_READ | RIGHT_EXECUTE)) |
                                                     (private_slot == 0 ? 0 : RIGHT_WRITE);
     return region_map_add(region_map_of(call->object), &request);
+}
+
+status_t call_region_map(struct call *call)
+{
+    uint64_t more = call->argument[1] >> 4 & 15;
+    if (more > REGION_MORE_MAX) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    call->argument[1] &= ~REGION_MORE(15);
+    status_t status = words_map(call, &call->argument[1]);
+    for (uint64_t i = 0; i < more && status == STATUS_OK; i++) {
+        uint64_t words[REGION_WORDS];
+        memcpy(words, &call->thread->frame->message[i * REGION_WORDS], sizeof(words));
+        status = words_map(call, words);
+    }
+    return status;
 }
 
 static status_t cut_at(struct region_map *map, uint64_t address)

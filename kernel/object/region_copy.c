@@ -2,6 +2,7 @@
  * Copies of region maps: for fork, and for a container's window, which is its template's. Regions
  * of one private memory get another in the copy; the rest is shared.
  */
+#include "kernel/object/domain.h"
 #include "kernel/object/region_find.h"
 #include "lib/base/string.h"
 
@@ -105,5 +106,12 @@ status_t call_regions_copy(struct call *call)
         region = region_next(region);
     }
     spin_unlock_two(&to->lock, &from->lock);
-    return status == STATUS_OK && region != NULL ? CALL_RESTART : status;
+    if (status == STATUS_OK && region != NULL) {
+        return CALL_RESTART;
+    }
+    if (status == STATUS_OK && to->window) {
+        const struct domain *domain = object_domain(call->other);
+        domain_set_entries(object_domain(call->object), domain->trap_entry, domain->fault_entry);
+    }
+    return status;
 }

@@ -128,8 +128,6 @@ bool container_attend(void)
 
 void container_begin(uint64_t argument)
 {
-    (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
-                                    (uint64_t)(uintptr_t)fault_entry);
     heap_begin();
     reserve_start();
     thread_first_prepare();

@@ -20,6 +20,9 @@
 /* Never answered: the engine freezes us here. */
 _Noreturn static void ready(void)
 {
+    /* Containers' windows are copies of this one, and have its entries. */
+    (void)kernel_domain_set_entries(SLOT_DOMAIN, (uint64_t)(uintptr_t)trap_entry,
+                                    (uint64_t)(uintptr_t)fault_entry);
     uint64_t frame = (uint64_t)(uintptr_t)program_first_block + THREAD_FRAME_OFFSET;
     uint64_t written = frame - THREAD_STACK_READY_BYTES;
     uint64_t written_end = ALIGN_UP((uint64_t)(uintptr_t)program_large_start, PAGE_SIZE);

@@ -36,6 +36,10 @@ struct area_pages {
 long area_pages_find(const struct mm *mm, const struct vm_area *area, struct area_pages *out);
 /* The kernel's region for an area. */
 long region_make(struct mm *mm, struct vm_area *area);
+/* Make the regions that wait, if any do. */
+long batch_flush(struct mm *mm);
+/* Have a region made, with the words of region_map, now or with others. */
+long batch_add(struct mm *mm, const uint64_t words[REGION_WORDS]);
 long unmap_locked(struct mm *mm, uint64_t start, uint64_t length);
 
 /* Between an area that grows down and what lies below it; Linux's stack_guard_gap. */

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "lib/base/tree.h"
+#include "lib/oak/kernel.h"
 #include "linux/core/lock.h"
 
 struct task;
@@ -54,6 +55,16 @@ struct vm_area {
     bool stores;                 /* counted in inode->stored of its file */
 };
 
+/*
+ * Regions of an address space that is not in use yet: exec makes them together, with a call for the
+ * most that one takes, not with one each.
+ */
+#define MM_BATCH_REGIONS (1 + REGION_MORE_MAX)
+struct mm_batch {
+    uint32_t count;
+    uint64_t words[MM_BATCH_REGIONS][REGION_WORDS];
+};
+
 struct mm {
     uint32_t references; /* atomic */
     struct mutex lock;
@@ -70,13 +81,17 @@ struct mm {
     uint64_t pages_mapped;
     uint64_t resident_peak; /* pages, and when they were counted last; under the lock */
     uint64_t resident_looked_ns;
-    uint32_t barriers;    /* what membarrier(2) is registered for; atomic */
-    bool has_fork_advice; /* some area had AREA_FORK_*; under the lock */
-    bool undumpable;      /* PR_SET_DUMPABLE; who may look, task_may_access of capability.h says */
+    uint32_t barriers;      /* what membarrier(2) is registered for; atomic */
+    bool has_fork_advice;   /* some area had AREA_FORK_*; under the lock */
+    struct mm_batch *batch; /* NULL: regions are made at once; under the lock */
+    bool undumpable; /* PR_SET_DUMPABLE; who may look, task_may_access of capability.h says */
 };
 
 /* A fresh, empty one with one reference; NULL: no memory. */
 struct mm *mm_new(void);
+/* From here on the new mm's regions wait; mm_batch_end makes them: 0, -EACCES, -ENOMEM. */
+void mm_batch_begin(struct mm *mm, struct mm_batch *batch);
+long mm_batch_end(struct mm *mm);
 /* A copy-on-write copy, for fork. */
 struct mm *mm_copy(struct mm *mm);
 static inline void mm_get(struct mm *mm)

@@ -75,7 +75,10 @@ long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
     if (range_free(mm, start, length)) {
         return 0;
     }
-    long result = range_cut(mm, start, start + length);
+    long result = batch_flush(mm);
+    if (result == 0) {
+        result = range_cut(mm, start, start + length);
+    }
     if (result != 0) {
         return result;
     }
@@ -242,12 +245,10 @@ long region_make(struct mm *mm, struct vm_area *area)
     if (pages.length_bytes == 0) {
         return 0; /* all beyond the end of the file: every touch faults */
     }
-    status_t status = kernel_region_map(
-        mm->space, area->start | region_rights(area, area->protection), pages.length_bytes,
-        pages.private_slot | pages.source_slot << 32, pages.private_offset, pages.source_offset);
-    return status == STATUS_OK                                              ? 0
-           : status == STATUS_NO_RIGHT || status == STATUS_INVALID_ARGUMENT ? -EACCES
-                                                                            : -ENOMEM;
+    const uint64_t words[REGION_WORDS] = {
+        area->start | region_rights(area, area->protection), pages.length_bytes,
+        pages.private_slot | pages.source_slot << 32, pages.private_offset, pages.source_offset};
+    return batch_add(mm, words);
 }
 
 static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, uint32_t flags)

@@ -267,8 +267,10 @@ static void name_set(struct task *task, const char *path, const char *executable
 static struct credentials *credentials_new(const struct task *task, const struct program *program)
 {
     struct credentials *old = task->credentials;
-    bool same = memcmp(&program->credentials.uid, &old->uid,
-                       sizeof(struct credentials) - offsetof(struct credentials, uid)) == 0;
+    /* A file's authority changes no groups. */
+    bool same =
+        memcmp(&program->credentials.uid, &old->uid,
+               offsetof(struct credentials, group_count) - offsetof(struct credentials, uid)) == 0;
     if (!same) {
         return credentials_copy(&program->credentials);
     }
@@ -533,6 +535,8 @@ static long file_execute(struct task *task, struct file *file, const char *path,
         return -ENOMEM;
     }
     struct program program = {0};
+    struct mm_batch batch;
+    mm_batch_begin(mm, &batch);
     long result = program_open(file, mm, arguments, path, &program, 0);
     file_put(file);
     if (program.is_unmappable && task->mm != NULL) {
@@ -542,7 +546,7 @@ static long file_execute(struct task *task, struct file *file, const char *path,
         uint64_t stack_bytes = stack_size();
         result = mm_map(mm, STACK_TOP - stack_bytes, stack_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0, "[stack]");
-        result = result > 0 ? 0 : result;
+        result = result > 0 ? mm_batch_end(mm) : result;
     }
     struct credentials *credentials = NULL;
     if (result == 0) {

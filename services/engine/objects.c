@@ -199,16 +199,12 @@ status_t objects_start(const struct container_objects *objects,
         CAPABILITY_COPY(CONTAINER_SLOT_EVENTS, objects->events, READ_WRITE),
         CAPABILITY_COPY(CONTAINER_SLOT_CHANNEL, channel, READ_WRITE),
         CAPABILITY_COPY(CONTAINER_SLOT_APPLICATION, objects->application, RIGHT_READ | RIGHT_PAY),
-        0,
-        0,
-        0,
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(table); i += 5) {
-        status_t status = kernel_capabilities_copy(objects->domain, table[i], table[i + 1],
-                                                   table[i + 2], table[i + 3], table[i + 4]);
-        if (status != STATUS_OK) {
-            return status;
-        }
+    memcpy(thread_frame_self()->message, table, sizeof(table));
+    status_t status =
+        kernel_capabilities_copy(objects->domain, 0, 0, 0, 0, CAPABILITY_MORE(ARRAY_LENGTH(table)));
+    if (status != STATUS_OK) {
+        return status;
     }
     return kernel_thread_start(objects->thread, SLOT_NONE, template->entry, argument);
 }

@@ -4,6 +4,8 @@
  */
 #include "tests/attack/attack.h"
 
+#include "lib/oak/slots.h"
+
 static const uint64_t addresses[] = {
     0,
     1,
@@ -91,6 +93,43 @@ static void attack_maps(bool window)
     if (window) {
         destroy(domain);
     }
+}
+
+/* Regions that stand in the message are checked as the one in the call is. */
+static void attack_more_regions(void)
+{
+    uint32_t weak = slot_new();
+    uint64_t place = 0x10000000;
+    must(kernel_capability_copy(SLOT_DOMAIN, weak, memory, RIGHT_READ), "copy");
+    const struct {
+        uint64_t words[REGION_WORDS];
+        status_t status;
+    } bad[] = {
+        {{(place + PAGE_SIZE) | RIGHT_READ | RIGHT_WRITE, PAGE_SIZE, weak, 0, 0}, STATUS_NO_RIGHT},
+        {{(place + PAGE_SIZE) | RIGHT_READ, PAGE_SIZE, SLOTS, 0, 0}, STATUS_BAD_CAPABILITY},
+        {{(place + PAGE_SIZE) | RIGHT_READ, PAGE_SIZE, SLOT_DOMAIN, 0, 0}, STATUS_WRONG_TYPE},
+        {{(place + PAGE_SIZE) | RIGHT_READ, PAGE_SIZE, memory, 1ull << 40, 0}, STATUS_OUT_OF_RANGE},
+        {{(place + PAGE_SIZE) | RIGHT_READ | REGION_MORE(1), PAGE_SIZE, memory, 0, 0},
+         STATUS_INVALID_ARGUMENT},
+        {{(place + PAGE_SIZE) | RIGHT_READ, 0, memory, 0, 0}, STATUS_INVALID_ARGUMENT},
+        {{place | RIGHT_READ, PAGE_SIZE, memory, 0, 0}, STATUS_EXISTS},
+        {{WINDOW_BASE | RIGHT_READ, PAGE_SIZE, memory, 0, 0}, STATUS_OUT_OF_RANGE},
+        {{0xffffc00000000000ull | RIGHT_READ, PAGE_SIZE, memory, 0, 0}, STATUS_OUT_OF_RANGE},
+    };
+    bool refused = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        memcpy(thread_frame_self()->message, bad[i].words, sizeof(bad[i].words));
+        refused = refused && kernel_region_map(space, place | RIGHT_READ | REGION_MORE(1),
+                                               PAGE_SIZE, memory, 0, 0) == bad[i].status;
+        must(kernel_region_unmap(space, place, 2 * PAGE_SIZE), "unmap");
+    }
+    for (uint32_t more = REGION_MORE_MAX + 1; more < 16; more++) {
+        refused = refused && kernel_region_map(space, place | RIGHT_READ | REGION_MORE(more),
+                                               PAGE_SIZE, memory, 0, 0) == STATUS_INVALID_ARGUMENT;
+    }
+    ok(refused, "regions that stand in the message are refused as the one in the call is");
+    must(kernel_capability_drop(SLOT_DOMAIN, weak), "drop");
+    slot_free(weak);
 }
 
 static void attack_offsets(void)
@@ -236,6 +275,7 @@ void attack_addresses(void)
     must(kernel_space_create(SLOT_ACCOUNT, space, SLOT_DOMAIN), "space");
     attack_maps(true);
     attack_maps(false);
+    attack_more_regions();
     attack_offsets();
     attack_beyond();
     attack_entries();

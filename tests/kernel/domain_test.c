@@ -81,6 +81,56 @@ static void test_copy_several(void)
     destroy(signal);
 }
 
+/* The message's words: so many copies of one capability, into slots one after the other; or, of
+ * slot 0, those slots emptied. A log line would write over them. */
+static void message_fill(uint32_t first, uint32_t slot)
+{
+    for (uint32_t i = 0; i < MESSAGE_WORDS; i++) {
+        thread_frame_self()->message[i] =
+            CAPABILITY_COPY(first + i, slot, slot == 0 ? 0 : RIGHT_WRITE);
+    }
+}
+
+static bool all_raise(uint32_t first, status_t status)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < MESSAGE_WORDS; i++) {
+        good = good && kernel_signal_raise(first + i, 1) == status;
+    }
+    return good;
+}
+
+/* Words behind the fifth stand in the message: as many as the last one says, and it holds. */
+static void test_copy_more(void)
+{
+    uint32_t signal = slot_new();
+    uint32_t first = SLOTS - MESSAGE_WORDS - 1; /* slots that nobody has */
+    uint64_t own = CAPABILITY_COPY(SLOTS - 1, signal, RIGHT_READ | RIGHT_WRITE);
+    bool good = true;
+    must(kernel_signal_create(SLOT_ACCOUNT, signal), "signal");
+    message_fill(first, signal);
+    for (uint64_t more = MESSAGE_WORDS + 1; more < 128; more++) {
+        good = good &&
+               kernel_capabilities_copy(SLOT_DOMAIN, 0, 0, 0, 0, own | CAPABILITY_MORE(more)) ==
+                   STATUS_INVALID_ARGUMENT;
+    }
+    ok(good && all_raise(first, STATUS_BAD_CAPABILITY),
+       "more words than a message holds are refused, and none is done");
+    message_fill(first, signal);
+    ok(kernel_capabilities_copy(SLOT_DOMAIN, 0, 0, 0, 0, own | CAPABILITY_MORE(MESSAGE_WORDS)) ==
+               STATUS_OK &&
+           all_raise(first, STATUS_OK) && kernel_signal_raise(SLOTS - 1, 1) == STATUS_OK,
+       "as many as it holds are done after those of the call");
+    message_fill(first, 0);
+    thread_frame_self()->message[1] = CAPABILITY_COPY(first, 0, 0);
+    ok(kernel_capabilities_copy(SLOT_DOMAIN, 0, 0, 0, 0, CAPABILITY_MORE(MESSAGE_WORDS)) ==
+               STATUS_BAD_CAPABILITY &&
+           kernel_signal_raise(first, 1) == STATUS_BAD_CAPABILITY &&
+           all_raise(first + 1, STATUS_OK),
+       "one that is refused ends the call, those before it are done");
+    destroy(signal);
+}
+
 /* Stale in every table at once, and again when the number is used by a new object. */
 static void test_stale(void)
 {
@@ -128,6 +178,22 @@ static void test_table_is_charged(void)
     destroy(account);
 }
 
+static void test_entries_copy(void)
+{
+    uint32_t domain[2] = {slot_new(), slot_new()};
+    struct domain_report report = {0};
+    for (uint32_t i = 0; i < 2; i++) {
+        must(kernel_domain_create(SLOT_ACCOUNT, domain[i], 0, SLOT_NONE, 0), "domain");
+    }
+    must(kernel_domain_set_entries(domain[0], WINDOW_IMAGE, WINDOW_IMAGE + 64), "entries");
+    must(kernel_regions_copy(domain[1], domain[0], 0, 0), "copy");
+    must(object_state(domain[1], STATE_DOMAIN, &report, sizeof(report)), "read");
+    ok(report.trap_entry == WINDOW_IMAGE && report.fault_entry == WINDOW_IMAGE + 64,
+       "a window's copy has its entries");
+    destroy(domain[0]);
+    destroy(domain[1]);
+}
+
 static void test_domain_refusals(void)
 {
     ok_status(kernel_object_destroy(SLOT_DOMAIN), STATUS_BUSY, "nobody destroys its own domain");
@@ -172,8 +238,10 @@ void test_domain(void)
     test_rights_shrink();
     test_slots();
     test_copy_several();
+    test_copy_more();
     test_stale();
     test_table_is_charged();
+    test_entries_copy();
     test_domain_refusals();
     test_report();
 }

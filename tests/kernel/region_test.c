@@ -37,6 +37,42 @@ static void test_overlap(uint64_t place)
        "neighbours on both sides are not");
 }
 
+/* Every other page from `place` on, the first in the call, the others in the message. */
+static status_t map_several(uint64_t place, uint32_t count)
+{
+    uint64_t *words = thread_frame_self()->message;
+    for (uint32_t i = 1; i < count; i++, words += REGION_WORDS) {
+        uint64_t offset = i * PAGE_SIZE;
+        const uint64_t region[REGION_WORDS] = {(place + 2 * offset) | READ_WRITE, PAGE_SIZE, memory,
+                                               offset, 0};
+        memcpy(words, region, sizeof(region));
+    }
+    return kernel_region_map(SLOT_DOMAIN, place | READ_WRITE | REGION_MORE(count - 1), PAGE_SIZE,
+                             memory, 0, 0);
+}
+
+static bool pages_mapped(uint64_t place, uint32_t pages)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < 2 * (REGION_MORE_MAX + 1); i++) {
+        bool mapped = i % 2 == 0 && i / 2 < pages;
+        good = good && probe(place + i * PAGE_SIZE, PROBE_READ) == mapped;
+    }
+    return good;
+}
+
+static void test_several(uint64_t place)
+{
+    uint32_t most = REGION_MORE_MAX + 1;
+    ok(map_several(place, most) == STATUS_OK && pages_mapped(place, most),
+       "one call maps as many regions as the message holds, and one more");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, 4 * SIZE), "unmap");
+    must(map_at(place + 8 * PAGE_SIZE, READ_WRITE, PAGE_SIZE, memory, 0), "map");
+    ok(map_several(place, most) == STATUS_EXISTS && pages_mapped(place, 5),
+       "at a refused one it ends, and those before it are there");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, 4 * SIZE), "unmap");
+}
+
 static void test_unmap_and_holes(uint64_t place)
 {
     volatile uint8_t *here = (volatile uint8_t *)place;
@@ -435,6 +471,7 @@ void test_region(void)
     log_line("# region");
     memory = memory_new(SLOT_ACCOUNT, SIZE);
     uint64_t place = window_place(4 * SIZE);
+    test_several(place);
     test_overlap(place);
     test_unmap_and_holes(place);
     test_populate(place);

@@ -135,6 +135,19 @@ static void region_mapped(void)
     must(region_map_whole(), "map");
 }
 
+/* What an attempt before left is unmapped first. */
+static status_t regions_map_several(void)
+{
+    const uint64_t more[2][REGION_WORDS] = {
+        {(PLACE + PAGE_SIZE) | READ_WRITE, PAGE_SIZE, stage.memory, 0, 0},
+        {(PLACE + 2 * PAGE_SIZE) | RIGHT_READ, PAGE_SIZE, (uint64_t)stage.memory << 32, 0, 0},
+    };
+    must(kernel_region_unmap(stage.space, PLACE, PAGES * PAGE_SIZE), "unmap");
+    memcpy(thread_frame_self()->message, more, sizeof(more));
+    return kernel_region_map(stage.space, PLACE | READ_WRITE | REGION_MORE(2), PAGE_SIZE,
+                             stage.memory, 0, 0);
+}
+
 static void region_gone(void)
 {
     must(kernel_region_unmap(stage.space, PLACE, PAGES * PAGE_SIZE), "unmap");
@@ -239,6 +252,7 @@ static const struct shortage shortages[] = {
     {"irq_create", nothing, make_irq, made_destroy, false},
     {"ioport_create", nothing, make_ioport, made_destroy, false},
     {"region_map", nothing, region_map_whole, region_gone, false},
+    {"region_map of several", nothing, regions_map_several, region_gone, true},
     {"region_protect", region_mapped, region_cut_by_protect, region_gone, true},
     {"region_unmap", region_mapped, region_cut_by_unmap, region_gone, true},
     {"regions_copy", region_mapped, regions_repeat, regions_gone, false},
