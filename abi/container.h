@@ -28,7 +28,7 @@ enum container_event {
 };
 
 /* What a container's first thread starts with: bytes of the specification in its channel, and of
- * the image. */
+ * the image. A specification of at most MESSAGE_BYTES is in the thread's message as well. */
 #define CONTAINER_ARGUMENT(specification_bytes, image_bytes)                                       \
     ((uint64_t)(image_bytes) << 20 | (specification_bytes))
 #define CONTAINER_ARGUMENT_SPECIFICATION(argument) ((argument)&0xfffff)

@@ -341,7 +341,7 @@ static void task_cycle(struct task *task, const struct application_space *parent
     must(
         kernel_thread_create(SLOT_ACCOUNT, task->thread, SLOT_DOMAIN, task->frame, BAND_SERVICE, 0),
         "thread");
-    must(kernel_thread_start(task->thread, task->space, (uint64_t)task_entry, (uint64_t)task),
+    must(kernel_thread_start(task->thread, task->space, (uint64_t)task_entry, (uint64_t)task, 0),
          "start");
     must(kernel_thread_park(DEADLINE_NEVER, 0), "park");
     while (kernel_object_destroy(task->space) == STATUS_BUSY) { /* the thread is still in it */

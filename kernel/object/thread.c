@@ -4,6 +4,7 @@
 
 #include "kernel/object/waits.h"
 #include "kernel/x86_64/layout.h"
+#include "lib/base/string.h"
 
 /* What is not zero in the FPU area of a thread that begins. Intel SDM volume 1, 11.6.4. */
 #define FPU_MXCSR        24
@@ -118,7 +119,8 @@ status_t call_thread_start(struct call *call)
 {
     struct thread *thread = object_thread(call->object);
     uint64_t entry = call->argument[2];
-    if ((entry != 0 || thread->registers.rip == 0) && entry - WINDOW_BASE >= WINDOW_SIZE) {
+    if (((entry != 0 || thread->registers.rip == 0) && entry - WINDOW_BASE >= WINDOW_SIZE) ||
+        call->argument[4] > MESSAGE_WORDS) {
         return STATUS_INVALID_ARGUMENT;
     }
     struct space *space;
@@ -134,6 +136,8 @@ status_t call_thread_start(struct call *call)
     if (startable) {
         thread->started = true;
         thread_enter_space(thread, space);
+        memcpy(thread->frame->message, call->thread->frame->message,
+               call->argument[4] * sizeof(uint64_t));
         if (entry != 0) {
             thread_enter(thread, entry);
             thread->registers.rdi = call->argument[3];

@@ -414,7 +414,7 @@ static status_t thread_begin(const struct domain_clone *clone, struct part *part
     const struct part *space = part_find(clone, part->space);
     return !part->starts
                ? STATUS_OK
-               : kernel_thread_start(part->copy, space == NULL ? SLOT_NONE : space->copy, 0, 0);
+               : kernel_thread_start(part->copy, space == NULL ? SLOT_NONE : space->copy, 0, 0, 0);
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */

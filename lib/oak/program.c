@@ -178,7 +178,7 @@ status_t program_load(const struct program_specification *specification, struct 
 
 status_t program_start(const struct program *program)
 {
-    return kernel_thread_start(program->thread, SLOT_NONE, program->entry, program->argument);
+    return kernel_thread_start(program->thread, SLOT_NONE, program->entry, program->argument, 0);
 }
 
 void program_destroy(struct program *program)

@@ -68,7 +68,7 @@ status_t thread_run(void (*entry)(uint64_t argument), uint64_t argument, enum th
         slot_free(slot);
         return status;
     }
-    status = kernel_thread_start(slot, SLOT_NONE, (uint64_t)thread_entry, (uint64_t)start);
+    status = kernel_thread_start(slot, SLOT_NONE, (uint64_t)thread_entry, (uint64_t)start, 0);
     if (status != STATUS_OK) {
         slot_destroy(slot);
         return status;

@@ -3,6 +3,9 @@
  * stream's lock guards that end; it is held while user memory is copied, because handling a fault
  * never needs a console. Bytes go straight between ring and caller.
  *
+ * The channel of the container's own process is mapped when it is first used: programs begin, and
+ * some end, without it. Others' have their specification there and are mapped at once.
+ *
  * With a tty, the tty is the only user of the streams: `pump_lock` keeps typed bytes in order on
  * their way into it and stands above the tty's lock; the streams' locks stand below.
  */
@@ -40,7 +43,8 @@ struct console {
     uint32_t references; /* atomic */
     uint32_t process;
     uint32_t slot;
-    uint8_t *channel;
+    struct mutex map_lock; /* below a stream's lock */
+    uint8_t *channel;      /* NULL: not mapped yet; atomic */
     uint64_t channel_bytes;
     struct tty *tty;
     struct mutex pump_lock;
@@ -54,17 +58,14 @@ static struct {
 
 /* --- making and ending ----------------------------------------------------------------------- */
 
-static void streams_init(struct console *console)
+static void rings_init(struct console *console, uint8_t *channel)
 {
     static const uint32_t offset[STREAMS] = {CHANNEL_RING_STDIN, CHANNEL_RING_STDOUT,
                                              CHANNEL_RING_STDERR};
-    struct channel_control *control = (struct channel_control *)(void *)console->channel;
+    struct channel_control *control = (struct channel_control *)(void *)channel;
     for (int i = 0; i < STREAMS; i++) {
         struct stream *stream = &console->stream[i];
-        void *bytes = console->channel + offset[i];
-        stream->console = console;
-        stream->is_output = i != STDIN;
-        wait_queue_init(&stream->queue);
+        void *bytes = channel + offset[i];
         if (stream->is_output) {
             byte_ring_producer_init(&stream->ring, &control->ring[i], bytes, CHANNEL_RING_BYTES);
         } else {
@@ -73,25 +74,47 @@ static void streams_init(struct console *console)
     }
 }
 
+static void channel_map_first(struct console *console)
+{
+    void *channel;
+    mutex_lock(&console->map_lock);
+    if (console->channel == NULL &&
+        window_map_memory(console->slot, console->channel_bytes, true, &channel) == 0) {
+        rings_init(console, channel);
+        __atomic_store_n(&console->channel, channel, __ATOMIC_RELEASE);
+    }
+    mutex_unlock(&console->map_lock);
+}
+
+/* Before a ring is used: false: there is no memory for the mapping. */
+static bool channel_map(struct console *console)
+{
+    if (__atomic_load_n(&console->channel, __ATOMIC_ACQUIRE) == NULL) {
+        channel_map_first(console);
+    }
+    return __atomic_load_n(&console->channel, __ATOMIC_ACQUIRE) != NULL;
+}
+
 long console_new(uint32_t process, uint32_t slot, uint64_t specification_bytes,
                  struct console **out)
 {
     if (specification_bytes > CHANNEL_SPECIFICATION_MAX) {
         return -E2BIG;
     }
-    uint64_t channel_bytes = CHANNEL_BYTES_WITH(specification_bytes);
     struct console *console = heap_alloc(sizeof(*console));
-    void *channel;
-    if (console == NULL || window_map_memory(slot, channel_bytes, true, &channel) != 0) {
-        heap_free(console);
+    if (console == NULL) {
         return -ENOMEM;
     }
     console->references = 1;
     console->process = process;
     console->slot = slot;
-    console->channel = channel;
-    console->channel_bytes = channel_bytes;
-    streams_init(console);
+    console->channel_bytes = CHANNEL_BYTES_WITH(specification_bytes);
+    for (int i = 0; i < STREAMS; i++) {
+        struct stream *stream = &console->stream[i];
+        stream->console = console;
+        stream->is_output = i != STDIN;
+        wait_queue_init(&stream->queue);
+    }
     mutex_lock(&consoles.lock);
     console->next = consoles.first;
     consoles.first = console;
@@ -123,7 +146,9 @@ void console_put(struct console *console)
     }
     mutex_unlock(&consoles.lock);
     if (last) {
-        window_unmap_memory(console->channel, console->channel_bytes);
+        if (console->channel != NULL) {
+            window_unmap_memory(console->channel, console->channel_bytes);
+        }
         (void)kernel_capability_drop(SLOT_DOMAIN, console->slot);
         slot_free(console->slot);
         heap_free(console);
@@ -135,9 +160,13 @@ uint32_t console_process(const struct console *console)
     return console->process;
 }
 
-const void *console_specification(const struct console *console, uint64_t specification_bytes)
+const void *console_specification(struct console *console, uint64_t specification_bytes)
 {
-    return console->channel + CHANNEL_SPECIFICATION_AT(specification_bytes);
+    if (console->process == 0 && specification_bytes <= MESSAGE_BYTES) {
+        return thread_frame_self()->message;
+    }
+    return channel_map(console) ? console->channel + CHANNEL_SPECIFICATION_AT(specification_bytes)
+                                : NULL;
 }
 
 struct tty *console_tty(struct console *console)
@@ -145,14 +174,16 @@ struct tty *console_tty(struct console *console)
     return console == NULL ? NULL : console->tty;
 }
 
-/* Of the container's own process; NULL: it is gone. Under the lock. */
+/* Of the container's own process; NULL: it is gone, or there is no memory. Under the lock. */
 static struct channel_control *main_control(void)
 {
-    const struct console *console = consoles.first;
+    struct console *console = consoles.first;
     while (console != NULL && console->process != 0) {
         console = console->next;
     }
-    return console == NULL ? NULL : (struct channel_control *)(void *)console->channel;
+    return console == NULL || !channel_map(console)
+               ? NULL
+               : (struct channel_control *)(void *)console->channel;
 }
 
 void consoles_attended(void)
@@ -191,10 +222,11 @@ void console_finish(struct console *console)
         struct stream *stream = &console->stream[i];
         bool wake = false;
         mutex_lock(&stream->lock);
-        if (!stream->over) {
-            stream->over = true;
+        /* In a channel that was never used the engine finds nothing anyway. */
+        if (!stream->over && __atomic_load_n(&console->channel, __ATOMIC_ACQUIRE) != NULL) {
             byte_ring_close(&stream->ring, &wake);
         }
+        stream->over = true;
         mutex_unlock(&stream->lock);
         wait_queue_wake(&stream->queue, WAIT_CHANGE);
     }
@@ -223,6 +255,9 @@ static bool output_there(struct stream *stream)
 static bool stream_ready(void *context)
 {
     struct stream *stream = context;
+    if (!channel_map(stream->console)) {
+        return true; /* to be told that there is no memory */
+    }
     mutex_lock(&stream->lock);
     bool ready = stream->is_output ? output_there(stream) : input_there(stream);
     mutex_unlock(&stream->lock);
@@ -235,6 +270,9 @@ static long stream_take(struct stream *stream, struct io *io)
     const uint8_t *bytes;
     uint32_t length;
     bool wake = false;
+    if (!channel_map(stream->console)) {
+        return -ENOMEM;
+    }
     mutex_lock(&stream->lock);
     status_t status = byte_ring_data(&stream->ring, &bytes, &length);
     length = status == STATUS_OK ? (uint32_t)MIN(length, io->left_bytes) : 0;
@@ -256,6 +294,9 @@ static long stream_give(struct stream *stream, struct io *io)
     uint8_t *room;
     uint32_t length;
     bool wake = false;
+    if (!channel_map(stream->console)) {
+        return -ENOMEM;
+    }
     mutex_lock(&stream->lock);
     status_t status = stream->over ? STATUS_CLOSED : byte_ring_room(&stream->ring, &room, &length);
     length = status == STATUS_OK ? (uint32_t)MIN(length, io->left_bytes) : 0;
@@ -496,7 +537,9 @@ long console_make_tty(struct console *console)
 {
     static const struct tty_driver driver = {
         .output = tty_output, .input_wanted = tty_pump, .release = tty_gone};
-    console->tty = tty_new(&driver, console, CONSOLE_DEVICE);
+    if (channel_map(console)) { /* from here on the tty takes it for granted */
+        console->tty = tty_new(&driver, console, CONSOLE_DEVICE);
+    }
     if (console->tty == NULL) {
         return -ENOMEM;
     }

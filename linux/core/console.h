@@ -10,16 +10,17 @@ struct console;
 struct file;
 struct tty;
 
-/* Map the channel's memory (a slot; taken over), which holds a specification of so many bytes, as
- * the console of that process number. */
+/* The console of that process number, over the channel's memory (a slot; taken over), which holds a
+ * specification of so many bytes. */
 long console_new(uint32_t process, uint32_t slot, uint64_t specification_bytes,
                  struct console **out);
 void console_get(struct console *console);
 void console_put(struct console *console);
 
 uint32_t console_process(const struct console *console);
-/* The specification as it lies in the channel: copy before checking. */
-const void *console_specification(const struct console *console, uint64_t specification_bytes);
+/* The specification as it lies in the channel, or in the first thread's message, which the next
+ * call may write over: copy before checking. NULL: no memory. */
+const void *console_specification(struct console *console, uint64_t specification_bytes);
 
 /* A tty on the streams; once. */
 long console_make_tty(struct console *console);

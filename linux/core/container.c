@@ -118,7 +118,8 @@ bool container_attend(void)
     if (tries_again) {
         (void)kernel_thread_interrupt(SLOT_THREAD, INTERRUPT_AFTER_TIME, UINT64_MAX);
     }
-    if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)events_serve, 0) != STATUS_OK) {
+    if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)events_serve, 0, 0) !=
+        STATUS_OK) {
         personality_panic("container: the event thread does not start");
     }
     container_attended = true;

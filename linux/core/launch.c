@@ -361,7 +361,7 @@ static long task_make(struct launched *entry)
     struct application_registers *registers = (struct application_registers *)task->frame - 1;
     memset(registers, 0, sizeof(*registers));
     if (!here && kernel_thread_start(task->thread, SLOT_NONE, (uint64_t)(uintptr_t)thread_entry,
-                                     (uint64_t)(uintptr_t)registers) != STATUS_OK) {
+                                     (uint64_t)(uintptr_t)registers, 0) != STATUS_OK) {
         personality_panic("launch: the thread does not start");
     }
     return 0;
@@ -369,8 +369,10 @@ static long task_make(struct launched *entry)
 
 static long launch_prepare(struct launched *entry, uint64_t specification_bytes)
 {
-    long result = specification_read(console_specification(entry->console, specification_bytes),
-                                     specification_bytes, &entry->specification);
+    const void *shared = console_specification(entry->console, specification_bytes);
+    long result = shared == NULL
+                      ? -ENOMEM
+                      : specification_read(shared, specification_bytes, &entry->specification);
     const struct specification *specification = &entry->specification;
     if (result == 0 && (specification->path != NULL) != (entry->kind != LAUNCH_PROGRAM)) {
         result = -EINVAL;

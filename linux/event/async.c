@@ -190,7 +190,7 @@ static long sender_prepare(void)
     }
     long result = thread_new(NULL, 0, &thread, &frame);
     if (result == 0) {
-        if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)sender_run, 0) !=
+        if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)sender_run, 0, 0) !=
             STATUS_OK) {
             personality_panic("async: the thread does not start");
         }

@@ -70,7 +70,7 @@ long timers_prepare(void)
     }
     long result = thread_new(NULL, 0, &thread, &frame);
     if (result == 0) {
-        if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)timers_run, 0) !=
+        if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)timers_run, 0, 0) !=
             STATUS_OK) {
             personality_panic("timer: the thread does not start");
         }

@@ -260,7 +260,7 @@ static long timer_start(void)
     if (result != 0) {
         return -ENOMEM;
     }
-    if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)timer_run, 0) != STATUS_OK) {
+    if (kernel_thread_start(thread, SLOT_NONE, (uint64_t)(uintptr_t)timer_run, 0, 0) != STATUS_OK) {
         personality_panic("net: the timer does not start");
     }
     timer.thread = thread;

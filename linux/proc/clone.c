@@ -398,7 +398,7 @@ static long clone_with(const struct clone_request *request)
     }
     struct application_registers *registers = registers_copy(child, task, request->stack);
     if (kernel_thread_start(child->thread, child->mm->space, (uint64_t)thread_entry,
-                            (uint64_t)registers) != STATUS_OK) {
+                            (uint64_t)registers, 0) != STATUS_OK) {
         personality_panic("clone: the thread does not start");
     }
     if (!(request->flags & CLONE_UNTRACED)) {

@@ -183,7 +183,7 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
 }
 
 status_t objects_start(const struct container_objects *objects,
-                       const struct template_image *template, uint32_t channel,
+                       const struct template_image *template, const struct channel_memory *channel,
                        uint32_t image_memory, uint32_t image_gate, uint64_t argument)
 {
     const uint64_t table[] = {
@@ -197,7 +197,7 @@ status_t objects_start(const struct container_objects *objects,
         CAPABILITY_COPY(CONTAINER_SLOT_STORAGE, image_gate, RIGHT_CALL),
         CAPABILITY_COPY(CONTAINER_SLOT_IMAGE, image_memory, RIGHT_READ | RIGHT_EXECUTE),
         CAPABILITY_COPY(CONTAINER_SLOT_EVENTS, objects->events, READ_WRITE),
-        CAPABILITY_COPY(CONTAINER_SLOT_CHANNEL, channel, READ_WRITE),
+        CAPABILITY_COPY(CONTAINER_SLOT_CHANNEL, channel->memory, READ_WRITE),
         CAPABILITY_COPY(CONTAINER_SLOT_APPLICATION, objects->application, RIGHT_READ | RIGHT_PAY),
     };
     memcpy(thread_frame_self()->message, table, sizeof(table));
@@ -206,7 +206,12 @@ status_t objects_start(const struct container_objects *objects,
     if (status != STATUS_OK) {
         return status;
     }
-    return kernel_thread_start(objects->thread, SLOT_NONE, template->entry, argument);
+    uint64_t bytes = CONTAINER_ARGUMENT_SPECIFICATION(argument);
+    uint64_t words = bytes <= MESSAGE_BYTES ? (bytes + 7) / 8 : 0;
+    /* Nothing of it is ours: behind the specification the channel's page is zero. */
+    memcpy(thread_frame_self()->message, channel->bytes + CHANNEL_SPECIFICATION_AT(bytes),
+           words * 8);
+    return kernel_thread_start(objects->thread, SLOT_NONE, template->entry, argument, words);
 }
 
 void objects_raise(const struct container_objects *objects, uint64_t events)

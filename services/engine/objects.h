@@ -53,10 +53,13 @@ MUST_USE status_t objects_make(const struct container_plan *plan,
                                const struct template_image *template,
                                struct container_objects *out);
 
+struct channel_memory;
+
 /* Fill the table and run the first thread, with CONTAINER_ARGUMENT. */
 MUST_USE status_t objects_start(const struct container_objects *objects,
-                                const struct template_image *template, uint32_t channel,
-                                uint32_t image_memory, uint32_t image_gate, uint64_t argument);
+                                const struct template_image *template,
+                                const struct channel_memory *channel, uint32_t image_memory,
+                                uint32_t image_gate, uint64_t argument);
 
 /* Other limits from now on; what is used already may be above them. */
 MUST_USE status_t objects_limit(const struct container_objects *objects,

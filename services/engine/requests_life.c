@@ -144,9 +144,9 @@ void request_start(const struct request *request)
     }
     struct blob *blob = container->blob;
     struct process *process = &container->process;
-    status_t status = objects_start(
-        &container->objects, template, process->channel.memory, blob->memory, blob->gate,
-        CONTAINER_ARGUMENT(process->specification_bytes, blob->size_bytes));
+    status_t status =
+        objects_start(&container->objects, template, &process->channel, blob->memory, blob->gate,
+                      CONTAINER_ARGUMENT(process->specification_bytes, blob->size_bytes));
     mark_set(MARK_RUNNING);
     launch_begin(request, process);
     if (status != STATUS_OK) {

@@ -241,7 +241,7 @@ static void attack_entries(void)
         refused = refused && (trap == STATUS_OK) == inside && (fault == STATUS_OK) == inside;
         if (!inside) {
             refused = refused &&
-                      kernel_thread_start(thread, 0, addresses[i], 0) == STATUS_INVALID_ARGUMENT;
+                      kernel_thread_start(thread, 0, addresses[i], 0, 0) == STATUS_INVALID_ARGUMENT;
         }
         uint32_t slot = slot_new();
         refused = refused && kernel_thread_create(SLOT_ACCOUNT, slot, domain, addresses[i], 0, 0) ==

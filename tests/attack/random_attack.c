@@ -218,7 +218,7 @@ static void hostile_prepare(void)
         (void)kernel_thread_create(SLOT_ACCOUNT, slot, SLOT_DOMAIN, block + THREAD_FRAME_OFFSET,
                                    BAND_CONTAINER, 0);
         (void)kernel_thread_start(slot, random >> i & 1 ? SLOT_FIRST + 7 : 0,
-                                  (uint64_t)hostile_trap, 0);
+                                  (uint64_t)hostile_trap, 0, 0);
     }
 }
 

@@ -63,7 +63,7 @@ static void attack_places(void)
     ok(registers.rflags == FLAGS_ALLOWED, "RFLAGS keeps what is a user's, and that alone");
     registers = (struct thread_registers){.rip = 1, .flags = THREAD_IN_APPLICATION};
     must(write_registers(&registers), "write");
-    ok_status(kernel_thread_start(thread, SLOT_NONE, 0, 0), STATUS_BAD_STATE,
+    ok_status(kernel_thread_start(thread, SLOT_NONE, 0, 0, 0), STATUS_BAD_STATE,
               "an application without a space is not started");
 }
 
@@ -96,7 +96,7 @@ static void attack_fpu(void)
               "not between parts");
     ok_status(object_change(thread, STATE_FPU, UINT64_MAX - 511, &fpu, sizeof(fpu)),
               STATUS_NOT_FOUND, "and not far behind it");
-    must(kernel_thread_start(thread, SLOT_NONE, (uint64_t)victim_entry, 0), "start");
+    must(kernel_thread_start(thread, SLOT_NONE, (uint64_t)victim_entry, 0, 0), "start");
     wait_for(&ran, 1);
     ok(true, "a thread with every bit of it set runs, and hurts nobody");
     struct thread_registers registers = {.rip = WINDOW_BASE};

@@ -223,7 +223,7 @@ static void test_report(void)
     ok(report.fault.cause == TRAP_PAGE_FAULT && report.fault.address == 8 &&
            report.fault.rip - WINDOW_IMAGE < 1 << 20,
        "and its report says where");
-    ok_status(kernel_thread_start(child.program.thread, 0, child.program.entry, 0),
+    ok_status(kernel_thread_start(child.program.thread, 0, child.program.entry, 0, 0),
               STATUS_BAD_STATE, "its thread never runs again");
     uint32_t thread = slot_new();
     ok_status(kernel_thread_create(SLOT_ACCOUNT, thread, child.program.domain,

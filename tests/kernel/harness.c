@@ -187,7 +187,7 @@ void worker_begin(struct worker *worker, uint32_t domain, uint32_t space, uint32
 {
     uint64_t frame = block_address(worker->block) + THREAD_FRAME_OFFSET;
     must(kernel_thread_create(account, worker->slot, domain, frame, band, 0), "thread_create");
-    must(kernel_thread_start(worker->slot, space, (uint64_t)worker_entry, (uint64_t)worker),
+    must(kernel_thread_start(worker->slot, space, (uint64_t)worker_entry, (uint64_t)worker, 0),
          "thread_start");
 }
 

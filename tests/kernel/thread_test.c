@@ -292,6 +292,11 @@ static void band_escape(struct worker *worker)
                                             (uint64_t)worker->context, BAND_DRIVER, 0);
 }
 
+static __attribute__((naked)) void without_stack(void)
+{
+    __asm__("1: pause\n\tjmp 1b");
+}
+
 static void test_thread_refusals(void)
 {
     uint32_t slot = slot_new();
@@ -329,10 +334,19 @@ static void test_thread_refusals(void)
               "an account that may have no threads pays for none");
     destroy(account);
     must(kernel_thread_create(SLOT_ACCOUNT, slot, SLOT_DOMAIN, frame, 0, 0), "thread_create");
-    ok_status(kernel_thread_start(slot, 0, 0x400000, 0), STATUS_INVALID_ARGUMENT,
+    ok_status(kernel_thread_start(slot, 0, WINDOW_IMAGE, 0, MESSAGE_WORDS + 1),
+              STATUS_INVALID_ARGUMENT, "more words than a message has are refused");
+    ok_status(kernel_thread_start(slot, 0, 0x400000, 0, 0), STATUS_INVALID_ARGUMENT,
               "a thread starts in the window only");
-    ok_status(kernel_thread_start(SLOT_THREAD, 0, WINDOW_IMAGE, 0), STATUS_BAD_STATE,
+    ok_status(kernel_thread_start(SLOT_THREAD, 0, WINDOW_IMAGE, 0, 0), STATUS_BAD_STATE,
               "and only once");
+    const struct thread_frame *its = (const struct thread_frame *)frame;
+    for (uint64_t i = 0; i < 4; i++) {
+        thread_frame_self()->message[i] = i + 7;
+    }
+    must(kernel_thread_start(slot, 0, (uint64_t)without_stack, 0, 2), "thread_start");
+    ok(its->message[0] == 7 && its->message[1] == 8 && its->message[2] == 0,
+       "it has as many words of the starter's message as it was given, and no others");
     destroy(slot);
     ok_status(kernel_fault_resume(), STATUS_BAD_STATE, "without a fault none is resumed");
     struct kernel_results results;

@@ -124,7 +124,11 @@ void container_make(const struct plan *plan, const struct template *template,
 void container_start(const struct container *container, const struct template *template,
                      uint64_t argument)
 {
-    must(kernel_thread_start(container->thread, SLOT_NONE, template->ready.entry, argument),
+    uint64_t bytes = CONTAINER_ARGUMENT_SPECIFICATION(argument);
+    uint64_t words = bytes <= MESSAGE_BYTES ? (bytes + 7) / 8 : 0;
+    memcpy(thread_frame_self()->message, container->channel_bytes + CHANNEL_SPECIFICATION_AT(bytes),
+           words * 8);
+    must(kernel_thread_start(container->thread, SLOT_NONE, template->ready.entry, argument, words),
          "start the container");
 }
 

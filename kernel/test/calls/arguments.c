@@ -393,6 +393,25 @@ static void frame_fill(const struct thread *thread, const uint8_t *more)
     written->flags &= more[0] % 8 == 0 ? UINT64_MAX : THREAD_REGISTER_FLAGS;
 }
 
+/* Half of those calls that may take more of the same from the message do, of one as random as their
+ * own. */
+static void message_more(struct thread *thread, uint32_t call, const uint8_t record[RECORD_BYTES])
+{
+    uint64_t *message = thread->frame->message;
+    uint32_t count = call == CALL_region_map ? REGION_WORDS : 1;
+    if ((call != CALL_region_map && call != CALL_capabilities_copy) || record[RECORD_MORE] % 2) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t other = ARGUMENTS - 1 - i;
+        message[i] =
+            value_proper(thread, state.kind[call][i + 1], record[RECORD_ARGUMENTS + other] % 64,
+                         record[RECORD_MORE + other]);
+    }
+    thread->registers.rsi |= call == CALL_region_map ? REGION_MORE(1) : 0;
+    thread->registers.r9 |= call == CALL_region_map ? 0 : CAPABILITY_MORE(1);
+}
+
 void arguments_fill(struct thread *thread, const uint8_t record[RECORD_BYTES])
 {
     struct registers *registers = &thread->registers;
@@ -409,5 +428,6 @@ void arguments_fill(struct thread *thread, const uint8_t record[RECORD_BYTES])
                                  : value_proper(thread, kind, byte % 64, more);
     }
     frame_fill(thread, record + RECORD_BYTES - MESSAGE_CAPABILITIES);
+    message_more(thread, call, record);
     registers->rax = call;
 }

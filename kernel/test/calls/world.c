@@ -295,7 +295,7 @@ static void containers_make(void)
     for (uint32_t i = 0; i < CONTAINERS; i++) {
         for (uint32_t thread = 0; thread < THREADS; thread++) {
             INIT_CALL(thread_start, container_slot(i, OWN_THREAD) + thread,
-                      container_slot(i, OWN_SPACE), WORLD_WINDOW, 0);
+                      container_slot(i, OWN_SPACE), WORLD_WINDOW, 0, 0);
         }
     }
 }

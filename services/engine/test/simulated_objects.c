@@ -182,19 +182,19 @@ status_t objects_make(const struct container_plan *plan, const struct template_i
 }
 
 status_t objects_start(const struct container_objects *objects,
-                       const struct template_image *template, uint32_t channel_memory,
+                       const struct template_image *template, const struct channel_memory *channel,
                        uint32_t image_memory, uint32_t image_gate, uint64_t argument)
 {
     struct simulated_domain *domain = domain_of(objects);
     CHECK(template != NULL && !domain->started);
     CHECK(image_memory == the_blob.memory && image_gate == the_blob.gate);
-    CHECK(simulated_channel(channel_memory) != NULL);
+    CHECK(simulated_channel(channel->memory) != NULL);
     if (allocation_fails()) {
         return STATUS_NO_MEMORY;
     }
     domain->started = true;
     domain->argument = argument;
-    domain->channel_memory = channel_memory;
+    domain->channel_memory = channel->memory;
     return STATUS_OK;
 }
 
