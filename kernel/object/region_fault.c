@@ -93,12 +93,11 @@ static struct around around_find(const struct fault *fault, uint64_t page)
     return (struct around){(uint32_t)below, (uint32_t)(below + MIN(above, left))};
 }
 
-/* Which pages around are the private memory's, or in another leaf of it. Under its lock. */
-static uint32_t around_present(const struct fault *fault, const struct memory *memory)
+/* Which pages around are the private memory's, whose leaf that is (or NULL), or in another leaf of
+ * it. Under its lock. */
+static uint32_t around_present(const struct fault *fault, const struct node *leaf)
 {
-    bool alone;
     uint64_t page = private_page(fault);
-    const struct node *leaf = tree_leaf(&memory->tree, page, &alone);
     struct around around = around_find(fault, source_page(fault));
     uint32_t present = 0;
     for (uint32_t i = 0; i < around.count; i++) {
@@ -109,22 +108,18 @@ static uint32_t around_present(const struct fault *fault, const struct memory *m
     return present;
 }
 
-/* Map what is resident around `page`, but for the set `skip`. Under the memory's lock. */
-static void around_install(const struct fault *fault, const struct memory *memory, uint64_t page,
-                           bool private, uint32_t skip)
+/* Map what is resident around `page`, which is in that leaf, but for the set `skip`; writable, as
+ * far as it may be, if the leaf is the region's own. Under the memory's lock. */
+static void around_install(const struct fault *fault, const struct node *leaf, uint64_t page,
+                           bool own, uint32_t skip)
 {
-    bool alone;
-    const struct node *leaf = tree_leaf(&memory->tree, page, &alone);
     struct around around = around_find(fault, page);
-    if (leaf == NULL) {
-        return;
-    }
     uint64_t *entry = fault->entry - around.below;
     void *const *slot = leaf->slot + page % NODE_SLOTS - around.below;
     uint64_t left = leaf->present >> (page % NODE_SLOTS - around.below) & ~(uint64_t)skip;
     left &= (1ull << around.count) - 1;
     uint64_t shown = region_entry(fault->region, 0, false);
-    uint64_t owned = region_entry(fault->region, 0, private && alone);
+    uint64_t owned = region_entry(fault->region, 0, own);
     uint64_t written = leaf->written >> (page % NODE_SLOTS - around.below);
     for (; left != 0; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
@@ -182,7 +177,7 @@ static status_t private_resolve(struct fault *fault, struct memory *memory)
     struct node *leaf = tree_leaf(&memory->tree, private_page(fault), &alone);
     struct frame *frame = leaf == NULL ? NULL : leaf->slot[private_page(fault) % NODE_SLOTS];
     if (frame == NULL && fault->region->link[LINK_SOURCE].memory != NULL) {
-        fault->private_around = around_present(fault, memory);
+        fault->private_around = around_present(fault, leaf);
         spin_unlock(&memory->lock);
         return STATUS_WOULD_BLOCK;
     }
@@ -203,7 +198,7 @@ static status_t private_resolve(struct fault *fault, struct memory *memory)
         status = entry_install(fault, frame_physical(frame), exclusive, 0);
     }
     if (status == STATUS_OK && resident) {
-        around_install(fault, memory, private_page(fault), true, 0);
+        around_install(fault, leaf, private_page(fault), alone, 0);
     }
     spin_unlock(&memory->lock);
     return status;
@@ -238,22 +233,21 @@ static status_t source_copy(struct fault *fault, struct memory *memory, struct f
 /* The source's part; its frame stays while we hold the map's lock: who discards it comes here. */
 static status_t source_resolve(struct fault *fault, struct memory *source, struct memory *private)
 {
+    bool alone;
+    bool writes = fault->access == RIGHT_WRITE;
+    uint64_t page = source_page(fault);
     spin_lock(&source->lock);
-    struct frame *frame = tree_find(&source->tree, source_page(fault), NULL);
+    const struct node *leaf = tree_leaf(&source->tree, page, &alone);
+    struct frame *frame = leaf == NULL ? NULL : leaf->slot[page % NODE_SLOTS];
+    status_t status = frame == NULL ? STATUS_WOULD_BLOCK : STATUS_OK;
+    if (frame != NULL && !writes) {
+        status = entry_install(fault, frame_physical(frame), false, 0);
+        if (status == STATUS_OK) {
+            around_install(fault, leaf, page, false, fault->private_around);
+        }
+    }
     spin_unlock(&source->lock);
-    if (frame == NULL) {
-        return STATUS_WOULD_BLOCK;
-    }
-    if (fault->access == RIGHT_WRITE) {
-        return source_copy(fault, private, frame);
-    }
-    status_t status = entry_install(fault, frame_physical(frame), false, 0);
-    if (status == STATUS_OK) {
-        spin_lock(&source->lock);
-        around_install(fault, source, source_page(fault), false, fault->private_around);
-        spin_unlock(&source->lock);
-    }
-    return status;
+    return status == STATUS_OK && writes ? source_copy(fault, private, frame) : status;
 }
 
 static status_t device_resolve(struct fault *fault, const struct memory *memory)
