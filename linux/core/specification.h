@@ -18,7 +18,7 @@ struct specification {
     bool terminal;
     bool open_stdin;
     bool read_only;
-    bool furnishes; /* there are records of tmpfs or files */
+    bool furnishes;               /* there are records of tmpfs or files */
     uint32_t window;              /* rows << 16 | columns; 0: unknown */
     struct record_reader records; /* all, for tmpfs and files */
 };
