@@ -17,7 +17,7 @@
 #define CHUNK_SLAB         1u
 #define CHUNK_HEAD         2u
 #define CHUNK_BODY         3u
-#define CHUNK_KEPT         4u
+#define CHUNK_GAP          4u
 #define CHUNK_KIND(word)   ((word)&0xff)
 #define CHUNK_LENGTH(word) ((word) >> 8)
 
@@ -50,7 +50,23 @@ _Static_assert(sizeof(struct heap_slab) <= SLAB_HEADER_BYTES, "header fits");
 
 static uint8_t *chunk_address(const struct heap_core *heap, uint32_t chunk)
 {
-    return heap->base + chunk * HEAP_CHUNK_BYTES;
+    return heap->base + chunk * HEAP_CHUNK_BYTES + (chunk >= heap->gap_chunk ? heap->gap_bytes : 0);
+}
+
+/* How far into the heap the address lies; UINT64_MAX: it lies in the gap. */
+static uint64_t offset_of(const struct heap_core *heap, const void *address)
+{
+    uint64_t offset = (uint64_t)((const uint8_t *)address - heap->base);
+    uint64_t gap = heap->gap_chunk * HEAP_CHUNK_BYTES;
+    if (offset < gap) {
+        return offset;
+    }
+    return offset - gap < heap->gap_bytes ? UINT64_MAX : offset - heap->gap_bytes;
+}
+
+static uint32_t chunk_of(const struct heap_core *heap, const void *address)
+{
+    return (uint32_t)(offset_of(heap, address) / HEAP_CHUNK_BYTES);
 }
 
 /* A run of `length` free chunks, first fit; chunk_count when there is none. */
@@ -143,7 +159,7 @@ static struct heap_slab *slab_create(struct heap_core *heap, uint32_t class)
         return NULL;
     }
     if (!pages_back(heap, slab, HEAP_CHUNK_BYTES)) {
-        chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
+        chunks_give(heap, chunk_of(heap, slab), 1);
         return NULL;
     }
     slab->class = class;
@@ -219,7 +235,7 @@ static void small_free(struct heap_core *heap, struct heap_slab *slab, void *blo
     bool alone = slab->next == NULL && slab->link == &heap->partial[slab->class];
     if (slab->live == 0 && !alone) {
         partial_remove(slab);
-        chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
+        chunks_give(heap, chunk_of(heap, slab), 1);
     } else if (slab->live == 0) {
         slab_renew(slab);
     }
@@ -228,9 +244,9 @@ static void small_free(struct heap_core *heap, struct heap_slab *slab, void *blo
 /* The chunk that a live block begins in; reports every address that cannot be one. */
 static uint32_t block_chunk(struct heap_core *heap, const void *block)
 {
-    uint64_t offset = (uint64_t)((const uint8_t *)block - heap->base);
+    uint64_t offset = offset_of(heap, block); /* from below the heap it wraps */
     uint64_t chunk = offset / HEAP_CHUNK_BYTES;
-    if ((const uint8_t *)block < heap->base || chunk >= heap->chunk_count) {
+    if (chunk >= heap->chunk_count) {
         heap->corrupt(block);
     }
     uint32_t kind = CHUNK_KIND(heap->chunks[chunk]);
@@ -251,7 +267,7 @@ void *heap_core_allocate(struct heap_core *heap, size_t size_bytes, bool zeroed)
     uint32_t length = (uint32_t)((size_bytes + HEAP_CHUNK_BYTES - 1) / HEAP_CHUNK_BYTES);
     uint8_t *block = chunks_take(heap, length, CHUNK_HEAD);
     if (block != NULL && !pages_back(heap, block, size_bytes)) {
-        chunks_give(heap, (uint32_t)((block - heap->base) / (ptrdiff_t)HEAP_CHUNK_BYTES), length);
+        chunks_give(heap, chunk_of(heap, block), length);
         return NULL;
     }
     return block;
@@ -312,20 +328,20 @@ void heap_core_seal(struct heap_core *heap)
             partial_remove(slab);
             slab->capacity = slab->live; /* full, until one of its blocks is freed */
             if (slab->live == 0) {
-                chunks_give(heap, (uint32_t)(((uint8_t *)slab - heap->base) / HEAP_CHUNK_BYTES), 1);
+                chunks_give(heap, chunk_of(heap, slab), 1);
             }
         }
     }
 }
 
-/* Only the head says so: nobody looks at the others, and a free of one is a corruption. */
-void heap_core_keep(struct heap_core *heap, uint32_t first, uint32_t length)
+/* The first chunk behind the gap is nobody's: no run goes across. */
+void heap_core_keep(struct heap_core *heap)
 {
-    heap->chunks[first] = CHUNK_KEPT | length << 8;
+    heap->chunks[heap->gap_chunk] = CHUNK_GAP | 1 << 8;
+    heap->search_from = heap->gap_chunk + 1;
 }
 
-void heap_core_release(struct heap_core *heap, uint32_t first)
+void heap_core_release(struct heap_core *heap)
 {
-    heap->chunks[first] = CHUNK_FREE;
-    heap->search_from = MIN(heap->search_from, first);
+    heap->search_from = 0;
 }

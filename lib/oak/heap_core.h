@@ -15,6 +15,10 @@ struct heap_slab;
 struct heap_core {
     uint8_t *base; /* aligned to HEAP_CHUNK_BYTES */
     uint32_t chunk_count;
+    /* Something else stands in the heap's range: from that chunk on all lie so many bytes further.
+     * 0: nothing does. */
+    uint32_t gap_chunk;
+    uint64_t gap_bytes;
     uint32_t search_from;                                /* no free chunk lies below */
     uint32_t *chunks;                                    /* one word per chunk, see heap_core.c */
     struct heap_slab *partial[HEAP_CLASSES];             /* slabs with a free block */
@@ -32,7 +36,7 @@ void heap_core_free(struct heap_core *heap, void *block);
 /* Give no block any more out of a page that has one: what is there may be shared with a clone. */
 void heap_core_seal(struct heap_core *heap);
 
-/* Give no block out of a run of free chunks, because other things stand there, until it is
- * released; then it reads as zero. */
-void heap_core_keep(struct heap_core *heap, uint32_t first, uint32_t length);
-void heap_core_release(struct heap_core *heap, uint32_t first);
+/* Before the first allocation: the chunks in front of the gap are not given out until they are
+ * released. */
+void heap_core_keep(struct heap_core *heap);
+void heap_core_release(struct heap_core *heap);

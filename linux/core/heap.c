@@ -23,11 +23,6 @@ static struct heap_core core;
 static struct mutex heap_lock;
 static uint32_t chunks[HEAP_CHUNKS] LARGE_TABLE;
 
-static uint32_t chunk_of(const uint8_t *address)
-{
-    return (uint32_t)((uint64_t)(address - program_warm_heap) / HEAP_CHUNK_BYTES);
-}
-
 static bool is_warm(const void *address)
 {
     return (const uint8_t *)address < program_zero_start;
@@ -69,15 +64,16 @@ static void corrupt(const void *block)
 
 void heap_start(void)
 {
-    uint32_t data = chunk_of(program_zero_start);
     core.base = program_warm_heap;
     core.chunk_count = HEAP_CHUNKS;
+    core.gap_chunk =
+        (uint32_t)((uint64_t)(program_zero_start - program_warm_heap) / HEAP_CHUNK_BYTES);
+    core.gap_bytes = (uint64_t)(program_data_end - program_zero_start);
     core.chunks = chunks;
     core.discard = discard;
     core.back = back;
     core.corrupt = corrupt;
-    heap_core_keep(&core, 0, data);
-    heap_core_keep(&core, data, chunk_of(program_data_end) - data);
+    heap_core_keep(&core);
 }
 
 void heap_seal(void)
@@ -87,7 +83,7 @@ void heap_seal(void)
 
 void heap_begin(void)
 {
-    heap_core_release(&core, 0);
+    heap_core_release(&core);
 }
 
 static void *allocate(size_t size_bytes, bool zeroed)

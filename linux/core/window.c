@@ -39,7 +39,8 @@ void window_unite(void)
 {
     uint64_t stack = (uint64_t)(uintptr_t)program_first_block + PAGE_SIZE;
     uint64_t zero = (uint64_t)(uintptr_t)program_zero_start;
-    uint64_t end = (uint64_t)(uintptr_t)program_warm_heap + WINDOW_HEAP_BYTES;
+    uint64_t end = (uint64_t)(uintptr_t)program_warm_heap + WINDOW_HEAP_BYTES +
+                   (uint64_t)(program_data_end - program_zero_start);
     for (volatile uint8_t *page = program_data_start; page < program_data_end; page += PAGE_SIZE) {
         *page = *page; /* what is written is the private memory's, and needs the file no more */
     }

@@ -247,21 +247,30 @@ static void test_seal(void)
     CHECK(free_is_noticed(kept));
 }
 
-/* A run that is kept is given to nobody and freed by nobody, and is found first once released. */
-static void test_keep(void)
+/* What stands in a gap is given to nobody and freed by nobody; the chunks before it come first once
+ * they are released, and no block goes across. */
+static void test_gap(void)
 {
     start();
-    heap_core_keep(&heap, 0, 4);
-    heap_core_keep(&heap, 4, 16);
+    uint8_t *behind = heap.base + 20 * HEAP_CHUNK_BYTES;
+    heap.chunk_count = CHUNKS - 16;
+    heap.gap_chunk = 4;
+    heap.gap_bytes = 16 * HEAP_CHUNK_BYTES;
+    heap_core_keep(&heap);
     uint8_t *block = heap_core_allocate(&heap, 3 * HEAP_CHUNK_BYTES, false);
-    CHECK(block == heap.base + 20 * HEAP_CHUNK_BYTES);
-    CHECK(free_is_noticed(heap.base));
-    CHECK(free_is_noticed(heap.base + HEAP_CHUNK_BYTES));
-    CHECK(free_is_noticed(heap.base + 4 * HEAP_CHUNK_BYTES));
-    heap_core_release(&heap, 0);
-    CHECK(heap_core_allocate(&heap, 5 * HEAP_CHUNK_BYTES, false) == block + 3 * HEAP_CHUNK_BYTES);
-    CHECK(heap_core_allocate(&heap, 4 * HEAP_CHUNK_BYTES, false) == heap.base);
-    CHECK(heap_core_allocate(&heap, HEAP_CHUNK_BYTES + 1, false) == block + 8 * HEAP_CHUNK_BYTES);
+    CHECK(block == behind + HEAP_CHUNK_BYTES);
+    uint8_t *small = heap_core_allocate(&heap, 100, false);
+    CHECK(page_of(small) == page_of(block) + 3);
+    for (uint32_t chunk = 0; chunk < 21; chunk++) {
+        CHECK(free_is_noticed(heap.base + chunk * HEAP_CHUNK_BYTES));
+    }
+    heap_core_release(&heap);
+    CHECK(heap_core_allocate(&heap, 5 * HEAP_CHUNK_BYTES, false) == block + 4 * HEAP_CHUNK_BYTES);
+    uint8_t *first = heap_core_allocate(&heap, 4 * HEAP_CHUNK_BYTES, false);
+    CHECK(first == heap.base);
+    CHECK(!free_is_noticed(first) && !free_is_noticed(block) && !free_is_noticed(small));
+    CHECK(free_is_noticed(first) && free_is_noticed(block));
+    CHECK(heap_core_allocate(&heap, 2 * HEAP_CHUNK_BYTES, false) == first);
 }
 
 int main(void)
@@ -274,6 +283,6 @@ int main(void)
     test_search();
     test_bad_free();
     test_seal();
-    test_keep();
+    test_gap();
     return 0;
 }
