@@ -217,9 +217,8 @@ static void page_fault(struct thread *thread)
                  !thread->domain->open)) {
         status = region_fault(&thread->space->map, address, access);
     }
-    status = status == CALL_RESTART ? STATUS_OK : status; /* it faults again */
     trace(TRACE_FAULT, status, address, thread->registers.rip);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && status != CALL_RESTART) { /* it faults again until it is resolved */
         thread->registers.error = (error & 0xffff) | (uint64_t)status << 32;
         fault_unresolved(thread, TRAP_PAGE_FAULT, address);
     }

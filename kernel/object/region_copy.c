@@ -35,7 +35,7 @@ static void entries_copy(struct region_map *to, const struct region *region)
     for (uint64_t at = region->start; at < region->end; at = next) {
         const uint64_t *entry = page_entries(&region->map->tables, at, region->end, 1, &next);
         next = MIN(next, region->end);
-        uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at, 1);
+        uint64_t *copy = entry == NULL ? NULL : page_entry_make(&to->tables, at);
         if (copy != NULL) {
             memcpy(copy, entry, ((next - at) >> PAGE_SHIFT) * sizeof(*copy));
         }

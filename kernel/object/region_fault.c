@@ -46,7 +46,7 @@ uint64_t region_entry(const struct region *region, uint64_t physical, bool writa
 
 static status_t entry_install(struct fault *fault, uint64_t physical, bool writable, uint64_t extra)
 {
-    uint64_t *entry = page_entry_make(&fault->map->tables, fault->address, 1);
+    uint64_t *entry = page_entry_make(&fault->map->tables, fault->address);
     if (entry == NULL) {
         return STATUS_NO_MEMORY;
     }

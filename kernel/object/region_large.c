@@ -11,10 +11,9 @@
 #include "kernel/object/region_find.h"
 #include "kernel/x86_64/shootdown.h"
 
-#define LARGE_LEVEL 2
-#define LEAVES      (LARGE_FRAMES / NODE_SLOTS)
-#define LEAVES_ALL  ((1u << LEAVES) - 1)
-#define LEAF_BYTES  (NODE_SLOTS * PAGE_SIZE)
+#define LEAVES     (LARGE_FRAMES / NODE_SLOTS)
+#define LEAVES_ALL ((1u << LEAVES) - 1)
+#define LEAF_BYTES (NODE_SLOTS * PAGE_SIZE)
 /* What must be left to pay for one, with its nodes and tables. */
 #define LARGE_COST (LARGE_BYTES + 8 * PAGE_SIZE)
 
@@ -87,7 +86,7 @@ static status_t leaf_fill(const struct region *region, struct memory *memory, ui
 
 static status_t large_install(struct region *region, uint64_t start, const struct leaves *leaves)
 {
-    uint64_t *entry = page_entry_make(&region->map->tables, start, LARGE_LEVEL);
+    uint64_t *entry = large_entry_make(&region->map->tables, start);
     if (entry == NULL) {
         return STATUS_NO_MEMORY;
     }

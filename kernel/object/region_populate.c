@@ -63,7 +63,7 @@ static uint32_t run_populate(struct region_map *map, uint64_t address, uint64_t 
         most = MIN(most, page_entries_left(address));
         spin_lock(&memory->lock);
         struct node *leaf = tree_leaf_own(&memory->tree, memory->object.payer, page);
-        uint64_t *entry = leaf == NULL ? NULL : page_entry_make(&map->tables, address, 1);
+        uint64_t *entry = leaf == NULL ? NULL : page_entry_make(&map->tables, address);
         if (entry != NULL) {
             count = run_install(region, leaf, page, MIN(most, RUN_MAX), entry);
         }

@@ -89,7 +89,8 @@ static inline uint64_t *table_find(const struct page_tables *tables, uint64_t ad
     return table;
 }
 
-uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address, uint32_t level)
+static inline uint64_t *entry_make(const struct page_tables *tables, uint64_t address,
+                                   uint32_t level)
 {
     uint32_t at = level;
     uint64_t *table = table_find(tables, address, &at);
@@ -97,6 +98,16 @@ uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address, ui
         table = tables_make(tables, table, address, at, level);
     }
     return table == NULL ? NULL : &table[entry_number(address, level)];
+}
+
+uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address)
+{
+    return entry_make(tables, address, 1);
+}
+
+uint64_t *large_entry_make(const struct page_tables *tables, uint64_t address)
+{
+    return entry_make(tables, address, LARGE_LEVEL);
 }
 
 uint64_t *page_entries(const struct page_tables *tables, uint64_t address, uint64_t end,

@@ -21,6 +21,7 @@ struct account;
 #define PTE_ADDRESS  0x000ffffffffff000ull
 
 #define PAGE_TABLE_ENTRIES 512
+#define LARGE_LEVEL        2                                /* whose entries may have PTE_LARGE */
 #define LARGE_BYTES        (PAGE_TABLE_ENTRIES * PAGE_SIZE) /* of an entry with PTE_LARGE */
 
 /* The top table of a half, and how many levels lie under it. */
@@ -35,9 +36,11 @@ struct page_tables {
 uint64_t *table_new(struct account *payer);
 void table_free(struct account *payer, uint64_t *table);
 
-/* The entry for that address in its table of that level (1: of pages), with all tables above it;
- * NULL: no memory. */
-uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address, uint32_t level);
+/* The entry for that address, of a page or of a large one, with all tables above it; NULL: no
+ * memory.
+ */
+uint64_t *page_entry_make(const struct page_tables *tables, uint64_t address);
+uint64_t *large_entry_make(const struct page_tables *tables, uint64_t address);
 
 /* How many pages from the address on have their entries behind this one in the same table. */
 static inline uint64_t page_entries_left(uint64_t address)
