@@ -8,12 +8,10 @@
 
 #define NO_FRAME      0 /* frame 0 is never free RAM of ours */
 #define ZEROED_WANTED 1024
+#define LOOKS_MAX     2048 /* at frames, each time that a large page is wanted */
 
 static SEALED struct frame *frames;
 static SEALED uint64_t frame_count;
-/* Of each LARGE_FRAMES that a large page may consist of, how many are free. */
-static SEALED uint16_t *large_free;
-static uint64_t large_first; /* no large page below that number is free as a whole */
 static struct frame_list zeroed;
 static struct frame_list dirty;
 static struct spinlock frames_lock = SPINLOCK_INIT(LOCK_FRAMES);
@@ -63,29 +61,18 @@ struct frame *frame_list_first(const struct frame_list *list)
     return list->first == NO_FRAME ? NULL : &frames[list->first];
 }
 
-/* How many frames of the large page that has this one are free. */
-static uint16_t *large_of(const struct frame *frame)
-{
-    return &large_free[(uint64_t)(frame - frames) / LARGE_FRAMES];
-}
-
 /* Under the lock. */
 static void free_add(struct frame *frame)
 {
     frame->flags = FRAME_FREE;
     frame_list_add(&dirty, frame);
-    if (++*large_of(frame) == LARGE_FRAMES) {
-        large_first = MIN(large_first, (uint64_t)(frame - frames) / LARGE_FRAMES);
-    }
 }
 
 void frames_init(uint64_t first_physical)
 {
     /* Of whole large pages: what lies behind the end of RAM is never free. */
     frame_count = ALIGN_UP(machine.ram_end >> PAGE_SHIFT, LARGE_FRAMES);
-    uint64_t large_count = frame_count / LARGE_FRAMES;
-    uint64_t array_bytes =
-        ALIGN_UP(frame_count * sizeof(struct frame) + large_count * sizeof(*large_free), PAGE_SIZE);
+    uint64_t array_bytes = ALIGN_UP(frame_count * sizeof(struct frame), PAGE_SIZE);
     uint64_t array_physical = 0;
     for (uint32_t i = 0; i < machine.ram_count && array_physical == 0; i++) {
         uint64_t start = MAX(machine.ram[i].start, first_physical);
@@ -98,8 +85,6 @@ void frames_init(uint64_t first_physical)
     }
     frames = physical_pointer(array_physical);
     memset(frames, 0, array_bytes);
-    large_free = (uint16_t *)(frames + frame_count);
-    large_first = large_count;
     for (uint32_t i = 0; i < machine.ram_count; i++) {
         uint64_t start = MAX(machine.ram[i].start, first_physical);
         for (uint64_t physical = start; physical < machine.ram[i].end; physical += PAGE_SIZE) {
@@ -139,7 +124,6 @@ static struct frame *any_take(bool want_zeroed, bool *is_zeroed)
         return NULL;
     }
     struct frame *frame = frame_list_pop(list);
-    (*large_of(frame))--;
     *is_zeroed = frame->flags & FRAME_ZEROED;
     frame_begin(frame);
     return frame;
@@ -201,7 +185,6 @@ static void adjacent_take(struct frame *first, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
         frame_list_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
-        (*large_of(&first[i]))--;
         frame_begin(&first[i]);
     }
     spin_unlock(&frames_lock);
@@ -222,14 +205,20 @@ struct frame *frames_take_adjacent(uint64_t count)
 
 struct frame *frames_large_free(void)
 {
-    uint64_t large_count = frame_count / LARGE_FRAMES;
+    static uint64_t first; /* the search goes on where it ended */
+    uint32_t run = 0;
     spin_lock(&frames_lock);
-    while (large_first < large_count && large_free[large_first] != LARGE_FRAMES) {
-        large_first++;
+    for (uint32_t looks = 0; run < LARGE_FRAMES && looks < LOOKS_MAX; looks++) {
+        if (frames[first + run].flags & (FRAME_FREE | FRAME_ZEROED)) {
+            run++;
+        } else {
+            first = (first + LARGE_FRAMES) % frame_count;
+            run = 0;
+        }
     }
-    struct frame *first = large_first < large_count ? &frames[large_first * LARGE_FRAMES] : NULL;
+    struct frame *found = run == LARGE_FRAMES ? &frames[first] : NULL;
     spin_unlock(&frames_lock);
-    return first;
+    return found;
 }
 
 bool frames_take_these(struct frame *first, struct frame **out, uint32_t count)
@@ -270,7 +259,7 @@ bool frames_zero_one(void)
     bool wanted = zeroed.count < ZEROED_WANTED && dirty.count > 0;
     if (wanted) {
         struct frame *frame = frame_list_pop(&dirty);
-        frame->flags = FRAME_ZEROED; /* and not in a list: it still counts as free */
+        frame->flags = FRAME_ZEROED; /* in no list: it will be free again */
         spin_unlock(&frames_lock);
         memset(frame_pointer(frame), 0, PAGE_SIZE);
         spin_lock(&frames_lock);

@@ -50,7 +50,7 @@ void frame_give(struct frame *frame);
 /* `count` zeroed frames with one reference each; false: none are taken. */
 bool frames_take_zeroed(struct frame **out, uint32_t count);
 
-/* The first of LARGE_FRAMES free frames that may make a large page; NULL when there are none. */
+/* The first of LARGE_FRAMES free frames that may make a large page; NULL: none is found soon. */
 struct frame *frames_large_free(void);
 /* The same as frames_take_zeroed with those adjacent frames; false: some are not free. */
 bool frames_take_these(struct frame *first, struct frame **out, uint32_t count);
