@@ -154,12 +154,6 @@ bool object_destroy_step(struct object *object)
     return true;
 }
 
-void object_undo(struct object *object)
-{
-    while (!object_destroy_step(object)) {
-    }
-}
-
 /* Would destroying the object end the caller, or pull away what it or another thread stands on? */
 static bool is_needed(const struct thread *caller, struct object *object)
 {

@@ -136,9 +136,6 @@ struct object *handle_object_dying(handle_t handle);
  */
 bool object_destroy_step(struct object *object);
 
-/* Destroy what was just made, of which nobody knows yet. */
-void object_undo(struct object *object);
-
 extern uint64_t object_count; /* that are alive; atomic */
 
 /* Enter it into the table, from object_create, or the root account, which nothing pays for. False

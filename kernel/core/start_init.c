@@ -62,10 +62,9 @@ static void map(struct domain *domain, struct memory *private, uint64_t address,
         .size_bytes = size_bytes,
         .rights = rights,
         .rights_allowed = rights,
-        .private_memory = rights & RIGHT_WRITE ? private : NULL,
-        .private_offset = address - WINDOW_BASE,
-        .source_memory = source,
-        .source_offset = source_offset,
+        .private = {.memory = rights & RIGHT_WRITE ? private : NULL,
+                    .offset = address - WINDOW_BASE},
+        .source = {.memory = source, .offset = source_offset},
     };
     if (size_bytes > 0) {
         must(region_map_add(&domain->window, &request), "segment");
@@ -94,12 +93,12 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
 /* Over part of the image, or of what frames_boot_pages gave. */
 static struct memory *memory_over(const void *start, uint64_t size_bytes)
 {
-    struct memory *memory;
+    struct object *memory;
     uint64_t base = (uint64_t)start >= KERNEL_VIRTUAL ? KERNEL_VIRTUAL : DIRECT_MAP;
     must(memory_create_boot(root_account, (uint64_t)start - base, ALIGN_UP(size_bytes, PAGE_SIZE),
                             &memory),
          "memory over the kernel's own");
-    return memory;
+    return object_memory(memory);
 }
 
 void start_init(uint64_t tsc_at_start)
@@ -114,11 +113,11 @@ void start_init(uint64_t tsc_at_start)
     trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
     struct memory *trace = memory_over(trace_rings, (uint64_t)cpu_count * TRACE_RING_BYTES);
     struct object *made;
-    struct memory *private;
     must(domain_create(account, false, &made), "domain");
     struct domain *domain = object_domain(made);
     init_domain = domain;
-    must(memory_make(account, WINDOW_SIZE, &private), "window memory");
+    must(memory_make(account, MEMORY_NORMAL, WINDOW_SIZE, &made), "window memory");
+    struct memory *private = object_memory(made);
     uint64_t entry = program_map(domain, private, bundle);
 
     must(thread_create(account, domain, WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_DRIVER,

@@ -68,6 +68,7 @@ __attribute__((noinline)) static status_t call_with_more(const struct call_entry
     uint64_t made_slot = call->argument[1];
     status_t status = STATUS_OK;
     call->other = NULL;
+    call->made = NULL;
     call->made_rights = RIGHTS_ALL;
     if (entry->other_types != TYPE_NONE && !(entry->other_or_0 && other_slot == 0)) {
         status = domain_find(domain, other_slot, entry->other_types, entry->other_rights,
@@ -83,6 +84,9 @@ __attribute__((noinline)) static status_t call_with_more(const struct call_entry
         /* It may be gone already, with what it hangs from: such a slot counts as empty. */
         __atomic_store_n(&call->made->building, false, __ATOMIC_RELEASE);
         (void)domain_put(domain, made_slot, object_handle(call->made, call->made_rights));
+    } else if (entry->makes && call->made != NULL) {
+        while (!object_destroy_step(call->made)) { /* it was made in part */
+        }
     }
     return status;
 }

@@ -412,11 +412,7 @@ status_t call_account_create(struct call *call)
     account_init(account, parent);
     account->limit_bytes = call->argument[3];
     account->limit_threads = call->argument[4];
-    status = account_complete(account, call->argument[2]);
-    if (status != STATUS_OK) {
-        object_undo(call->made);
-    }
-    return status;
+    return account_complete(account, call->argument[2]);
 }
 
 static status_t account_set(struct call *call, struct account *account)

@@ -20,11 +20,7 @@ status_t domain_create(struct account *payer, bool open, struct object **out)
     if (region_map_init_window(&domain->window, payer) == STATUS_OK) {
         domain->root = space_root_new(payer, &domain->window);
     }
-    if (domain->root == 0) {
-        object_undo(*out);
-        return STATUS_NO_MEMORY;
-    }
-    return STATUS_OK;
+    return domain->root == 0 ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 status_t call_domain_create(struct call *call)

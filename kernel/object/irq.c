@@ -48,13 +48,11 @@ status_t call_irq_create(struct call *call)
     irq->source = call->argument[3];
     irq->bits = call->argument[5];
     status = irq_route(irq);
-    if (status != STATUS_OK) {
-        object_undo(call->made);
-        return status;
+    if (status == STATUS_OK) {
+        call->result[0] = MSI_ADDRESS | (uint64_t)apic_id() << 12;
+        call->result[1] = irq->vector;
     }
-    call->result[0] = MSI_ADDRESS | (uint64_t)apic_id() << 12;
-    call->result[1] = irq->vector;
-    return STATUS_OK;
+    return status;
 }
 
 void irq_deliver(uint32_t vector)

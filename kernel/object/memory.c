@@ -14,15 +14,17 @@ static bool page_range(uint64_t offset, uint64_t size_bytes, uint64_t limit_byte
     return (offset | size_bytes) % PAGE_SIZE == 0 && range_inside(offset, size_bytes, limit_bytes);
 }
 
-static status_t memory_new(struct account *account, enum memory_kind kind, uint64_t size_bytes,
-                           struct memory **out)
+status_t memory_make(struct account *account, enum memory_kind kind, uint64_t size_bytes,
+                     struct object **out)
 {
-    struct object *object;
-    status_t status = object_create(account, OBJECT_MEMORY, sizeof(struct memory), &object);
+    if (size_bytes == 0 || size_bytes % PAGE_SIZE != 0 || size_bytes > MEMORY_BYTES_MAX) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    status_t status = object_create(account, OBJECT_MEMORY, sizeof(struct memory), out);
     if (status != STATUS_OK) {
         return status;
     }
-    struct memory *memory = object_memory(object);
+    struct memory *memory = object_memory(*out);
     spin_init(&memory->lock, LOCK_MEMORY);
     spin_init(&memory->pass_lock, LOCK_MEMORY_PASS);
     spin_init(&memory->regions_lock, LOCK_MEMORY_REGIONS);
@@ -30,16 +32,7 @@ static status_t memory_new(struct account *account, enum memory_kind kind, uint6
     list_init(&memory->regions);
     memory->kind = kind;
     memory->size_bytes = size_bytes;
-    *out = memory;
     return STATUS_OK;
-}
-
-status_t memory_make(struct account *account, uint64_t size_bytes, struct memory **out)
-{
-    if (size_bytes == 0 || size_bytes % PAGE_SIZE != 0 || size_bytes > MEMORY_BYTES_MAX) {
-        return STATUS_INVALID_ARGUMENT;
-    }
-    return memory_new(account, MEMORY_NORMAL, size_bytes, out);
 }
 
 /* Put a frame there, for what was there; the caller's reference is gone in any case. */
@@ -55,28 +48,21 @@ static status_t page_put(struct memory *memory, uint64_t page, struct frame *fra
 }
 
 status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t size_bytes,
-                            struct memory **out)
+                            struct object **out)
 {
-    struct memory *memory = NULL;
-    status_t status = memory_make(account, size_bytes, &memory);
+    status_t status = memory_make(account, MEMORY_NORMAL, size_bytes, out);
     for (uint64_t offset = 0; status == STATUS_OK && offset < size_bytes; offset += PAGE_SIZE) {
         struct frame *frame = frame_of_physical(physical + offset);
         frame->flags = FRAME_FOREIGN;
         frame->references = 1;
-        status = page_put(memory, offset >> PAGE_SHIFT, frame);
+        status = page_put(object_memory(*out), offset >> PAGE_SHIFT, frame);
     }
-    *out = memory;
     return status;
 }
 
 status_t call_memory_create(struct call *call)
 {
-    struct memory *memory;
-    status_t status = memory_make(object_account(call->object), call->argument[2], &memory);
-    if (status == STATUS_OK) {
-        call->made = &memory->object;
-    }
-    return status;
+    return memory_make(object_account(call->object), MEMORY_NORMAL, call->argument[2], &call->made);
 }
 
 /* --- clones ---------------------------------------------------------------------------------- */
@@ -121,18 +107,9 @@ status_t call_memory_clone(struct call *call)
     if (from->kind != MEMORY_NORMAL) {
         return STATUS_NOT_SUPPORTED;
     }
-    struct memory *memory;
-    status_t status = memory_make(object_account(call->object), from->size_bytes, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = memory_clone_from(from, memory);
-    if (status != STATUS_OK) {
-        object_undo(&memory->object);
-        return status;
-    }
-    call->made = &memory->object;
-    return STATUS_OK;
+    status_t status =
+        memory_make(object_account(call->object), MEMORY_NORMAL, from->size_bytes, &call->made);
+    return status == STATUS_OK ? memory_clone_from(from, object_memory(call->made)) : status;
 }
 
 status_t call_memory_view(struct call *call)
@@ -141,23 +118,20 @@ status_t call_memory_view(struct call *call)
     if (base->kind == MEMORY_VIEW) {
         return STATUS_NOT_SUPPORTED;
     }
-    if (call->argument[4] == 0 ||
-        !page_range(call->argument[3], call->argument[4], base->size_bytes)) {
+    if (!page_range(call->argument[3], call->argument[4], base->size_bytes)) {
         return STATUS_OUT_OF_RANGE;
     }
-    struct memory *view;
     status_t status =
-        memory_new(object_account(call->object), MEMORY_VIEW, call->argument[4], &view);
-    if (status != STATUS_OK) {
-        return status;
+        memory_make(object_account(call->object), MEMORY_VIEW, call->argument[4], &call->made);
+    if (status == STATUS_OK) {
+        struct memory *view = object_memory(call->made);
+        view->base = object_handle(&base->object, 0);
+        view->base_offset = call->argument[3];
+        view->view_rights = call->other_rights & (uint32_t)call->argument[5];
+        call->made_rights = (view->view_rights & (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) |
+                            RIGHT_CONTROL | RIGHT_DESTROY;
     }
-    view->base = object_handle(&base->object, 0);
-    view->base_offset = call->argument[3];
-    view->view_rights = call->other_rights & (uint32_t)call->argument[5];
-    call->made = &view->object;
-    call->made_rights = (view->view_rights & (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)) |
-                        RIGHT_CONTROL | RIGHT_DESTROY;
-    return STATUS_OK;
+    return status;
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
@@ -425,30 +399,21 @@ status_t call_memory_create_platform(struct call *call)
     uint64_t size_bytes = call->argument[3];
     uint64_t physical = call->argument[4];
     bool pinned = physical == MEMORY_DMA;
-    if (size_bytes == 0 || size_bytes % PAGE_SIZE != 0 ||
-        (pinned && size_bytes > DMA_PAGES_MAX * PAGE_SIZE)) {
+    if (pinned && size_bytes > DMA_PAGES_MAX * PAGE_SIZE) {
         return STATUS_INVALID_ARGUMENT;
     }
-    if (!pinned && (physical % PAGE_SIZE != 0 || !range_inside(physical, size_bytes, 1ull << 52) ||
-                    physical_is_ram(physical, size_bytes))) {
+    if (!pinned &&
+        (!page_range(physical, size_bytes, 1ull << 52) || physical_is_ram(physical, size_bytes))) {
         return STATUS_OUT_OF_RANGE;
     }
-    struct memory *memory;
-    status_t status = memory_new(object_account(call->other),
-                                 pinned ? MEMORY_PINNED : MEMORY_DEVICE, size_bytes, &memory);
-    if (status != STATUS_OK) {
-        return status;
+    status_t status = memory_make(object_account(call->other),
+                                  pinned ? MEMORY_PINNED : MEMORY_DEVICE, size_bytes, &call->made);
+    if (status == STATUS_OK && pinned) {
+        status = pinned_fill(object_memory(call->made), size_bytes >> PAGE_SHIFT);
+    } else if (status == STATUS_OK) {
+        object_memory(call->made)->device_physical = physical;
     }
-    memory->device_physical = pinned ? 0 : physical;
-    if (pinned) {
-        status = pinned_fill(memory, size_bytes >> PAGE_SHIFT);
-        if (status != STATUS_OK) {
-            object_undo(&memory->object);
-            return status;
-        }
-    }
-    call->made = &memory->object;
-    return STATUS_OK;
+    return status;
 }
 
 /* --- destruction ----------------------------------------------------------------------------- */

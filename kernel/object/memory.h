@@ -61,11 +61,12 @@ static inline bool memory_has_tree(const struct memory *memory)
     return memory->kind == MEMORY_NORMAL || memory->kind == MEMORY_PINNED;
 }
 
-status_t memory_make(struct account *account, uint64_t size_bytes, struct memory **out);
+status_t memory_make(struct account *account, enum memory_kind kind, uint64_t size_bytes,
+                     struct object **out);
 
 /* Read-only memory over part of the kernel image; never freed. */
 status_t memory_create_boot(struct account *account, uint64_t physical, uint64_t size_bytes,
-                            struct memory **out);
+                            struct object **out);
 
 /*
  * Remove every mapping of the pages [first, end) from every region of the memory and wait for the

@@ -193,18 +193,18 @@ static status_t request_check(const struct region_map *map, const struct region_
         return STATUS_OUT_OF_RANGE;
     }
     if (request->rights & ~(uint32_t)(MAP_RIGHTS | MAP_LARGE) ||
-        (request->private_memory == NULL &&
-         (request->source_memory == NULL || request->rights & RIGHT_WRITE))) {
+        (request->private.memory == NULL &&
+         (request->source.memory == NULL || request->rights & RIGHT_WRITE))) {
         return STATUS_INVALID_ARGUMENT;
     }
     return rights_check(map, request->rights, request->rights_allowed);
 }
 
-static status_t region_link_all(struct region *region, const struct region_target *private,
-                                const struct region_target *source, const struct region *like)
+static status_t region_link_all(struct region *region, const struct region_request *request,
+                                const struct region *like)
 {
-    struct memory *memories[LINK_ROLES] = {private->memory, source->memory, private->view,
-                                           source->view};
+    struct memory *memories[LINK_ROLES] = {request->private.memory, request->source.memory,
+                                           request->private.view, request->source.view};
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
         if (memories[role] != NULL) {
             const struct region_link *link = like == NULL ? NULL : &like->link[role];
@@ -220,7 +220,6 @@ static status_t region_link_all(struct region *region, const struct region_targe
 }
 
 status_t region_add(struct region_map *map, const struct region_request *request,
-                    const struct region_target *private, const struct region_target *source,
                     const struct region *like)
 {
     uint64_t end = request->address + request->size_bytes;
@@ -239,9 +238,9 @@ status_t region_add(struct region_map *map, const struct region_request *request
     region->end = end;
     region->rights = request->rights;
     region->rights_allowed = request->rights_allowed;
-    region->private_offset = private->offset;
-    region->source_offset = source->offset;
-    status_t status = region_link_all(region, private, source, like);
+    region->private_offset = request->private.offset;
+    region->source_offset = request->source.offset;
+    status_t status = region_link_all(region, request, like);
     if (status != STATUS_OK) {
         region_free(region);
         return status;
@@ -252,20 +251,10 @@ status_t region_add(struct region_map *map, const struct region_request *request
 
 status_t region_map_add(struct region_map *map, const struct region_request *request)
 {
-    struct region_target private;
-    struct region_target source;
     status_t status = request_check(map, request);
     if (status == STATUS_OK) {
-        status = region_target_resolve(request->private_memory, request->private_offset,
-                                       request->size_bytes, &private);
-    }
-    if (status == STATUS_OK) {
-        status = region_target_resolve(request->source_memory, request->source_offset,
-                                       request->size_bytes, &source);
-    }
-    if (status == STATUS_OK) {
         spin_lock(&map->lock);
-        status = region_add(map, request, &private, &source, NULL);
+        status = region_add(map, request, NULL);
         spin_unlock(&map->lock);
     }
     return status;
@@ -278,14 +267,10 @@ static status_t region_split(struct region *region, uint64_t address)
     if (upper == NULL) {
         return STATUS_NO_MEMORY;
     }
+    memcpy(upper, region, offsetof(struct region, link)); /* but its places in lists */
     upper->start = address;
-    upper->end = region->end;
-    upper->rights = region->rights;
-    upper->rights_allowed = region->rights_allowed;
-    upper->has_writable = region->has_writable;
-    upper->has_large = region->has_large;
-    upper->private_offset = region->private_offset + (address - region->start);
-    upper->source_offset = region->source_offset + (address - region->start);
+    upper->private_offset += address - region->start;
+    upper->source_offset += address - region->start;
     for (uint32_t role = 0; role < LINK_ROLES; role++) {
         const struct region_link *like = &region->link[role];
         if (like->memory != NULL &&
@@ -440,6 +425,16 @@ status_t region_memory_argument(struct call *call, uint64_t slot, uint32_t right
     return status;
 }
 
+/* What a region is to show of a memory of the caller's: its slot, if it is not 0, and offset. */
+static status_t target_argument(struct call *call, uint64_t slot, uint64_t offset,
+                                uint64_t size_bytes, uint32_t rights, struct region_target *out,
+                                uint32_t *out_rights)
+{
+    struct memory *memory;
+    status_t status = region_memory_argument(call, slot, rights, &memory, out_rights);
+    return status == STATUS_OK ? region_target_resolve(memory, offset, size_bytes, out) : status;
+}
+
 /* One region, as the words say that follow the half. */
 static status_t words_map(struct call *call, const uint64_t *word)
 {
@@ -447,8 +442,6 @@ static status_t words_map(struct call *call, const uint64_t *word)
         .address = ALIGN_DOWN(word[0], PAGE_SIZE),
         .size_bytes = word[1],
         .rights = (uint32_t)(word[0] % PAGE_SIZE),
-        .private_offset = word[3],
-        .source_offset = word[4],
     };
     uint64_t private_slot = word[2] & 0xffffffff;
     uint64_t source_slot = word[2] >> 32;
@@ -459,11 +452,11 @@ static status_t words_map(struct call *call, const uint64_t *word)
         source_slot == 0 ? (request.rights & MAP_RIGHTS) | RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
     uint32_t private_has;
     uint32_t source_has;
-    status_t status = region_memory_argument(call, private_slot, private_rights,
-                                             &request.private_memory, &private_has);
+    status_t status = target_argument(call, private_slot, word[3], word[1], private_rights,
+                                      &request.private, &private_has);
     if (status == STATUS_OK) {
-        status = region_memory_argument(call, source_slot, RIGHT_READ | execute,
-                                        &request.source_memory, &source_has);
+        status = target_argument(call, source_slot, word[4], word[1], RIGHT_READ | execute,
+                                 &request.source, &source_has);
     }
     if (status != STATUS_OK) {
         return status;

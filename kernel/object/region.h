@@ -62,15 +62,20 @@ struct region_map {
     bool dying;
 };
 
+/* What a region shows: of a view the base, and the view, which is linked too. */
+struct region_target {
+    struct memory *memory; /* NULL: nothing */
+    struct memory *view;   /* or NULL */
+    uint64_t offset;
+};
+
 struct region_request {
     uint64_t address;
     uint64_t size_bytes;
     uint32_t rights;
-    uint32_t rights_allowed;       /* the most that region_protect may ever give */
-    struct memory *private_memory; /* or NULL: read-only over the source; may be a view */
-    uint64_t private_offset;
-    struct memory *source_memory; /* or NULL; may be a view */
-    uint64_t source_offset;
+    uint32_t rights_allowed;      /* the most that region_protect may ever give */
+    struct region_target private; /* nothing: read-only over the source */
+    struct region_target source;
 };
 
 status_t region_map_init_window(struct region_map *map, struct account *payer);

@@ -18,9 +18,10 @@ struct exchange {
 };
 
 static struct region_target target_of(const struct region *region, enum link_role role,
-                                      enum link_role view, uint64_t offset)
+                                      uint64_t offset)
 {
-    return (struct region_target){region->link[role].memory, region->link[view].memory, offset};
+    return (struct region_target){region->link[role].memory,
+                                  region->link[role + LINK_PRIVATE_VIEW].memory, offset};
 }
 
 /*
@@ -46,26 +47,24 @@ static void entries_copy(struct region_map *to, const struct region *region)
 static status_t region_copy(struct region_map *to, const struct region *region,
                             const struct exchange *exchange)
 {
-    struct region_target private =
-        target_of(region, LINK_PRIVATE, LINK_PRIVATE_VIEW, region->private_offset);
-    struct region_target source =
-        target_of(region, LINK_SOURCE, LINK_SOURCE_VIEW, region->source_offset);
     struct region_request request = {
         .address = region->start,
         .size_bytes = region->end - region->start,
         .rights = region->rights,
         .rights_allowed = region->rights_allowed,
+        .private = target_of(region, LINK_PRIVATE, region->private_offset),
+        .source = target_of(region, LINK_SOURCE, region->source_offset),
     };
-    bool exchanged = exchange->from != NULL && private.memory == exchange->from;
+    bool exchanged = exchange->from != NULL && request.private.memory == exchange->from;
     if (exchanged) {
         status_t status = region_target_resolve(exchange->to, region->private_offset,
-                                                request.size_bytes, &private);
-        request.rights_allowed &= source.memory == NULL ? exchange->to_rights : RIGHTS_ALL;
+                                                request.size_bytes, &request.private);
+        request.rights_allowed &= request.source.memory == NULL ? exchange->to_rights : RIGHTS_ALL;
         if (status != STATUS_OK || request.rights & ~(request.rights_allowed | MAP_LARGE)) {
             return status != STATUS_OK ? status : STATUS_NO_RIGHT;
         }
     }
-    status_t status = region_add(to, &request, &private, &source, region);
+    status_t status = region_add(to, &request, region);
     if (status == STATUS_OK && to->window && !exchanged && !(region->rights & RIGHT_WRITE) &&
         request.size_bytes <= COPY_BYTES_MAX) {
         entries_copy(to, region);

@@ -15,19 +15,12 @@ status_t region_range_check(const struct region_map *map, uint64_t address, uint
 status_t region_memory_argument(struct call *call, uint64_t slot, uint32_t rights,
                                 struct memory **out, uint32_t *out_rights);
 
-/* What a request's memory really is: the base, when it is a view, with the view to be linked too.
- */
-struct region_target {
-    struct memory *memory;
-    struct memory *view;
-    uint64_t offset;
-};
+/* What is shown of that memory, or nothing if it is NULL. OUT_OF_RANGE, BAD_CAPABILITY. */
 status_t region_target_resolve(struct memory *memory, uint64_t offset, uint64_t size_bytes,
                                struct region_target *out);
 
-/* A region of the map as the request says, but for its memories. `like`: what it is a copy of. */
+/* A region of the map as the request says. `like`: what it is a copy of, or NULL. */
 status_t region_add(struct region_map *map, const struct region_request *request,
-                    const struct region_target *private, const struct region_target *source,
                     const struct region *like);
 
 /* Give back the page tables of a range, at most a step's, that no region needs any more. */

@@ -95,9 +95,6 @@ status_t call_space_create(struct call *call)
     if (status == STATUS_OK) {
         status = domain_join(space, domain);
     }
-    if (status != STATUS_OK) {
-        object_undo(call->made);
-    }
     return status;
 }
 

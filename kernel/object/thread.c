@@ -71,9 +71,6 @@ status_t thread_create(struct account *payer, struct domain *domain, uint64_t fr
         thread->frame = frame_pointer(thread->pin.frame);
         status = domain_join(thread, domain);
     }
-    if (status != STATUS_OK) {
-        object_undo(*out);
-    }
     return status;
 }
 

@@ -82,20 +82,20 @@ static void give(struct domain *domain, uint32_t slot, struct object *object)
 static void init_make(void)
 {
     struct account *account = root_account;
-    struct memory *window;
-    struct memory *image;
+    struct object *window;
+    struct object *image;
     struct object *platform;
     struct object *made;
     must(domain_create(account, false, &made), "domain");
     init_domain = object_domain(made);
-    must(memory_make(account, WORLD_PAGES * PAGE_SIZE, &window), "memory");
+    must(memory_make(account, MEMORY_NORMAL, WORLD_PAGES * PAGE_SIZE, &window), "memory");
     must(memory_create_boot(account, PAGE_SIZE, IMAGE_PAGES * PAGE_SIZE, &image), "image");
     struct region_request request = {
         .address = WORLD_WINDOW,
         .size_bytes = WORLD_PAGES * PAGE_SIZE,
         .rights = RIGHT_READ | RIGHT_WRITE,
         .rights_allowed = RIGHT_READ | RIGHT_WRITE,
-        .private_memory = window,
+        .private = {.memory = object_memory(window)},
     };
     must(region_map_add(&init_domain->window, &request), "region");
     must(thread_create(account, init_domain, WORLD_WINDOW, BAND_DRIVER, false, &made), "thread");
@@ -103,9 +103,9 @@ static void init_make(void)
     must(object_create(account, OBJECT_PLATFORM, sizeof(struct object), &platform), "platform");
     give(init_domain, SLOT_DOMAIN, &init_domain->object);
     give(init_domain, SLOT_ACCOUNT, &account->object);
-    give(init_domain, SLOT_MEMORY, &window->object);
+    give(init_domain, SLOT_MEMORY, window);
     give(init_domain, INIT_SLOT_PLATFORM, platform);
-    give(init_domain, INIT_SLOT_BUNDLE, &image->object);
+    give(init_domain, INIT_SLOT_BUNDLE, image);
     thread_enter(world.init, WORLD_WINDOW);
     world.init->state = THREAD_READY;
     scheduler_ready(world.init);
