@@ -180,25 +180,36 @@ static struct frame *adjacent_find(uint64_t count)
     return NULL;
 }
 
-/* Take those frames, which are free. Under the lock, which it gives back. */
-static void adjacent_take(struct frame *first, uint64_t count)
+/* Are they free? Those that are being zeroed are waited for. Under the lock. */
+static bool adjacent_free(const struct frame *first, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++) {
+    uint64_t run = 0;
+    while (run < count && first[run].flags & (FRAME_FREE | FRAME_ZEROED)) {
+        if (first[run].flags & FRAME_FREE) {
+            run++;
+        } else {
+            run = 0;
+            spin_unlock(&frames_lock);
+            cpu_pause();
+            spin_lock(&frames_lock);
+        }
+    }
+    return run == count;
+}
+
+struct frame *frames_take_adjacent(struct frame *these, uint64_t count)
+{
+    spin_lock(&frames_lock);
+    struct frame *first = these == NULL                 ? adjacent_find(count)
+                          : adjacent_free(these, count) ? these
+                                                        : NULL;
+    for (uint64_t i = 0; first != NULL && i < count; i++) {
         frame_list_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
         frame_begin(&first[i]);
     }
     spin_unlock(&frames_lock);
-    memset(frame_pointer(first), 0, count * PAGE_SIZE);
-}
-
-struct frame *frames_take_adjacent(uint64_t count)
-{
-    spin_lock(&frames_lock);
-    struct frame *first = adjacent_find(count);
     if (first != NULL) {
-        adjacent_take(first, count);
-    } else {
-        spin_unlock(&frames_lock);
+        memset(frame_pointer(first), 0, count * PAGE_SIZE);
     }
     return first;
 }
@@ -221,32 +232,9 @@ struct frame *frames_large_free(void)
     return found;
 }
 
-bool frames_take_these(struct frame *first, struct frame **out, uint32_t count)
-{
-    uint32_t run = 0;
-    spin_lock(&frames_lock);
-    while (run < count && first[run].flags & (FRAME_FREE | FRAME_ZEROED)) {
-        if (first[run].flags & FRAME_FREE) {
-            out[run] = &first[run];
-            run++;
-        } else { /* it will be, when it is zeroed: no frame is twice */
-            run = 0;
-            spin_unlock(&frames_lock);
-            cpu_pause();
-            spin_lock(&frames_lock);
-        }
-    }
-    if (run == count) {
-        adjacent_take(first, count);
-    } else {
-        spin_unlock(&frames_lock);
-    }
-    return run == count;
-}
-
 void *frames_boot_pages(uint64_t count)
 {
-    struct frame *first = frames_take_adjacent(count);
+    struct frame *first = frames_take_adjacent(NULL, count);
     if (first == NULL) {
         panic(__FILE__, __LINE__, "out of memory while booting");
     }

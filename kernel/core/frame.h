@@ -52,11 +52,10 @@ bool frames_take_zeroed(struct frame **out, uint32_t count);
 
 /* The first of LARGE_FRAMES free frames that may make a large page; NULL: none is found soon. */
 struct frame *frames_large_free(void);
-/* The same as frames_take_zeroed with those adjacent frames; false: some are not free. */
-bool frames_take_these(struct frame *first, struct frame **out, uint32_t count);
 
-/* `count` adjacent zeroed frames from anywhere; NULL when there are none. */
-struct frame *frames_take_adjacent(uint64_t count);
+/* `count` adjacent zeroed frames, from that one on or, if it is NULL, from anywhere; NULL: they are
+ * not free. */
+struct frame *frames_take_adjacent(struct frame *these, uint64_t count);
 
 /* The same for the kernel itself while booting: their address, or a panic. */
 void *frames_boot_pages(uint64_t count);

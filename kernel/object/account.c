@@ -277,11 +277,12 @@ bool account_frames_take(struct account *account, struct frame *these, struct fr
         return false;
     }
     if (these == NULL ? !frames_take_zeroed(frames, count)
-                      : !frames_take_these(these, frames, count)) {
+                      : frames_take_adjacent(these, count) == NULL) {
         payer_uncharge(payer, ACCOUNT_FRAMES, count * PAGE_SIZE);
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
+        frames[i] = these == NULL ? frames[i] : &these[i];
         frames[i]->payer = payer;
     }
     return true;

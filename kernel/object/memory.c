@@ -364,7 +364,7 @@ status_t call_memory_query(struct call *call)
 static status_t pinned_fill(struct memory *memory, uint64_t pages)
 {
     struct account *account = memory->object.payer;
-    struct frame *first = frames_take_adjacent(pages);
+    struct frame *first = frames_take_adjacent(NULL, pages);
     if (first == NULL) {
         return STATUS_NO_MEMORY;
     }

@@ -30,8 +30,8 @@ UNCHECKED := -fno-sanitize=address -Dmemset=memory_set
 $(call objects,machine-test,$(MACHINE_ALLOCATORS)): CFLAGS_machine-test += $(UNCHECKED)
 $(call objects,machine-fuzz,$(MACHINE_ALLOCATORS)): CFLAGS_machine-fuzz += $(UNCHECKED)
 
-MACHINE_WRAPPED := frame_take frame_give frames_take_zeroed frames_take_these frames_take_adjacent \
-    frames_free_bytes kmem_alloc kmem_free
+MACHINE_WRAPPED := frame_take frame_give frames_take_zeroed frames_take_adjacent frames_free_bytes \
+    kmem_alloc kmem_free
 MACHINE_LINK := -Wl,-T,kernel/test/machine/state.ld $(patsubst %,-Xlinker --wrap=%,$(MACHINE_WRAPPED))
 
 HOST_TESTS += $(B)/test/kernel_calls

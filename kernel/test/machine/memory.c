@@ -45,10 +45,8 @@ void __real_frame_give(struct frame *frame);
 void __wrap_frame_give(struct frame *frame);
 bool __real_frames_take_zeroed(struct frame **out, uint32_t count);
 bool __wrap_frames_take_zeroed(struct frame **out, uint32_t count);
-bool __real_frames_take_these(struct frame *first, struct frame **out, uint32_t count);
-bool __wrap_frames_take_these(struct frame *first, struct frame **out, uint32_t count);
-struct frame *__real_frames_take_adjacent(uint64_t count);
-struct frame *__wrap_frames_take_adjacent(uint64_t count);
+struct frame *__real_frames_take_adjacent(struct frame *these, uint64_t count);
+struct frame *__wrap_frames_take_adjacent(struct frame *these, uint64_t count);
 uint64_t __real_frames_free_bytes(void);
 uint64_t __wrap_frames_free_bytes(void);
 void *__real_kmem_alloc(size_t size_bytes);
@@ -121,22 +119,13 @@ bool __wrap_frames_take_zeroed(struct frame **out, uint32_t count)
     return taken;
 }
 
-bool __wrap_frames_take_these(struct frame *first, struct frame **out, uint32_t count)
-{
-    bool taken = !fails() && __real_frames_take_these(first, out, count);
-    for (uint32_t i = 0; taken && i < count; i++) {
-        frame_usable(out[i]);
-    }
-    return taken;
-}
-
-struct frame *__wrap_frames_take_adjacent(uint64_t count)
+struct frame *__wrap_frames_take_adjacent(struct frame *these, uint64_t count)
 {
     if (fails()) {
         return NULL;
     }
     memory_release_kept();
-    struct frame *first = __real_frames_take_adjacent(count);
+    struct frame *first = __real_frames_take_adjacent(these, count);
     for (uint64_t i = 0; first != NULL && i < count; i++) {
         frame_usable(&first[i]);
     }
