@@ -82,32 +82,32 @@ static uint64_t epoch_next(struct memory *memory)
     return __atomic_add_fetch(&memory->epoch, 1, __ATOMIC_ACQ_REL);
 }
 
-void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
+/* Over every mapping of the pages: it goes, or becomes read-only. */
+static void pass_run(struct memory *memory, uint64_t first_page, uint64_t end_page, bool protect)
 {
     spin_lock(&memory->pass_lock);
     const struct pass pass = {epoch_next(memory), first_page, end_page};
     struct region_link *link;
     while ((link = link_take(memory, &pass)) != NULL) {
         struct region_map *map = link->region->map;
-        region_clear_pages(link->region, role_of(link), first_page, end_page);
-        spin_unlock(&map->lock);
-    }
-    spin_unlock(&memory->pass_lock);
-}
-
-void memory_write_protect(struct memory *memory, uint64_t first_page, uint64_t end_page)
-{
-    spin_lock(&memory->pass_lock);
-    const struct pass pass = {epoch_next(memory), first_page, end_page};
-    struct region_link *link;
-    while ((link = link_take(memory, &pass)) != NULL) {
-        struct region_map *map = link->region->map;
-        if (role_of(link) == LINK_PRIVATE && link->region->has_writable) {
+        if (!protect) {
+            region_clear_pages(link->region, role_of(link), first_page, end_page);
+        } else if (role_of(link) == LINK_PRIVATE && link->region->has_writable) {
             region_write_protect(link->region, first_page, end_page);
         }
         spin_unlock(&map->lock);
     }
     spin_unlock(&memory->pass_lock);
+}
+
+void memory_unmap(struct memory *memory, uint64_t first_page, uint64_t end_page)
+{
+    pass_run(memory, first_page, end_page, false);
+}
+
+void memory_write_protect(struct memory *memory, uint64_t first_page, uint64_t end_page)
+{
+    pass_run(memory, first_page, end_page, true);
 }
 
 /* Remove up to a step's regions that map it. */

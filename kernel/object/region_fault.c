@@ -17,7 +17,6 @@ struct fault {
     uint32_t access;
     /* A frame that lost its place in a tree; released when nobody maps it any more. */
     struct frame *replaced;
-    bool replaced_elsewhere; /* it may be mapped at other places too */
     uint64_t *entry;         /* where the page was installed */
     uint32_t private_around; /* the pages around that the private memory has, or may have */
 };
@@ -152,7 +151,6 @@ static status_t private_put(struct fault *fault, struct memory *memory, struct n
         return STATUS_NO_MEMORY;
     }
     fault->replaced = leaf_put(leaf, page, frame);
-    fault->replaced_elsewhere = fault->replaced != NULL && memory->several_places;
     return STATUS_OK;
 }
 
@@ -284,23 +282,17 @@ status_t region_fault(struct region_map *map, uint64_t address, uint32_t access)
     spin_lock(&map->lock);
     fault.region = region_at(map, address);
     status_t status = STATUS_NOT_FOUND;
-    struct memory *elsewhere = NULL;
-    uint64_t page = 0;
     if (fault.region != NULL && !map->dying) {
-        status = STATUS_NO_RIGHT;
-        if (fault.region->rights & access) {
-            status = fault_resolve(&fault);
-        }
-        if (fault.replaced_elsewhere) {
-            elsewhere = fault.region->link[LINK_PRIVATE].memory;
-            page = private_page(&fault);
-        }
+        status = fault.region->rights & access ? fault_resolve(&fault) : STATUS_NO_RIGHT;
     }
+    bool replaces = fault.replaced != NULL;
+    struct memory *private = replaces ? fault.region->link[LINK_PRIVATE].memory : NULL;
+    uint64_t page = replaces ? private_page(&fault) : 0;
     spin_unlock(&map->lock);
-    if (elsewhere != NULL) {
-        memory_unmap(elsewhere, page, page + 1);
-    }
-    if (fault.replaced != NULL) {
+    if (replaces) {
+        if (private->several_places) {
+            memory_unmap(private, page, page + 1);
+        }
         frame_release(fault.replaced);
     }
     return status;
