@@ -164,18 +164,6 @@ static inline status_t charge(struct account *account, enum account_kind kind, u
     return STATUS_OK;
 }
 
-bool account_has_room(const struct account *account, uint64_t bytes)
-{
-    bool room = true;
-    for (; account != NULL && bytes != 0 && room; account = account->parent) {
-        uint64_t used_bytes = __atomic_load_n(&account->used_bytes, __ATOMIC_RELAXED);
-        uint64_t reserved_bytes = __atomic_load_n(&account->reserved_bytes, __ATOMIC_RELAXED);
-        room = range_inside(used_bytes, bytes, account->limit_bytes);
-        bytes -= MIN(bytes, reserved_bytes - MIN(reserved_bytes, used_bytes));
-    }
-    return room;
-}
-
 status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes,
                         struct payer **out)
 {

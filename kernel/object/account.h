@@ -63,8 +63,6 @@ bool account_is_ancestor(const struct account *ancestor, const struct account *a
 /* Its use came above the mark: raise the signal. Without locks. */
 void account_alert(struct account *account);
 
-/* Are so many bytes more below every limit? They may be gone a moment later. */
-bool account_has_room(const struct account *account, uint64_t bytes);
 /*
  * NO_MEMORY at a limit; BAD_CAPABILITY when the account is dying. What may outlive the account is
  * charged through its payer record, which `out` tells, and given back to that; NULL: nothing may.

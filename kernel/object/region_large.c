@@ -59,15 +59,24 @@ static bool leaves_look(const struct memory *memory, uint64_t page, struct leave
     return fit;
 }
 
-/* Add the first leaf that is missing; the very first only if all of them can be paid. */
+/* Could all of it be paid? Then a large page that is begun is mostly ended as well. */
+static bool is_affordable(struct account *payer)
+{
+    bool good = account_charge(payer, ACCOUNT_FRAMES, LARGE_COST, NULL) == STATUS_OK;
+    if (good) {
+        account_uncharge(payer, ACCOUNT_FRAMES, LARGE_COST);
+    }
+    return good;
+}
+
+/* Add the first leaf that is missing. */
 static status_t leaf_fill(const struct region *region, struct memory *memory, uint64_t page,
                           const struct leaves *leaves)
 {
     struct frame *frames[NODE_SLOTS];
     struct account *payer = memory->object.payer;
     uint32_t number = (uint32_t)__builtin_ctz(~leaves->complete);
-    if (!region_fills_with_zeros(region) ||
-        (leaves->complete == 0 && !account_has_room(payer, LARGE_COST))) {
+    if (!region_fills_with_zeros(region) || (leaves->complete == 0 && !is_affordable(payer))) {
         return STATUS_NO_MEMORY;
     }
     struct frame *first =
