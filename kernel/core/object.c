@@ -72,14 +72,14 @@ status_t object_create(struct account *payer, enum object_type type, size_t size
     object->payer = payer;
     object->building = true;
     status_t status = account_object_new(object);
-    if (status == STATUS_OK && !object_enter(object)) {
-        account_unlink_object(object);
-        account_object_gone(object);
-        status = STATUS_NO_MEMORY;
-    }
     if (status != STATUS_OK) {
         kmem_free(object, size_bytes);
         return status;
+    }
+    if (!object_enter(object)) {
+        account_unlink_object(object);
+        barrier_defer(object); /* who destroys the payer may have met it in the payer's list */
+        return STATUS_NO_MEMORY;
     }
     *out = object;
     return STATUS_OK;
