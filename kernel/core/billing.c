@@ -10,29 +10,28 @@
 uint64_t scheduler_turn_bounds;
 uint64_t scheduler_freezes;
 
-__attribute__((noinline)) void time_bill(const struct cpu *cpu)
+__attribute__((noinline)) void time_bill(struct cpu *cpu)
 {
-    struct scheduler *scheduler = cpu->scheduler;
-    uint64_t all = cpu->tsc_since - scheduler->tsc_billed;
-    uint64_t application = cpu->application_cycles - scheduler->application_billed;
-    scheduler->tsc_billed = cpu->tsc_since;
-    scheduler->application_billed = cpu->application_cycles;
+    uint64_t all = cpu->tsc_since - cpu->tsc_billed;
+    uint64_t application = cpu->application_cycles - cpu->application_billed;
+    cpu->tsc_billed = cpu->tsc_since;
+    cpu->application_billed = cpu->application_cycles;
     const struct thread *thread = cpu->current;
-    struct object *own = handle_object_dying(thread != NULL ? thread->billing_own : scheduler->own);
-    struct object *billed = handle_object(scheduler->billing, OBJECT_ACCOUNT);
+    struct object *own =
+        handle_object_dying(thread != NULL ? thread->billing_own : cpu->billing_own);
+    struct object *billed = handle_object(cpu->billing, OBJECT_ACCOUNT);
     billed = billed == NULL ? own : billed;
-    if (scheduler->billing != 0 && billed != NULL) {
+    if (cpu->billing != 0 && billed != NULL) {
         account_bill_cpu(object_account(billed), object_account(own == NULL ? billed : own),
                          clock_cycles_to_ns(application), clock_cycles_to_ns(all - application));
     }
 }
 
-void billing_switch(const struct cpu *cpu, handle_t billing)
+void billing_switch(struct cpu *cpu, handle_t billing)
 {
-    struct scheduler *scheduler = cpu->scheduler;
-    if (scheduler->billing != billing || cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
+    if (cpu->billing != billing || cpu->tsc_since - cpu->tsc_billed > BILL_CYCLES) {
         time_bill(cpu);
-        scheduler->billing = billing;
+        cpu->billing = billing;
     }
 }
 
@@ -65,7 +64,7 @@ void billing_change(handle_t billing, int change)
 
 void scheduler_set_billing(struct thread *thread, handle_t billing)
 {
-    const struct cpu *cpu = cpu_current();
+    struct cpu *cpu = cpu_current();
     if (thread->billing != billing && cpu->current == thread) {
         billing_switch(cpu, billing);
         billing_change(billing, 1);
@@ -91,16 +90,15 @@ uint64_t scheduler_turn_cycles(const struct thread *thread)
 static void turn_add(struct cpu *cpu, const struct account *account, uint64_t *application_ns,
                      uint64_t *personality_ns)
 {
-    const struct scheduler *scheduler = cpu->scheduler;
     const struct thread *thread = __atomic_load_n(&cpu->current, __ATOMIC_RELAXED);
-    struct object *billed = handle_object(scheduler->billing, OBJECT_ACCOUNT);
+    struct object *billed = handle_object(cpu->billing, OBJECT_ACCOUNT);
     if (billed == NULL || !account_is_ancestor(account, object_account(billed))) {
         return;
     }
     uint64_t since = __atomic_load_n(&cpu->tsc_since, __ATOMIC_RELAXED);
     uint64_t turn = tsc_read() - since;
-    uint64_t application = cpu->application_cycles - scheduler->application_billed;
-    uint64_t personality = since - scheduler->tsc_billed - application;
+    uint64_t application = cpu->application_cycles - cpu->application_billed;
+    uint64_t personality = since - cpu->tsc_billed - application;
     *(thread != NULL && thread->mode == MODE_APPLICATION ? &application : &personality) += turn;
     if ((int64_t)(application | personality) >= 0) {
         *application_ns += clock_cycles_to_ns(application);

@@ -3,10 +3,12 @@
  */
 #pragma once
 
-#include "lib/base/types.h"
+#include "kernel/core/object.h"
+#include "kernel/core/run_queue.h"
 
 #define CPUS_MAX           64
 #define KERNEL_STACK_BYTES 16384
+#define CPU_ALERTS         8
 
 /* One flush that other CPUs must do, of the initiator, which waits for them. */
 struct shootdown {
@@ -50,11 +52,31 @@ struct cpu {
         };
         uint64_t due; /* only scheduler_leave sees to either */
     };
-    uint32_t locks_held;         /* debug: bit per lock class */
-    struct tss tss;              /* x86_64/cpu.c */
-    bool traced;                 /* `syscall` leads to the entry that traces */
-    uint64_t last_domain;        /* handle of the one that ran last (x86_64/features.h) */
-    struct scheduler *scheduler; /* core/scheduler.c */
+    uint32_t locks_held;  /* debug: bit per lock class */
+    struct tss tss;       /* x86_64/cpu.c */
+    bool traced;          /* `syscall` leads to the entry that traces */
+    uint64_t last_domain; /* handle of the one that ran last (x86_64/features.h) */
+
+    /* The scheduler's. */
+    struct run_queue queue;
+    bool look;              /* somebody on another CPU should rather run */
+    struct thread *handoff; /* run this next; state RUNNING */
+    struct space *loaded_space;
+    struct domain *loaded_domain;
+    handle_t billing;            /* who pays for what was counted since tsc_billed */
+    handle_t billing_own;        /* of the thread that ran last, when none runs: its own account */
+    uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
+    uint64_t application_billed; /* of application_cycles */
+    uint64_t look_tsc;           /* when to look at the other CPUs' queues again */
+    uint64_t slice_end_tsc;      /* of the turn; 0: it has no end */
+    uint64_t tick_tsc;           /* 0: none is due */
+
+    handle_t alert[CPU_ALERTS]; /* accounts whose use came above their mark */
+    uint32_t alert_count;
+
+    struct spinlock timer_lock;
+    struct tree timers; /* by deadline; under the lock */
+    uint64_t armed_tsc; /* what the hardware timer is set to; 0: stopped */
 };
 
 extern struct cpu *cpus[CPUS_MAX];

@@ -8,18 +8,15 @@
 #define TICK_NS   16000000ull /* a CPU that runs somebody bills and looks around this often */
 #define MARGIN_NS 2000000     /* virtual time for which no thread is moved to another CPU */
 
-static struct scheduler schedulers[CPUS_MAX];
 static struct domain no_domain; /* whose window an idle CPU has loaded */
 uint64_t scheduler_idle;        /* atomic */
 
 void scheduler_init(struct cpu *cpu)
 {
-    struct scheduler *scheduler = &schedulers[cpu->number];
-    cpu->scheduler = scheduler;
-    scheduler->loaded_domain = &no_domain;
+    cpu->loaded_domain = &no_domain;
     cpu->bit = 1ull << cpu->number;
-    run_queue_init(&scheduler->queue, cpu->number);
-    timers_init(scheduler);
+    run_queue_init(&cpu->queue, cpu->number);
+    timers_init(cpu);
 }
 
 /* --- saving and switching -------------------------------------------------------------------- */
@@ -28,7 +25,7 @@ void scheduler_detach(void)
 {
     struct cpu *cpu = cpu_current();
     billing_change(cpu->current->billing, -1);
-    cpu->scheduler->own = cpu->current->billing_own;
+    cpu->billing_own = cpu->current->billing_own;
     cpu->current = NULL;
 }
 
@@ -80,10 +77,10 @@ void scheduler_wake_idle(uint32_t near)
 
 /* Somebody waits in that queue, whose CPU has other work: a CPU that was woken for one thread may
  * have taken another. */
-static void queue_offer(const struct scheduler *scheduler)
+static void queue_offer(const struct cpu *cpu)
 {
-    if (run_queue_ready(&scheduler->queue)) {
-        idle_wake(scheduler->queue.cpu);
+    if (run_queue_ready(&cpu->queue)) {
+        idle_wake(cpu->number);
     }
 }
 
@@ -114,14 +111,14 @@ void scheduler_place(struct thread *thread)
         target = scheduler_busy_cpu(thread);
     }
     uint32_t band = thread->band;
-    struct scheduler *scheduler = &schedulers[target];
+    struct cpu *there = cpus[target];
     struct cpu *self = cpu_current();
     trace(TRACE_WAKE, 0, object_number(&thread->object), target);
-    run_queue_add(&scheduler->queue, thread);
+    run_queue_add(&there->queue, thread);
     if (target == self->number) {
         self->reschedule |= self->current != NULL && band > self->current->band;
     } else if (sleeps || band > current_band(target) ||
-               (band == current_band(target) && scheduler->slice_end_tsc == 0)) {
+               (band == current_band(target) && there->slice_end_tsc == 0)) {
         /* It must wake; or preempt; or begin to share the band by slices, or to run at all. */
         cpu_kick(target);
     }
@@ -139,21 +136,20 @@ void scheduler_ready(struct thread *thread)
 void scheduler_handoff(struct thread *thread)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = cpu->scheduler;
     billing_change(thread->billing, 1);
     thread->counted = true;
-    if (cpu->current != NULL || scheduler->handoff != NULL) {
+    if (cpu->current != NULL || cpu->handoff != NULL) {
         scheduler_place(thread);
         return;
     }
     thread_move(thread, cpu->number);
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
-    scheduler->handoff = thread;
+    cpu->handoff = thread;
 }
 
 bool scheduler_withdraw(struct thread *thread)
 {
-    bool withdrawn = run_queue_remove(&schedulers[thread->cpu].queue, thread);
+    bool withdrawn = run_queue_remove(&cpus[thread->cpu]->queue, thread);
     if (withdrawn) {
         billing_change(thread->billing, -1);
     }
@@ -175,10 +171,10 @@ static struct run_queue *furthest_behind(struct run_queue *own, uint32_t band, u
 {
     struct run_queue *best = own;
     for (uint32_t i = 0; i < cpu_count; i++) {
-        uint64_t other = run_queue_key(&schedulers[i].queue, band);
+        uint64_t other = run_queue_key(&cpus[i]->queue, band);
         int64_t margin = best == own ? MARGIN_NS : 0;
         if (other != 0 && (key == 0 || (int64_t)(key - other) > margin)) {
-            best = &schedulers[i].queue;
+            best = &cpus[i]->queue;
             key = other;
         }
     }
@@ -193,7 +189,7 @@ static struct thread *take(struct run_queue *queue, uint32_t band, const struct 
 /* From whichever queue has the one who is furthest behind. */
 static struct thread *take_furthest_behind(struct cpu *cpu, uint32_t band)
 {
-    struct run_queue *own = &cpu->scheduler->queue;
+    struct run_queue *own = &cpu->queue;
     uint64_t key = run_queue_first_key(own, band);
     struct run_queue *queue = furthest_behind(own, band, key);
     struct thread *next = queue == own ? NULL : run_queue_take(queue, band, cpu->number, key);
@@ -208,11 +204,11 @@ static struct thread *take_first(struct cpu *cpu)
 {
     bool look = look_is_due(cpu);
     if (look) {
-        cpu->scheduler->look_tsc = cpu->tsc_since + clock_ns_to_cycles(SLICE_NS);
+        cpu->look_tsc = cpu->tsc_since + clock_ns_to_cycles(SLICE_NS);
     }
     struct thread *next = NULL;
     for (uint32_t band = BANDS; band-- > 0 && next == NULL;) {
-        next = look ? take_furthest_behind(cpu, band) : take(&cpu->scheduler->queue, band, cpu);
+        next = look ? take_furthest_behind(cpu, band) : take(&cpu->queue, band, cpu);
     }
     return next;
 }
@@ -221,7 +217,7 @@ static struct thread *steal(struct cpu *cpu)
 {
     for (uint32_t band = BANDS; band-- > 0;) {
         for (uint32_t i = 1; i < cpu_count; i++) {
-            struct scheduler *victim = &schedulers[(cpu->number + i) % cpu_count];
+            struct cpu *victim = cpus[(cpu->number + i) % cpu_count];
             struct thread *thread = take(&victim->queue, band, cpu);
             if (thread != NULL) {
                 queue_offer(victim);
@@ -233,9 +229,9 @@ static struct thread *steal(struct cpu *cpu)
 }
 
 /* The turn ends when the thread must stop, if not before. */
-static void turn_shorten(struct scheduler *scheduler, const struct thread *thread)
+static void turn_shorten(struct cpu *cpu, const struct thread *thread)
 {
-    uint64_t ns = run_queue_ready(&scheduler->queue) ? SLICE_NS : UINT64_MAX;
+    uint64_t ns = run_queue_ready(&cpu->queue) ? SLICE_NS : UINT64_MAX;
     if (scheduler_turn_bounds != 0) {
         ns = MIN(ns, account_turn_ns(thread->object.payer));
         uint64_t trap = __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED);
@@ -246,9 +242,9 @@ static void turn_shorten(struct scheduler *scheduler, const struct thread *threa
     }
     if (ns != UINT64_MAX) {
         uint64_t end_tsc = tsc_read() + clock_ns_to_cycles(ns);
-        if (scheduler->slice_end_tsc == 0 || end_tsc < scheduler->slice_end_tsc) {
-            scheduler->slice_end_tsc = end_tsc;
-            timer_want(scheduler, end_tsc);
+        if (cpu->slice_end_tsc == 0 || end_tsc < cpu->slice_end_tsc) {
+            cpu->slice_end_tsc = end_tsc;
+            timer_want(cpu, end_tsc);
         }
     }
 }
@@ -269,21 +265,20 @@ static bool throttled(struct thread *thread)
 /* Who is handed the CPU goes on in the same turn; only a choice from the queues begins another. */
 static struct thread *choose(struct cpu *cpu)
 {
-    struct scheduler *scheduler = cpu->scheduler;
-    struct thread *handoff = scheduler->handoff;
+    struct thread *handoff = cpu->handoff;
     if (handoff != NULL) {
-        scheduler->handoff = NULL;
-        if (cpu->reschedule == 0 && !run_queue_waits(&scheduler->queue, handoff->band + 1) &&
+        cpu->handoff = NULL;
+        if (cpu->reschedule == 0 && !run_queue_waits(&cpu->queue, handoff->band + 1) &&
             !throttled(handoff)) {
-            if (scheduler_turn_bounds != 0 && scheduler->slice_end_tsc != 0) {
-                turn_shorten(scheduler, handoff);
+            if (scheduler_turn_bounds != 0 && cpu->slice_end_tsc != 0) {
+                turn_shorten(cpu, handoff);
             }
             return handoff;
         }
-        run_queue_add(&scheduler->queue, handoff);
+        run_queue_add(&cpu->queue, handoff);
     }
     if (scheduler_turn_bounds != 0) {
-        scheduler->slice_end_tsc = 0; /* this one may have to stop sooner */
+        cpu->slice_end_tsc = 0; /* this one may have to stop sooner */
     }
     struct thread *next = take_only(cpu);
     if (next != NULL) {
@@ -299,7 +294,7 @@ static struct thread *choose(struct cpu *cpu)
 /* Somebody waits on another CPU who should rather run than the current thread. */
 static bool elsewhere_waits(struct cpu *cpu)
 {
-    struct run_queue *own = &cpu->scheduler->queue;
+    struct run_queue *own = &cpu->queue;
     const struct thread *current = cpu->current;
     uint64_t key = account_virtual_time(current->object.payer, current->band) | 1;
     bool waits = false;
@@ -312,49 +307,47 @@ static bool elsewhere_waits(struct cpu *cpu)
 /* The current thread's turn is over, or somebody more urgent came: put it back if so. */
 static void current_requeue(struct cpu *cpu)
 {
-    struct scheduler *scheduler = cpu->scheduler;
     struct thread *current = cpu->current;
     bool stop = false;
-    bool look = scheduler->look;
+    bool look = cpu->look;
     cpu->reschedule = 0;
-    scheduler->look = false;
+    cpu->look = false;
     if (scheduler_turn_bounds != 0) {
         scheduler_bill(current);
         time_trap_check(current);
-        scheduler->slice_end_tsc = 0;
+        cpu->slice_end_tsc = 0;
         stop = throttled(current);
     }
-    if (!stop && !look && !run_queue_waits(&scheduler->queue, current->band)) {
+    if (!stop && !look && !run_queue_waits(&cpu->queue, current->band)) {
         return;
     }
     if (look) {
-        scheduler->look_tsc = 0;
+        cpu->look_tsc = 0;
     }
     scheduler_save(cpu, current, current->mode);
     time_bill(cpu);
     if (current->trap_on_preemption) {
         thread_attend_self(current, ATTENTION_PREEMPTED);
     }
-    scheduler->own = current->billing_own;
+    cpu->billing_own = current->billing_own;
     cpu->current = NULL;
-    run_queue_add(&scheduler->queue, current);
+    run_queue_add(&cpu->queue, current);
 }
 
 static void tick(struct cpu *cpu)
 {
-    struct scheduler *scheduler = cpu->scheduler;
     if (cpu->current == NULL) {
         return;
     }
-    scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
-    if (!run_queue_ready(&scheduler->queue)) {
+    cpu->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
+    if (!run_queue_ready(&cpu->queue)) {
         bill_alone(cpu->current);
     } else {
         scheduler_bill(cpu->current);
     }
     /* After that: a queue that is looked at more often knows of all that was billed before. */
-    scheduler->look = elsewhere_waits(cpu);
-    if (scheduler->look || scheduler_turn_bounds != 0) {
+    cpu->look = elsewhere_waits(cpu);
+    if (cpu->look || scheduler_turn_bounds != 0) {
         cpu->reschedule = 1; /* a quota may be new */
     }
 }
@@ -362,36 +355,34 @@ static void tick(struct cpu *cpu)
 void scheduler_timer(void)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = cpu->scheduler;
-    scheduler->armed_tsc = 0;
-    timers_expire(scheduler);
+    cpu->armed_tsc = 0;
+    timers_expire(cpu);
     uint64_t now = tsc_read();
-    if (scheduler->slice_end_tsc != 0 && now >= scheduler->slice_end_tsc) {
-        scheduler->slice_end_tsc = 0;
+    if (cpu->slice_end_tsc != 0 && now >= cpu->slice_end_tsc) {
+        cpu->slice_end_tsc = 0;
         cpu->reschedule = 1;
     }
-    if (scheduler->tick_tsc != 0 && now >= scheduler->tick_tsc) {
-        scheduler->tick_tsc = 0;
+    if (cpu->tick_tsc != 0 && now >= cpu->tick_tsc) {
+        cpu->tick_tsc = 0;
         tick(cpu);
     }
-    if (scheduler->queue.release_ns != DEADLINE_NEVER &&
-        now >= clock_tsc_at(scheduler->queue.release_ns) && run_queue_release(&scheduler->queue)) {
+    if (cpu->queue.release_ns != DEADLINE_NEVER && now >= clock_tsc_at(cpu->queue.release_ns) &&
+        run_queue_release(&cpu->queue)) {
         idle_wake(cpu->number);
     }
-    timer_want_release(scheduler);
-    timer_want(scheduler, scheduler->slice_end_tsc);
-    timer_want(scheduler, scheduler->tick_tsc);
+    timer_want_release(cpu);
+    timer_want(cpu, cpu->slice_end_tsc);
+    timer_want(cpu, cpu->tick_tsc);
 }
 
 void scheduler_kicked(void)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = cpu->scheduler;
     if (cpu->current == NULL) {
         return;
     }
-    queue_offer(scheduler);
-    if (throttled(cpu->current) || run_queue_waits(&scheduler->queue, cpu->current->band + 1)) {
+    queue_offer(cpu);
+    if (throttled(cpu->current) || run_queue_waits(&cpu->queue, cpu->current->band + 1)) {
         cpu->reschedule = 1;
     }
 }
@@ -401,20 +392,18 @@ void scheduler_kicked(void)
 bool scheduler_alert(handle_t account)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = cpu->scheduler;
-    if (scheduler->alert_count == ALERTS) {
+    if (cpu->alert_count == CPU_ALERTS) {
         return false;
     }
-    scheduler->alert[scheduler->alert_count++] = account;
+    cpu->alert[cpu->alert_count++] = account;
     cpu->reschedule = 1;
     return true;
 }
 
-static void alerts_raise(struct scheduler *scheduler)
+static void alerts_raise(struct cpu *cpu)
 {
-    while (scheduler->alert_count > 0) {
-        struct object *account =
-            handle_object(scheduler->alert[--scheduler->alert_count], OBJECT_ACCOUNT);
+    while (cpu->alert_count > 0) {
+        struct object *account = handle_object(cpu->alert[--cpu->alert_count], OBJECT_ACCOUNT);
         if (account != NULL) {
             account_alert(object_account(account));
         }
@@ -424,11 +413,10 @@ static void alerts_raise(struct scheduler *scheduler)
 /* Nothing to run: leave every address space, prepare zeroed frames, sleep until an interrupt. */
 static struct thread *idle(struct cpu *cpu)
 {
-    struct scheduler *scheduler = cpu->scheduler;
     trace(TRACE_SWITCH, 0, 0, 0);
     halves_load(cpu, NULL, &no_domain, kernel_root_physical);
     billing_switch(cpu, 0);
-    scheduler->slice_end_tsc = 0;
+    cpu->slice_end_tsc = 0;
     cpu->reschedule = 0;
     struct thread *next;
     for (;;) {
@@ -440,13 +428,13 @@ static struct thread *idle(struct cpu *cpu)
         }
         bool nothing_left = barrier_poll();
         bool zeroed = frames_zero_one();
-        timer_want_release(scheduler);
+        timer_want_release(cpu);
         /* What the barrier waits for may wait for us; and some machines (QEMU) let no interrupt in
          * between the sti and the cli below. */
         cpu_serve_requests();
         cpu->kernel_entries++;
         /* Who was not reached behind those that are throttled is looked for again. */
-        if (nothing_left && !zeroed && !run_queue_waits(&scheduler->queue, 0)) {
+        if (nothing_left && !zeroed && !run_queue_waits(&cpu->queue, 0)) {
             cpu_sleep();
         } else {
             cpu_listen();
@@ -455,26 +443,24 @@ static struct thread *idle(struct cpu *cpu)
     }
     __atomic_fetch_and(&scheduler_idle, ~cpu->bit, __ATOMIC_SEQ_CST);
     cpu->tsc_since = tsc_read();
-    scheduler->tsc_billed = cpu->tsc_since; /* nobody's */
+    cpu->tsc_billed = cpu->tsc_since; /* nobody's */
     return next;
 }
 
 /* Bound the turn and set the timer, as far as that was not done. */
 static void turn_begin(struct cpu *cpu)
 {
-    struct scheduler *scheduler = cpu->scheduler;
-    timer_want_release(scheduler);
-    queue_offer(scheduler);
-    if (scheduler->slice_end_tsc == 0) {
-        if (run_queue_ready(&scheduler->queue) &&
-            cpu->tsc_since - scheduler->tsc_billed > BILL_CYCLES) {
+    timer_want_release(cpu);
+    queue_offer(cpu);
+    if (cpu->slice_end_tsc == 0) {
+        if (run_queue_ready(&cpu->queue) && cpu->tsc_since - cpu->tsc_billed > BILL_CYCLES) {
             bill_alone(cpu->current);
         }
-        turn_shorten(scheduler, cpu->current);
+        turn_shorten(cpu, cpu->current);
     }
-    if (scheduler->tick_tsc == 0) {
-        scheduler->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
-        timer_want(scheduler, scheduler->tick_tsc);
+    if (cpu->tick_tsc == 0) {
+        cpu->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
+        timer_want(cpu, cpu->tick_tsc);
     }
 }
 
@@ -496,12 +482,11 @@ __attribute__((noreturn)) static void leave(struct cpu *cpu, struct thread *thre
 void scheduler_leave(void)
 {
     struct cpu *cpu = cpu_current();
-    struct scheduler *scheduler = cpu->scheduler;
     for (;;) {
         if (cpu->deferred != 0) {
             (void)barrier_poll();
         }
-        alerts_raise(scheduler);
+        alerts_raise(cpu);
         if (cpu->current != NULL && cpu->reschedule != 0) {
             current_requeue(cpu);
         }

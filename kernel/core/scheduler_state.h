@@ -1,50 +1,24 @@
 /*
- * What the scheduler knows of each CPU, for its own files: scheduler.c chooses and switches,
- * timers.c ends waits in time, billing.c has the time paid for. All but the timers is the CPU's
- * own.
+ * What the scheduler's files have in common: scheduler.c chooses and switches, timers.c ends waits
+ * in time, billing.c has the time paid for.
  */
 #pragma once
 
 #include "kernel/core/scheduler.h"
 #include "kernel/x86_64/asm.h"
 
-#define ALERTS 8
-
-struct scheduler {
-    struct run_queue queue;
-    bool look; /* own CPU: somebody on another one should rather run */
-
-    struct thread *handoff; /* run this next; state RUNNING */
-    struct space *loaded_space;
-    struct domain *loaded_domain;
-    handle_t billing;            /* who pays for what was counted since tsc_billed */
-    handle_t own;                /* of the thread that ran last, when none runs: its own account */
-    uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
-    uint64_t application_billed; /* of the CPU's application_cycles */
-    uint64_t look_tsc;           /* when to look at the other CPUs' queues again */
-    uint64_t slice_end_tsc;      /* of the turn; 0: it has no end */
-    uint64_t tick_tsc;           /* 0: none is due */
-
-    handle_t alert[ALERTS]; /* accounts whose use came above their mark */
-    uint32_t alert_count;
-
-    struct spinlock timer_lock;
-    struct tree timers; /* by deadline */
-    uint64_t armed_tsc; /* what the hardware timer is set to; 0: stopped */
-};
-
 /* --- timers.c -------------------------------------------------------------------------------- */
 
-void timers_init(struct scheduler *scheduler);
+void timers_init(struct cpu *cpu);
 
 /* An interrupt at that time or earlier; 0: none. An earlier one that is in vain does no harm. */
-void timer_want(struct scheduler *scheduler, uint64_t tsc);
+void timer_want(struct cpu *cpu, uint64_t tsc);
 
 /* One when the run queue's next account gets its quota. */
-void timer_want_release(struct scheduler *scheduler);
+void timer_want_release(struct cpu *cpu);
 
 /* End the waits whose time has come, and want the next. */
-void timers_expire(struct scheduler *scheduler);
+void timers_expire(struct cpu *cpu);
 
 /* --- billing.c ------------------------------------------------------------------------------- */
 
@@ -67,10 +41,10 @@ static inline void time_count(struct cpu *cpu, struct thread *thread, uint8_t mo
  * Let pay for all that was counted. The thread's own account pays when the billed one is dead, and
  * loses its place in the queues in any case: they are ordered by it.
  */
-void time_bill(const struct cpu *cpu);
+void time_bill(struct cpu *cpu);
 
 /* From now on another may pay. Several threads of one account pay together, but not for long. */
-void billing_switch(const struct cpu *cpu, handle_t billing);
+void billing_switch(struct cpu *cpu, handle_t billing);
 
 /* Count and bill where nobody waited: who comes now does not begin where this one began. */
 void bill_alone(struct thread *thread);

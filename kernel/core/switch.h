@@ -30,14 +30,13 @@ static inline void scheduler_save(struct cpu *cpu, struct thread *thread, uint8_
 static inline void halves_load(struct cpu *cpu, struct space *space, struct domain *domain,
                                uint64_t root)
 {
-    struct scheduler *scheduler = cpu->scheduler;
-    struct space *old_space = scheduler->loaded_space;
-    struct domain *old_domain = scheduler->loaded_domain;
+    struct space *old_space = cpu->loaded_space;
+    struct domain *old_domain = cpu->loaded_domain;
     if (space != old_space && space != NULL) {
         region_map_loaded(&space->map, cpu->bit);
     }
     if (domain != old_domain) {
-        scheduler->loaded_domain = domain;
+        cpu->loaded_domain = domain;
         region_map_loaded(&domain->window, cpu->bit);
         /* Not for the idle loop, which looks at nothing. */
         if (__builtin_expect(cpu_features.domain_barrier && domain->object.handle != 0, 0)) {
@@ -50,7 +49,7 @@ static inline void halves_load(struct cpu *cpu, struct space *space, struct doma
         region_map_unloaded(&old_domain->window, cpu->bit);
     }
     if (space != old_space) {
-        scheduler->loaded_space = space;
+        cpu->loaded_space = space;
         if (old_space != NULL) {
             region_map_unloaded(&old_space->map, cpu->bit);
         }
@@ -111,7 +110,7 @@ static inline bool place_here(struct cpu *cpu, const struct thread *current, str
 {
     if (thread->cpu != cpu->number || current == NULL || current->band < thread->band ||
         somebody_idle() || (cpu_count > 1 && scheduler_busy_cpu(thread) != cpu->number) ||
-        !run_queue_put_only(&cpu->scheduler->queue, thread)) {
+        !run_queue_put_only(&cpu->queue, thread)) {
         return false;
     }
     trace(TRACE_WAKE, 0, object_number(&thread->object), cpu->number);
@@ -140,16 +139,16 @@ static inline void scheduler_ready_here(struct cpu *cpu, const struct thread *cu
 /* Once a turn a CPU compares its own with what waits elsewhere. */
 static inline bool look_is_due(const struct cpu *cpu)
 {
-    return cpu->tsc_since >= cpu->scheduler->look_tsc;
+    return cpu->tsc_since >= cpu->look_tsc;
 }
 
 /* Who waits here alone, unless quotas or other CPUs must be looked at. */
-static inline struct thread *take_only(const struct cpu *cpu)
+static inline struct thread *take_only(struct cpu *cpu)
 {
     if (scheduler_turn_bounds != 0 || look_is_due(cpu)) {
         return NULL;
     }
-    struct thread *only = run_queue_take_only(&cpu->scheduler->queue);
+    struct thread *only = run_queue_take_only(&cpu->queue);
     if (only != NULL) {
         __atomic_store_n(&only->state, THREAD_RUNNING, __ATOMIC_RELEASE);
     }
@@ -162,7 +161,6 @@ static inline struct thread *take_only(const struct cpu *cpu)
  */
 static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
 {
-    struct scheduler *scheduler = cpu->scheduler;
     struct thread *next = cpu->due != 0 ? NULL : take_only(cpu);
     if (next != NULL && !next->counted && next->billing == thread->billing) {
         next->counted = true; /* in the place of this one */
@@ -172,8 +170,8 @@ static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
             billing_count(next);
         }
     }
-    scheduler->handoff = next;
-    scheduler->own = thread->billing_own;
+    cpu->handoff = next;
+    cpu->billing_own = thread->billing_own;
     cpu->current = NULL;
 }
 
@@ -183,12 +181,11 @@ static inline void scheduler_give_way(struct cpu *cpu, struct thread *thread)
  */
 __attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
 {
-    struct scheduler *scheduler = cpu->scheduler;
-    struct thread *next = scheduler->handoff;
-    if (next == NULL || next->billing != scheduler->billing) {
+    struct thread *next = cpu->handoff;
+    if (next == NULL || next->billing != cpu->billing) {
         scheduler_leave();
     }
-    scheduler->handoff = NULL;
+    cpu->handoff = NULL;
     context_load(cpu, next, root_of(next));
     if (next->attention != 0) {
         scheduler_leave();
@@ -205,21 +202,19 @@ __attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
  */
 static inline bool scheduler_may_switch(const struct cpu *cpu, const struct thread *next)
 {
-    const struct scheduler *scheduler = cpu->scheduler;
-    uint64_t due = cpu->due | scheduler->queue.ready_count | (uint64_t)scheduler->queue.only;
+    uint64_t due = cpu->due | cpu->queue.ready_count | (uint64_t)cpu->queue.only;
     return __builtin_expect((due | scheduler_turn_bounds) == 0, 1) ||
            /* Others wait, or turns have bounds: then this one must have an end. */
-           (cpu->due == 0 && scheduler->slice_end_tsc != 0 &&
+           (cpu->due == 0 && cpu->slice_end_tsc != 0 &&
             (scheduler_freezes == 0 || !account_is_frozen(next->object.payer)) &&
-            !run_queue_waits(&scheduler->queue, next->band + 1));
+            !run_queue_waits(&cpu->queue, next->band + 1));
 }
 
 /* May the current thread go on from a kernel call that changed nothing of its own? */
 static inline bool call_goes_on(const struct cpu *cpu, const struct thread *thread)
 {
-    const struct scheduler *scheduler = cpu->scheduler;
     return (cpu->due | thread->attention) == 0 &&
-           (scheduler->slice_end_tsc != 0 || !run_queue_ready(&scheduler->queue));
+           (cpu->slice_end_tsc != 0 || !run_queue_ready(&cpu->queue));
 }
 
 /* Out of a kernel call of the current thread, which is loaded and goes on if nobody objects. */

@@ -141,7 +141,7 @@ def test_accesses():
         said = panic_after(write_to(address))
         ok(f"vector 14 error 3 cr2 {address:x}" in said, f"a write to {what} faults", said)
     for what, address in (("text through the direct map", direct + physical(text)),
-                          ("data", names["schedulers"])):
+                          ("data", names["boot_cpu"])):
         said = panic_after(jump_to(address))
         ok(f"vector 14 error 11 cr2 {address:x}" in said, f"{what} does not execute", said)
     said = panic_after(write_to(0x400000))
