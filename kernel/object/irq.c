@@ -8,22 +8,18 @@
 
 #define MSI_ADDRESS 0xfee00000ull
 
-static handle_t irq_of_vector[256];
-static struct spinlock vector_lock = SPINLOCK_INIT(LOCK_PLATFORM);
+static handle_t irq_of_vector[256]; /* 0: free; atomic */
 
 /* To the first free device vector. */
 static status_t irq_route(struct irq *irq)
 {
-    spin_lock(&vector_lock);
-    uint32_t vector = VECTOR_DEVICE_FIRST;
-    while (vector <= VECTOR_DEVICE_LAST && irq_of_vector[vector] != 0) {
-        vector++;
+    for (uint32_t i = VECTOR_DEVICE_FIRST; i <= VECTOR_DEVICE_LAST && irq->vector == 0; i++) {
+        handle_t none = 0;
+        if (__atomic_compare_exchange_n(&irq_of_vector[i], &none, irq->object.handle, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            irq->vector = i;
+        }
     }
-    if (vector <= VECTOR_DEVICE_LAST) {
-        irq_of_vector[vector] = object_handle(&irq->object, 0);
-        irq->vector = vector;
-    }
-    spin_unlock(&vector_lock);
     if (irq->vector == 0) {
         return STATUS_LIMIT_REACHED;
     }
@@ -71,7 +67,5 @@ void irq_release(struct object *object)
         return;
     }
     (void)ioapic_route(irq->source, VECTOR_MASKED, 0); /* which knows no IRQ_MSI */
-    spin_lock(&vector_lock);
-    irq_of_vector[irq->vector] = 0;
-    spin_unlock(&vector_lock);
+    __atomic_store_n(&irq_of_vector[irq->vector], 0, __ATOMIC_RELEASE);
 }
