@@ -153,12 +153,8 @@ uint64_t scheduler_running(const struct account *account, bool frozen)
 static uint64_t time_trap_exchange(struct thread *thread, uint64_t cycles)
 {
     uint64_t before = __atomic_exchange_n(&thread->time_trap_cycles, cycles, __ATOMIC_RELAXED);
-    if (cycles != UINT64_MAX) {
-        __atomic_fetch_add(&scheduler_turn_bounds, 1, __ATOMIC_RELAXED);
-    }
-    if (before != UINT64_MAX) {
-        __atomic_fetch_sub(&scheduler_turn_bounds, 1, __ATOMIC_RELAXED);
-    }
+    int change = (cycles != UINT64_MAX) - (before != UINT64_MAX);
+    __atomic_fetch_add(&scheduler_turn_bounds, change, __ATOMIC_RELAXED);
     return before;
 }
 
