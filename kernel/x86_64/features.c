@@ -21,11 +21,7 @@ static const struct feature_row {
     bool needed;
 } rows[] = {
 #define FEATURE(name_, word_, bit_, need_)                                                         \
-    {.name = #name_,                                                                               \
-     .field = offsetof(struct cpu_features, name_),                                                \
-     .word = (word_),                                                                              \
-     .bit = (bit_),                                                                                \
-     .needed = (need_)},
+    {#name_, offsetof(struct cpu_features, name_), word_, bit_, need_},
 #include "kernel/x86_64/features.def"
 #undef FEATURE
 };
