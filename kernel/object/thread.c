@@ -256,9 +256,7 @@ void thread_release(struct object *object)
     timer_disarm(thread);
     scheduler_set_time_trap(thread, UINT64_MAX);
     if (thread->space != NULL) {
-        struct space *space = thread->space;
-        thread->space = NULL;
-        space_thread_left(space);
+        thread_enter_space(thread, NULL);
     }
     if (thread->domain != NULL) {
         spin_lock(&thread->domain->lock);
