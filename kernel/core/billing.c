@@ -150,12 +150,11 @@ uint64_t scheduler_running(const struct account *account, bool frozen)
 
 /* --- traps for time -------------------------------------------------------------------------- */
 
-static uint64_t time_trap_exchange(struct thread *thread, uint64_t cycles)
+static void time_trap_exchange(struct thread *thread, uint64_t cycles)
 {
     uint64_t before = __atomic_exchange_n(&thread->time_trap_cycles, cycles, __ATOMIC_RELAXED);
     int change = (cycles != UINT64_MAX) - (before != UINT64_MAX);
     __atomic_fetch_add(&scheduler_turn_bounds, change, __ATOMIC_RELAXED);
-    return before;
 }
 
 void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns)
@@ -165,11 +164,8 @@ void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns)
     if (thread->object.dying) {
         cycles = UINT64_MAX; /* who destroys it takes the trap away once */
     }
-    uint64_t before = time_trap_exchange(thread, cycles);
+    time_trap_exchange(thread, cycles);
     spin_unlock(&thread->lock);
-    if (before == UINT64_MAX && cycles == UINT64_MAX) {
-        return;
-    }
     thread_attend(thread, 0);
     if (cpu_current()->current == thread) {
         scheduler_yield();
@@ -179,7 +175,7 @@ void scheduler_set_time_trap(struct thread *thread, uint64_t total_ns)
 void time_trap_check(struct thread *thread)
 {
     if (cycles_used(thread) >= __atomic_load_n(&thread->time_trap_cycles, __ATOMIC_RELAXED)) {
-        (void)time_trap_exchange(thread, UINT64_MAX);
+        time_trap_exchange(thread, UINT64_MAX);
         thread_attend_self(thread, ATTENTION_TIME);
     }
 }
