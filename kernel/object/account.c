@@ -80,9 +80,7 @@ static inline bool reserved_take(struct account *account, uint64_t bytes)
         return false;
     }
     account->used_bytes = used_bytes;
-    if (used_bytes > account->peak_bytes) {
-        account->peak_bytes = used_bytes;
-    }
+    account->peak_bytes = MAX(account->peak_bytes, used_bytes);
     alert_check(account);
     return true;
 }
@@ -142,9 +140,7 @@ static inline void unreserve(struct account *account, uint64_t bytes)
 {
     assert(account->used_bytes >= bytes);
     account->used_bytes -= bytes;
-    if (account->alert_raised && account->used_bytes <= account->alert_bytes) {
-        account->alert_raised = false;
-    }
+    account->alert_raised = account->alert_raised && account->used_bytes > account->alert_bytes;
     uint64_t keep = MAX(account->used_bytes, account->guarantee_bytes);
     if (account->reserved_bytes > keep + 2 * CHUNK_BYTES && account->parent != NULL) {
         reservation_cut(account, keep + CHUNK_BYTES);
