@@ -19,11 +19,11 @@
 
 /* What a clone is made of. */
 struct template_image {
-    uint32_t domain;       /* its regions are copied */
-    uint32_t memory;       /* its window's, cloned */
-    uint64_t entry;        /* where a clone's first thread starts, without an argument */
-    uint64_t frame;        /* that thread's */
-    uint64_t written;      /* what a clone writes to at once */
+    uint32_t domain;  /* its regions are copied */
+    uint32_t memory;  /* its window's, cloned */
+    uint64_t entry;   /* where a clone's first thread starts, without an argument */
+    uint64_t frame;   /* that thread's */
+    uint64_t written; /* what a clone writes to at once */
     uint64_t written_bytes;
 };
 
