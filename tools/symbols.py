@@ -19,7 +19,7 @@ def functions(elf):
             start = int(address, 16)
         elif name == "kernel_text_end":
             break
-        elif start is not None and kind in "tT" and not name.startswith("stub_"):
+        elif start is not None and kind in "tT":
             found.setdefault(int(address, 16) - start, re.sub(r"\.lto_priv\.\d+$", "", name))
     return sorted(found.items())
 

@@ -46,10 +46,29 @@ class Symbols:
         index = bisect.bisect_right(self.addresses, address) - 1
         return self.names[index] if index >= 0 else "?"
 
+    @staticmethod
+    def vectors(path):
+        """Where the kernel is entered for each vector: trap_entries, which is in the file."""
+        path = os.path.join(ROOT, path)
+        text = subprocess.run(["nm", "--defined-only", path], capture_output=True, text=True,
+                              check=True).stdout
+        table = int(re.search(r"^([0-9a-f]+) . trap_entries$", text, re.M).group(1), 16)
+        text = subprocess.run(["objdump", "-s", f"--start-address={table}",
+                               f"--stop-address={table + 256 * 8}", path],
+                              capture_output=True, text=True, check=True).stdout
+        data = bytes.fromhex("".join(re.findall(r"^ [0-9a-f]+ ((?:[0-9a-f]+ )+) ", text, re.M)))
+        found = {int.from_bytes(data[i * 8:i * 8 + 8], "little"): i for i in range(256)}
+        assert len(found) == 256, "trap_entries is not as it was thought"
+        return found
+
     def starts(self, path):
         text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", os.path.join(ROOT, path)],
                               capture_output=True, text=True, check=True).stdout
         return {int(m, 16) for m in re.findall(r"^ *([0-9a-f]+):", text, re.M)}
+
+
+PAGE_FAULT = 14
+VECTORS = Symbols.vectors(PROGRAMS["kernel"])
 
 
 class Monitor:
@@ -147,10 +166,11 @@ def programs_find(executed, symbols):
 
 def entry_name(names, kernel, address, number, fault_address):
     """What the kernel was entered for: a call by its name, a fault by its page."""
+    vector = VECTORS.get(address)
+    if vector is not None:
+        return f"fault {fault_address & ~0xfff:x}" if vector == PAGE_FAULT else f"vector {vector}"
     name = kernel.name(address)
-    if name == "syscall_entry":
-        return names.get(number, "call")
-    return f"fault {fault_address & ~0xfff:x}" if name == "stub_14" else name
+    return names.get(number, "call") if name == "syscall_entry" else name
 
 
 class Calls:

@@ -57,7 +57,7 @@ SEALED struct cpu_features cpu_features;
 static SEALED uint64_t gdts[CPUS_MAX][GDT_ENTRIES];
 static SEALED struct interrupt_gate idt[256];
 
-extern uint64_t trap_stubs[256];
+extern uint64_t trap_entries[256];
 extern char syscall_entry[];
 extern char syscall_entry_traced[];
 
@@ -131,12 +131,12 @@ static void idt_init(void)
     };
     for (uint32_t vector = 0; vector < 256; vector++) {
         idt[vector] = (struct interrupt_gate){
-            .offset_low = (uint16_t)trap_stubs[vector],
+            .offset_low = (uint16_t)trap_entries[vector],
             .selector = KERNEL_CODE,
             .ist = fault_stack[vector],
             .type = vector == 3 || vector == 4 ? 0xee : 0x8e, /* int3 and into are the user's */
-            .offset_middle = (uint16_t)(trap_stubs[vector] >> 16),
-            .offset_high = (uint32_t)(trap_stubs[vector] >> 32),
+            .offset_middle = (uint16_t)(trap_entries[vector] >> 16),
+            .offset_high = (uint32_t)(trap_entries[vector] >> 32),
         };
     }
 }

@@ -251,15 +251,15 @@ leave_by_iret:
     iretq
 
 .pushsection .rodata
-.globl trap_stubs
-trap_stubs:
+.globl trap_entries
+trap_entries:
 .popsection
 
 /*
- * One stub per vector: error code (or zero), vector, then the common part; or the one of traps that
+ * One entry per vector: error code (or zero), vector, then the common part; or the one of traps that
  * have stacks of their own (cpu.c). A debug trap of user code leaves its own.
  */
-stub_first:
+vector_first:
 .set vector, 0
 .rept 256
 .align 16

@@ -223,7 +223,7 @@ def entry_instructions():
     for line in listing.splitlines():
         label = re.match(r"[0-9a-f]+ <(\w+)>:", line)
         if label:
-            inside = not label.group(1).startswith("stub_")
+            inside = label.group(1) != "vector_first"
         instruction = re.match(r" *([0-9a-f]+):\t(\w+)", line)
         if instruction and inside and instruction.group(2) not in ("nop", "nopw", "nopl", "ud2", "cs",
                                                                    "data16", "xchg"):
