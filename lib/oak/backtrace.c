@@ -47,14 +47,14 @@ static uint32_t calls_read(uint32_t copy, uint64_t frame, uint64_t *out)
     return count;
 }
 
-uint32_t backtrace_read(uint32_t memory, uint64_t frame, uint64_t *out)
+uint32_t backtrace_read(uint32_t account, uint32_t memory, uint64_t frame, uint64_t *out)
 {
     uint32_t count = 0;
     uint32_t copy;
     if (slot_allocate(&copy) != STATUS_OK) {
         return 0;
     }
-    if (kernel_memory_clone(SLOT_ACCOUNT, copy, memory) == STATUS_OK) {
+    if (kernel_memory_clone(account, copy, memory) == STATUS_OK) {
         count = calls_read(copy, frame, out);
     }
     slot_destroy(copy);

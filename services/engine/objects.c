@@ -275,7 +275,7 @@ struct domain_report objects_report(const struct container_objects *objects)
 uint32_t objects_calls(const struct container_objects *objects, const struct domain_report *report,
                        uint64_t *out)
 {
-    return backtrace_read(objects->memory, report->rbp, out);
+    return backtrace_read(objects->personality, objects->memory, report->rbp, out);
 }
 
 struct capability_found objects_capability(const struct container_objects *objects, uint32_t slot)

@@ -188,7 +188,7 @@ static void process_report(const char *name, const struct program *program)
              (unsigned long long)report.fault.error, (unsigned long long)report.fault.address,
              (unsigned long long)report.fault.rip);
     uint64_t calls[BACKTRACE_CALLS];
-    uint32_t count = backtrace_read(program->memory, report.rbp, calls);
+    uint32_t count = backtrace_read(program->account, program->memory, report.rbp, calls);
     for (uint32_t i = 0; i < count; i++) {
         log_line("%s: called from 0x%llx", name, (unsigned long long)calls[i]);
     }

@@ -192,7 +192,7 @@ void domain_report_log(const char *who, uint32_t domain, uint32_t memory)
              (unsigned long long)report.fault.error, (unsigned long long)report.fault.address,
              (unsigned long long)report.fault.rip, (unsigned long long)report.fault.rsp);
     uint64_t calls[BACKTRACE_CALLS];
-    uint32_t count = backtrace_read(memory, report.rbp, calls);
+    uint32_t count = backtrace_read(SLOT_ACCOUNT, memory, report.rbp, calls);
     for (uint32_t i = 0; i < count; i++) {
         log_line("%s called from %llx", who, (unsigned long long)calls[i]);
     }
