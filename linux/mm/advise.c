@@ -121,7 +121,8 @@ long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t 
     } else if (is_fork_advice(advice)) {
         result = fork_advice_mark(mm, address, address + length, advice);
     } else if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE) {
-        result = large_advice_mark(mm, address, address + length, advice == MADV_HUGEPAGE);
+        bool large = advice == MADV_HUGEPAGE && !task_current()->group->huge_pages_off;
+        result = large_advice_mark(mm, address, address + length, large);
     }
     bool hole = has_hole(mm, address, address + length);
     mutex_unlock(&mm->lock);

@@ -145,7 +145,7 @@ struct thread_group {
     bool report_continue;
     bool out_of_memory;
     bool is_subreaper;            /* orphans below it become its children */
-    bool huge_pages_off;          /* PR_SET_THP_DISABLE; as data: there are none */
+    bool huge_pages_off;          /* PR_SET_THP_DISABLE: what is advised meanwhile has none */
     int oom_adjust;               /* /proc/PID/oom_score_adj; as data */
     int parent_tid;               /* the thread of the parent that made it, or was given it */
     int parent_death_signal;      /* what it gets when that thread ends; 0: nothing */

@@ -1,6 +1,7 @@
 /* madvise(MADV_HUGEPAGE): large pages hold what small ones do, whatever becomes of parts of them.
  */
 #include <pthread.h>
+#include <sys/prctl.h>
 #include "tests/linux/programs/program.h"
 
 #define LARGE (2ul << 20)
@@ -118,6 +119,22 @@ static void test_threads(void)
     say("four threads: %lu", sum);
 }
 
+/* While they are off, a page that is touched comes alone, whatever is advised. */
+static void test_off(void)
+{
+    unsigned char present[BYTES / PAGE_BYTES];
+    must(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0, "prctl");
+    char *at = range_make();
+    at[LARGE + 5 * PAGE_BYTES] = 1;
+    must(mincore(at, BYTES, present) == 0, "mincore");
+    int count = 0;
+    for (unsigned long i = 0; i < sizeof(present); i++) {
+        count += present[i] & 1;
+    }
+    say("switched off: %d pages", count);
+    must(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) == 0, "prctl");
+}
+
 int main(void)
 {
     char *at = range_make();
@@ -125,6 +142,7 @@ int main(void)
     test_fork(at);
     test_move(at);
     test_threads();
+    test_off();
     int result = madvise((void *)(1ul << 46), LARGE, MADV_HUGEPAGE);
     say("where nothing is: %d, %d", result, errno);
     result = madvise(at + 1, LARGE, MADV_HUGEPAGE);
