@@ -89,15 +89,21 @@ def marks_of(machine, session, blob, program):
     return runs
 
 
+def main_rows(name, runs, conditions):
+    """The way to main, and its parts."""
+    whole = median_row(name, runs, "mark.create", "main", conditions)
+    for part, start, end in TO_MAIN:
+        median_row(f"{name}.{part}", runs, start, end, "of which")
+    return whole
+
+
 def crowded(machine, session, blob, alone):
     """The two figures again, among idle containers: by how much they are more."""
     for _ in range(CROWD):
         session.result(Start(machine, blob, "/idle").started)
     among = COUNT + f", among {CROWD} idle containers"
     runs = marks_of(machine, session, blob, "/probe")
-    crowd = [median_row("start.main.insns.crowd", runs, "mark.create", "main", among)]
-    for name, start, end in TO_MAIN:
-        median_row(f"start.main.insns.crowd.{name}", runs, start, end, "of which")
+    crowd = [main_rows("start.main.insns.crowd", runs, among)]
     runs = marks_of(machine, session, blob, "/nothing")
     crowd.append(median_row("start.exit.insns.crowd", runs, "mark.create", "mark.released", among))
     more = max((there - here) * 100 / here for here, there in zip(alone, crowd))
@@ -116,9 +122,7 @@ def counted(image, data):
         status, blob = blob_put(machine, session, data)
         assert status == OK, status
         runs = marks_of(machine, session, blob, "/probe")
-        alone = [median_row("start.main.insns", runs, "mark.create", "main", COUNT)]
-        for name, start, end in TO_MAIN:
-            median_row(f"start.main.insns.{name}", runs, start, end, "of which")
+        alone = [main_rows("start.main.insns", runs, COUNT)]
         runs = marks_of(machine, session, blob, "/nothing")
         alone.append(median_row("start.exit.insns", runs, "mark.create", "mark.released", COUNT))
         median_row("start.exit.insns.release", runs, "mark.ended", "mark.released",
