@@ -11,8 +11,6 @@
 #include "linux/core/copy.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
-#include "linux/file/device.h"
-#include "linux/file/pipe.h"
 #include "linux/file/test/simulated.h"
 #include "linux/file/tree_fs.h"
 #include "linux/file/walk.h"
@@ -116,26 +114,6 @@ long path_create(const struct path *directory, const struct last_name *last,
 long inode_change(struct inode *inode, uint32_t mask, const struct attributes *attributes)
 {
     return inode->operations->set_attributes(inode, mask, attributes);
-}
-
-const struct file_operations directory_file_operations;
-
-long fifo_open(struct inode *inode, struct file *file)
-{
-    (void)inode, (void)file;
-    return -ENXIO;
-}
-
-long device_open(struct inode *inode, struct file *file)
-{
-    (void)inode, (void)file;
-    return -ENXIO;
-}
-
-long file_seek_plain(struct file *file, int64_t offset, uint32_t whence)
-{
-    (void)file, (void)offset, (void)whence;
-    return -ESPIPE;
 }
 
 /* --- the tree ----------------------------------------------------------------------------------

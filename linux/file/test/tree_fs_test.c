@@ -7,35 +7,11 @@
 #include "lib/base/test/check.h"
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
-#include "linux/file/device.h"
 #include "linux/file/file.h"
-#include "linux/file/pipe.h"
 #include "linux/file/test/simulated.h"
 #include "linux/file/tree_node.h"
 
 #define TEXT(string) (string), (uint32_t)strlen(string)
-
-/* --- what lies beside the trees -------------------------------------------------------------- */
-
-const struct file_operations directory_file_operations;
-
-long fifo_open(struct inode *inode, struct file *file)
-{
-    (void)inode, (void)file;
-    return -ENXIO;
-}
-
-long device_open(struct inode *inode, struct file *file)
-{
-    (void)inode, (void)file;
-    return -ENXIO;
-}
-
-long file_seek_plain(struct file *file, int64_t offset, uint32_t whence)
-{
-    (void)file, (void)offset, (void)whence;
-    return -EINVAL;
-}
 
 /* --- short forms ----------------------------------------------------------------------------- */
 

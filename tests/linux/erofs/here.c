@@ -13,9 +13,7 @@
 #include "lib/base/test/check.h"
 #include "linux/core/errno.h"
 #include "linux/core/image.h"
-#include "linux/file/device.h"
 #include "linux/file/file.h"
-#include "linux/file/pipe.h"
 #include "linux/file/test/simulated.h"
 #include "linux/file/tree_fs.h"
 #include "linux/file/tree_node.h"
@@ -26,28 +24,6 @@
 static uint8_t *image;
 static size_t image_bytes;
 static struct inode *root;
-
-/* --- what lies beside the tree --------------------------------------------------------------- */
-
-const struct file_operations directory_file_operations;
-
-long fifo_open(struct inode *inode, struct file *file)
-{
-    (void)inode, (void)file;
-    return -ENXIO;
-}
-
-long device_open(struct inode *inode, struct file *file)
-{
-    (void)inode, (void)file;
-    return -ENXIO;
-}
-
-long file_seek_plain(struct file *file, int64_t offset, uint32_t whence)
-{
-    (void)file, (void)offset, (void)whence;
-    return -EINVAL;
-}
 
 /* --- what the walk asks ---------------------------------------------------------------------- */
 
