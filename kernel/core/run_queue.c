@@ -1,5 +1,6 @@
 #include "kernel/core/run_queue.h"
 
+#include "kernel/core/assert.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/scheduler_state.h"
 #include "kernel/object/account.h"
@@ -298,6 +299,7 @@ static struct thread *first_thread(struct run_queue *queue, uint32_t band, uint6
 
 uint64_t run_queue_key(const struct run_queue *queue, uint32_t band)
 {
+    assert_debug(cpu_current()->kernel_entries & 1); /* or the thread might be freed meanwhile */
     const struct thread *only = __atomic_load_n(&queue->only, __ATOMIC_ACQUIRE);
     uint64_t key = __atomic_load_n(&queue->first_key[band], __ATOMIC_RELAXED);
     bool alone = key == 0 && only != NULL && only->band == band;

@@ -429,12 +429,13 @@ static struct thread *idle(struct cpu *cpu)
         bool nothing_left = barrier_poll();
         bool zeroed = frames_zero_one();
         timer_want_release(cpu);
+        /* Who was not reached behind those that are throttled is looked for again. */
+        bool sleep = nothing_left && !zeroed && !run_queue_waits(&cpu->queue, 0);
         /* What the barrier waits for may wait for us; and some machines (QEMU) let no interrupt in
          * between the sti and the cli below. */
         cpu_serve_requests();
         cpu->kernel_entries++;
-        /* Who was not reached behind those that are throttled is looked for again. */
-        if (nothing_left && !zeroed && !run_queue_waits(&cpu->queue, 0)) {
+        if (sleep) {
             cpu_sleep();
         } else {
             cpu_listen();
