@@ -8,6 +8,12 @@ struct list_node {
     struct list_node *previous;
 };
 
+/* Over the structures of that type whose `member` is in the list; none is taken out meanwhile. */
+#define LIST_EACH(type, item, list, member)                                                        \
+    for (type *item = CONTAINER_OF((list)->next, type, member);                                    \
+         (const uint8_t *)item + offsetof(type, member) != (const uint8_t *)(list);                \
+         item = CONTAINER_OF(item->member.next, type, member))
+
 static inline void list_init(struct list_node *node)
 {
     node->next = node;

@@ -43,9 +43,8 @@ void domain_set_entries(struct domain *domain, uint64_t trap_entry, uint64_t fau
     spin_lock(&domain->lock);
     domain->trap_entry = trap_entry;
     domain->fault_entry = fault_entry;
-    for (struct list_node *node = domain->threads.next; node != &domain->threads;
-         node = node->next) {
-        CONTAINER_OF(node, struct thread, in_domain)->trap_entry = trap_entry;
+    LIST_EACH (struct thread, thread, &domain->threads, in_domain) {
+        thread->trap_entry = trap_entry;
     }
     spin_unlock(&domain->lock);
 }
@@ -82,9 +81,8 @@ void domain_end(struct domain *domain, const struct domain_report *report)
     if (first) {
         domain->report = *report;
     }
-    for (struct list_node *node = domain->threads.next; node != &domain->threads;
-         node = node->next) {
-        thread_attend(CONTAINER_OF(node, struct thread, in_domain), ATTENTION_STOP);
+    LIST_EACH (struct thread, thread, &domain->threads, in_domain) {
+        thread_attend(thread, ATTENTION_STOP);
     }
     spin_unlock(&domain->lock);
     if (first) {

@@ -190,11 +190,10 @@ void endpoint_notify(handle_t handle, struct signal *signal)
     struct endpoint *endpoint = object_endpoint(object);
     struct thread *woken = NULL;
     spin_lock(&endpoint->lock);
-    for (struct list_node *node = endpoint->receivers.next;
-         node != &endpoint->receivers && woken == NULL; node = node->next) {
-        struct thread *thread = CONTAINER_OF(node, struct thread, wait_node);
+    LIST_EACH (struct thread, thread, &endpoint->receivers, wait_node) {
         if (handle_object(thread->receive_signal, OBJECT_SIGNAL) == &signal->object) {
             woken = thread;
+            break;
         }
     }
     uint64_t bits = woken == NULL ? 0 : signal_take(signal);

@@ -103,11 +103,10 @@ static struct thread *thread_inside(struct space *space)
 {
     struct thread *found = NULL;
     spin_lock(&space->domain->lock);
-    for (struct list_node *node = space->domain->threads.next;
-         node != &space->domain->threads && found == NULL; node = node->next) {
-        struct thread *thread = CONTAINER_OF(node, struct thread, in_domain);
+    LIST_EACH (struct thread, thread, &space->domain->threads, in_domain) {
         if (thread->space == space) {
             found = thread;
+            break;
         }
     }
     spin_unlock(&space->domain->lock);

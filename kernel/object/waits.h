@@ -60,9 +60,7 @@ static inline void thread_unpark(struct cpu *cpu, const struct thread *current,
 /* The first waiter that one of the bits concerns, made ready; NULL without one. Under the lock. */
 static inline struct thread *signal_waiter_take(struct signal *signal)
 {
-    for (struct list_node *node = signal->waiters.next; node != &signal->waiters;
-         node = node->next) {
-        struct thread *thread = CONTAINER_OF(node, struct thread, wait_node);
+    LIST_EACH (struct thread, thread, &signal->waiters, wait_node) {
         uint64_t bits = signal->bits & thread->wait_mask;
         if (bits != 0) {
             signal->bits &= ~bits;

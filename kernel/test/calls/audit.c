@@ -62,9 +62,7 @@ static void account_sum(const struct account *account, uint64_t *bytes, uint64_t
 static void account_objects(struct account *account)
 {
     uint64_t listed = 0;
-    for (struct list_node *node = account->objects.next; node != &account->objects;
-         node = node->next) {
-        const struct object *object = CONTAINER_OF(node, struct object, in_account);
+    LIST_EACH (const struct object, object, &account->objects, in_account) {
         AUDIT(object->payer == account && handle_entry(object->handle)->object == object);
         listed++;
     }

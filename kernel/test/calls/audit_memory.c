@@ -73,8 +73,7 @@ void audit_memories(void)
         if (memory->tree.root != NULL) {
             node_walk(memory->tree.root);
         }
-        for (struct list_node *pin = memory->pins.next; pin != &memory->pins; pin = pin->next) {
-            const struct memory_pin *pinned = CONTAINER_OF(pin, struct memory_pin, in_memory);
+        LIST_EACH (const struct memory_pin, pinned, &memory->pins, in_memory) {
             AUDIT(pinned->memory == memory && pinned->frame->flags & FRAME_PINNED);
             seen.frame_references[frame_physical(pinned->frame) >> PAGE_SHIFT]++;
         }
