@@ -163,12 +163,9 @@ static inline status_t charge(struct account *account, enum account_kind kind, u
 status_t account_charge(struct account *account, enum account_kind kind, uint64_t bytes,
                         struct payer **out)
 {
-    /* Both books at once: account_release, on another CPU, compares them and moves what it finds.
-     */
     spin_lock(&account->lock);
     status_t status = charge(account, kind, bytes);
-    if (status == STATUS_OK && out != NULL) {
-        account->payer->bytes += bytes;
+    if (out != NULL) {
         *out = account->payer;
     }
     spin_unlock(&account->lock);
@@ -222,13 +219,11 @@ void payer_uncharge(struct payer *payer, enum account_kind kind, uint64_t bytes)
         heir = payer->heir;
         if (heir == NULL) {
             uncharge(account, kind, bytes);
-            assert(payer->bytes >= bytes);
-            payer->bytes -= bytes;
         }
         spin_unlock(&account->lock);
     }
     if (heir != NULL) {
-        uint64_t before = __atomic_fetch_sub(&payer->bytes, bytes, __ATOMIC_ACQ_REL);
+        uint64_t before = __atomic_fetch_sub(&payer->left_bytes, bytes, __ATOMIC_ACQ_REL);
         assert(before >= bytes);
         payer_uncharge(heir, kind, bytes); /* at most ACCOUNT_DEPTH_MAX deep */
         if (before == bytes) {
@@ -507,7 +502,7 @@ bool account_end_step(struct object *object)
     return __atomic_load_n(&account->objects_alive, __ATOMIC_ACQUIRE) == 0;
 }
 
-/* What is still shared with others becomes the parent's, in both its books. */
+/* What is still shared with others becomes the parent's. */
 void account_release(struct object *object)
 {
     struct account *account = object_account(object);
@@ -519,14 +514,14 @@ void account_release(struct object *object)
     struct payer *heir = parent->payer;
     spin_lock(&account->lock);
     spin_lock_nested(&parent->lock);
-    uint64_t shared_bytes = payer->bytes;
-    assert(account->bytes[ACCOUNT_TABLES] == 0 && account->used_bytes == shared_bytes);
+    uint64_t shared_bytes = account->used_bytes; /* all else went with the objects */
+    payer->left_bytes = shared_bytes;
+    assert(account->bytes[ACCOUNT_TABLES] == 0);
     assert(account->bytes[ACCOUNT_FRAMES] + account->bytes[ACCOUNT_OBJECTS] == shared_bytes);
     for (uint32_t kind = 0; kind < ACCOUNT_KINDS; kind++) {
         parent->bytes[kind] += account->bytes[kind];
         account->bytes[kind] = 0;
     }
-    heir->bytes += shared_bytes;
     unreserve(parent, account->reserved_bytes - shared_bytes);
     account->reserved_bytes = 0;
     account->used_bytes = 0;

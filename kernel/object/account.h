@@ -22,8 +22,8 @@
 
 struct payer {
     struct account *account;
-    struct payer *heir; /* its account is gone: free it with the last byte */
-    uint64_t bytes;     /* charged through this record and not yet given back; then atomic */
+    struct payer *heir;  /* its account is gone */
+    uint64_t left_bytes; /* then: what is not yet given back; with the last it goes too. Atomic */
 };
 
 struct account {
