@@ -208,7 +208,8 @@ enum object_state {
     STATE_PLATFORM, /* struct platform_state */
     STATE_REGION,   /* struct region_state of a domain's window or a space: of the first region that
                        ends above the address `position`; NOT_FOUND: none does */
-    STATE_MEMORY,   /* struct memory_state */
+    STATE_MEMORY,   /* struct memory_state; two words of it are of the page at the offset `position`
+                     */
     STATE_PAGES,    /* struct memory_pages of PAGES_OF_STATE pages from the offset `position` on, a
                        multiple of so many pages. Written: those of `written` are clean from now on */
     STATE_PAYER,    /* struct object_payer, of any type */
@@ -303,9 +304,11 @@ struct region_state {
 
 struct memory_state {
     uint64_t size_bytes;
-    uint64_t base; /* of a view; 0: it is none, or the base is gone */
+    uint64_t base; /* of a view; 0: it is none */
     uint64_t base_offset;
-    uint64_t rights; /* of a view */
+    uint64_t rights;   /* of a view */
+    uint64_t present;  /* 1: the page is there, in a view's base */
+    uint64_t physical; /* its address, if it is there and the memory was made for DMA; else 0 */
 };
 
 /* A bit for each page. A page is written when it is made, and cleaned by object_write. */

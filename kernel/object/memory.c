@@ -81,10 +81,8 @@ static status_t pin_copy(const struct frame *pinned, struct memory *to, uint64_t
 static status_t pins_copy(struct memory *from, struct memory *to)
 {
     status_t status = STATUS_OK;
-    for (struct list_node *node = from->pins.next; node != &from->pins && status == STATUS_OK;
-         node = node->next) {
-        struct memory_pin *pin = CONTAINER_OF(node, struct memory_pin, in_memory);
-        status = pin_copy(pin->frame, to, pin->page);
+    LIST_EACH (struct memory_pin, pin, &from->pins, in_memory) {
+        status = status == STATUS_OK ? pin_copy(pin->frame, to, pin->page) : status;
     }
     return status;
 }
@@ -326,37 +324,6 @@ status_t call_memory_move(struct call *call)
         }
     }
     return status;
-}
-
-status_t call_memory_query(struct call *call)
-{
-    struct memory *memory = object_memory(call->object);
-    uint64_t offset = call->argument[1];
-    if (offset >= memory->size_bytes) {
-        return STATUS_OUT_OF_RANGE;
-    }
-    call->result[0] = 0;
-    call->result[1] = 0;
-    if (memory->kind == MEMORY_VIEW) {
-        struct object *base = handle_object(memory->base, OBJECT_MEMORY);
-        if (base == NULL) {
-            return STATUS_CLOSED;
-        }
-        offset += memory->base_offset;
-        memory = object_memory(base);
-    }
-    if (!memory_has_tree(memory)) {
-        call->result[0] = 1;
-        return STATUS_OK;
-    }
-    spin_lock(&memory->lock);
-    const struct frame *frame = tree_find(&memory->tree, offset >> PAGE_SHIFT, NULL);
-    if (frame != NULL) {
-        call->result[0] = 1;
-        call->result[1] = memory->kind == MEMORY_PINNED ? frame_physical(frame) : 0;
-    }
-    spin_unlock(&memory->lock);
-    return STATUS_OK;
 }
 
 /* --- devices --------------------------------------------------------------------------------- */

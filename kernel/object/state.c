@@ -48,15 +48,24 @@ static status_t region_read(const struct call *call, void *out)
 
 static status_t memory_read(const struct call *call, void *out)
 {
-    const struct memory *memory = object_memory(call->object);
-    const struct object *base =
-        memory->kind == MEMORY_VIEW ? handle_object(memory->base, OBJECT_MEMORY) : NULL;
+    struct memory *memory = object_memory(call->object);
+    struct region_target at;
+    status_t status = region_target_resolve(memory, call->argument[3], PAGE_SIZE, &at);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    spin_lock(&at.memory->lock);
+    const struct frame *frame = tree_find(&at.memory->tree, at.offset >> PAGE_SHIFT, NULL);
+    bool visible = frame != NULL && at.memory->kind == MEMORY_PINNED;
     *(struct memory_state *)out = (struct memory_state){
         .size_bytes = memory->size_bytes,
-        .base = base == NULL ? 0 : object_number(base),
+        .base = at.view == NULL ? 0 : object_number(&at.memory->object),
         .base_offset = memory->base_offset,
         .rights = memory->view_rights,
+        .present = frame != NULL || at.memory->kind == MEMORY_DEVICE,
+        .physical = visible ? frame_physical(frame) : 0,
     };
+    spin_unlock(&at.memory->lock);
     return STATUS_OK;
 }
 

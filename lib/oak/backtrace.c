@@ -19,11 +19,9 @@ static bool frame_read(uint32_t copy, uint64_t address, struct call_frame *out)
 {
     uint64_t offset = address - WINDOW_BASE;
     uint64_t place = offset % PAGE_SIZE;
-    struct kernel_results found;
     const void *mapped;
     if (offset >= WINDOW_SIZE || address % sizeof(uint64_t) != 0 ||
-        place > PAGE_SIZE - sizeof(*out) ||
-        kernel_memory_query(copy, offset, &found) != STATUS_OK || found.value[0] == 0 ||
+        place > PAGE_SIZE - sizeof(*out) || !memory_page_present(copy, offset - place) ||
         window_map_source(copy, offset - place, PAGE_SIZE, &mapped) != STATUS_OK) {
         return false;
     }

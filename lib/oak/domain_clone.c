@@ -178,11 +178,11 @@ static status_t memory_copy(const struct domain_clone *clone, struct part *part)
     struct memory_state state;
     status_t status = object_state(part->taken, STATE_MEMORY, &state, sizeof(state));
     if (status != STATUS_OK) {
-        return status;
+        return status == STATUS_BAD_CAPABILITY ? STATUS_OK : status; /* a dead view */
     }
     if (state.base == 0) {
         status = kernel_memory_clone(part->account, part->copy, part->taken);
-        return status == STATUS_NOT_SUPPORTED ? STATUS_OK : status; /* a device, a dead view */
+        return status == STATUS_NOT_SUPPORTED ? STATUS_OK : status; /* a device */
     }
     const struct part *base = part_find(clone, state.base);
     if (base == NULL || base->copy == SLOT_NONE) {

@@ -135,6 +135,14 @@ static inline status_t object_state(uint64_t object, enum object_state state, vo
     return object_state_at(object, state, 0, out, size_bytes);
 }
 
+/* Does the memory have the page at that offset now? Of a view: its base. */
+static inline bool memory_page_present(uint64_t memory, uint64_t offset)
+{
+    struct memory_state state;
+    return object_state_at(memory, STATE_MEMORY, offset, &state, sizeof(state)) == STATUS_OK &&
+           state.present != 0;
+}
+
 /* object_write of such a structure. */
 static inline status_t object_change(uint64_t object, enum object_state state, uint64_t position,
                                      const void *in, size_t size_bytes)

@@ -290,16 +290,16 @@ status_t virtio_device_configuration(struct virtio_device *device, uint32_t offs
 status_t virtio_device_physical(const struct virtio_device *device, uint64_t offset,
                                 uint64_t *out_physical_address)
 {
-    struct kernel_results results;
-    status_t status = kernel_memory_query(device->base + VIRTIO_GRANT_DMA,
-                                          ALIGN_DOWN(offset, PAGE_SIZE), &results);
+    struct memory_state state;
+    status_t status = object_state_at(device->base + VIRTIO_GRANT_DMA, STATE_MEMORY,
+                                      ALIGN_DOWN(offset, PAGE_SIZE), &state, sizeof(state));
     if (status != STATUS_OK) {
         return status;
     }
-    if (results.value[0] == 0) {
+    if (state.present == 0) {
         return STATUS_BAD_STATE;
     }
-    *out_physical_address = results.value[1] + offset % PAGE_SIZE;
+    *out_physical_address = state.physical + offset % PAGE_SIZE;
     return STATUS_OK;
 }
 

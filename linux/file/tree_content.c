@@ -142,11 +142,8 @@ static bool page_present(const struct content *content, uint64_t page)
     if (page_known(content, page)) {
         return true;
     }
-    struct kernel_results results;
     return content->stores_elsewhere &&
-           kernel_memory_query(content->view->backing->slot, page << PAGE_SHIFT, &results) ==
-               STATUS_OK &&
-           results.value[0] != 0;
+           memory_page_present(content->view->backing->slot, page << PAGE_SHIFT);
 }
 
 static long present_extend(struct content *content, uint64_t pages)

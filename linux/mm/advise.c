@@ -159,9 +159,7 @@ long linux_msync(uint64_t address, uint64_t length, uint64_t flags, uint64_t d, 
 
 static bool page_present(uint64_t slot, uint64_t offset)
 {
-    struct kernel_results results;
-    return slot != 0 && kernel_memory_query(slot, offset, &results) == STATUS_OK &&
-           results.value[0] != 0;
+    return slot != 0 && memory_page_present(slot, offset);
 }
 
 /* A page of the file is resident for whoever maps it; behind its end there is none. */

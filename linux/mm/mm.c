@@ -99,17 +99,11 @@ uint64_t mm_area_resident(const struct mm *mm, const struct vm_area *area)
     uint64_t samples = MIN(pages, RESIDENT_SAMPLES);
     uint64_t present = 0;
     for (uint64_t i = 0; i < samples; i++) {
-        struct kernel_results results;
         uint64_t page = (area->start >> PAGE_SHIFT) + pages * i / samples;
-        if (kernel_memory_query(mm->memory, page << PAGE_SHIFT, &results) == STATUS_OK &&
-            results.value[0] != 0) {
-            present++;
-        }
+        present += memory_page_present(mm->memory, page << PAGE_SHIFT);
     }
     if (present == 0 && pages > samples) { /* a stack is used from its end */
-        struct kernel_results results;
-        return kernel_memory_query(mm->memory, area->end - PAGE_SIZE, &results) == STATUS_OK &&
-               results.value[0] != 0;
+        return memory_page_present(mm->memory, area->end - PAGE_SIZE);
     }
     return samples == 0 ? 0 : present * pages / samples;
 }

@@ -51,12 +51,8 @@ static uint64_t pages_left(const struct move *move, uint64_t at, uint64_t length
 {
     uint64_t left = 0;
     for (uint32_t i = 0; i < length >> PAGE_SHIFT; i++) {
-        struct kernel_results results;
-        uint64_t address = move->from + at + i * PAGE_SIZE;
-        if (kernel_memory_query(move->mm->memory, address, &results) == STATUS_OK &&
-            results.value[0] != 0) {
-            left |= 1ull << i;
-        }
+        bool present = memory_page_present(move->mm->memory, move->from + at + i * PAGE_SIZE);
+        left |= (uint64_t)present << i;
     }
     return left;
 }

@@ -156,11 +156,11 @@ static void attack_registers(void)
     }
     ok(clean, "no register that a call loses comes back with an address of the kernel");
     slot_free(empty);
-    struct kernel_results results;
+    struct memory_state state;
     uint32_t memory = memory_new(SLOT_ACCOUNT, PAGE_SIZE);
     must(kernel_memory_populate(memory, 0, PAGE_SIZE), "populate");
-    must(kernel_memory_query(memory, 0, &results), "query");
-    ok(results.value[0] == 1 && results.value[1] == 0,
+    must(object_state(memory, STATE_MEMORY, &state, sizeof(state)), "state");
+    ok(state.present == 1 && state.physical == 0,
        "the physical address of an ordinary frame is nobody's business");
     destroy(memory);
 }

@@ -169,9 +169,7 @@ static void test_nearly(void)
 
 static bool is_present(const struct stage *stage, uint64_t offset)
 {
-    struct kernel_results results;
-    must(kernel_memory_query(stage->memory, offset, &results), "query");
-    return results.value[0] != 0;
+    return memory_page_present(stage->memory, offset);
 }
 
 /* What a call populates is there, and nobody else's, when it returns. */

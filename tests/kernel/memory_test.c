@@ -18,9 +18,7 @@ static uint32_t clone_of(uint32_t memory)
 
 static bool present(uint32_t memory, uint64_t page)
 {
-    struct kernel_results results;
-    must(kernel_memory_query(memory, page * PAGE_SIZE, &results), "query");
-    return results.value[0] != 0;
+    return memory_page_present(memory, page * PAGE_SIZE);
 }
 
 static void test_fill_and_discard(void)
@@ -174,6 +172,9 @@ static void test_view(void)
     ok_status(kernel_memory_view(SLOT_ACCOUNT, slot_new(), view, 0, PAGE_SIZE, RIGHTS_ALL),
               STATUS_NOT_SUPPORTED, "a view of a view is refused");
     ok_status(kernel_memory_discard(view, 0, PAGE_SIZE), STATUS_NOT_SUPPORTED, "so is a discard");
+    ok(memory_page_present(view, 0) && !memory_page_present(view, PAGE_SIZE) &&
+           !memory_page_present(view, 4 * PAGE_SIZE) && !memory_page_present(view, 8),
+       "its pages are the memory's, from its offset on");
     destroy(view);
     ok(!probe(place, PROBE_READ) && here[4 * PAGE_SIZE] == 44,
        "a destroyed view is mapped nowhere; the memory lives on");
@@ -181,6 +182,8 @@ static void test_view(void)
     destroy(memory);
     ok_status(kernel_region_map(SLOT_DOMAIN, place | RIGHT_READ, PAGE_SIZE, view, 0, 0),
               STATUS_BAD_CAPABILITY, "a view of a destroyed memory maps nothing");
+    ok_status(kernel_object_read(view, STATE_MEMORY, sizeof(struct memory_state), 0),
+              STATUS_BAD_CAPABILITY, "and has no state");
     destroy(view);
 }
 

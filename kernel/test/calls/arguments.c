@@ -275,6 +275,8 @@ static uint64_t position(const struct thread *thread, uint32_t index)
                                  (uint8_t)index);
     case STATE_FPU:
         return index % 8 * THREAD_FPU_BYTES;
+    case STATE_MEMORY:
+        return index * PAGE_SIZE;
     default:
         return index < 56 ? 0 : index * PAGES_OF_STATE * PAGE_SIZE;
     }

@@ -240,10 +240,9 @@ status_t simulated_memory_discard(uint64_t slot, uint64_t offset, uint64_t size_
     return STATUS_OK;
 }
 
-status_t simulated_memory_query(uint64_t slot, uint64_t offset, struct kernel_results *out)
+bool simulated_page_present(uint64_t slot, uint64_t offset)
 {
-    *out = (struct kernel_results){{page_there(memory_at(slot), offset), 0, 0}};
-    return STATUS_OK;
+    return page_there(memory_at(slot), offset);
 }
 
 uint64_t simulated_pages_used(void)

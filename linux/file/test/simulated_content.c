@@ -8,7 +8,7 @@
 #define kernel_memory_create   simulated_memory_create
 #define kernel_memory_populate simulated_memory_populate
 #define kernel_memory_discard  simulated_memory_discard
-#define kernel_memory_query    simulated_memory_query
+#define memory_page_present    simulated_page_present
 #define kernel_object_destroy  simulated_object_destroy
 #define kernel_capability_drop simulated_capability_drop
 
