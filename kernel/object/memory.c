@@ -157,22 +157,18 @@ status_t call_memory_populate(struct call *call)
     if (status != STATUS_OK) {
         return status;
     }
-    uint32_t budget = PAGES_PER_STEP;
+    uint64_t step_end = MIN(end, first + PAGES_PER_STEP);
     spin_lock(&memory->lock);
     status = may_grow(memory);
-    for (uint64_t page = first; page < end && status == STATUS_OK; page++) {
-        if (tree_find(&memory->tree, page, NULL) != NULL) {
-            continue;
+    for (uint64_t page = first; page < step_end && status == STATUS_OK; page++) {
+        if (tree_find(&memory->tree, page, NULL) == NULL) {
+            struct frame *frame = account_frame_take(memory->object.payer, true);
+            status = frame == NULL ? STATUS_NO_MEMORY : page_put(memory, page, frame);
         }
-        if (budget-- == 0) {
-            status = CALL_RESTART;
-            break;
-        }
-        struct frame *frame = account_frame_take(memory->object.payer, true);
-        status = frame == NULL ? STATUS_NO_MEMORY : page_put(memory, page, frame);
     }
     spin_unlock(&memory->lock);
-    return status;
+    bool goes_on = status == STATUS_OK && step_end < end;
+    return goes_on ? thread_go_on(call->thread, step_end << PAGE_SHIFT, end << PAGE_SHIFT) : status;
 }
 
 /* Take up to a step's frames of [first, end) out of the tree. Under the lock. */
@@ -225,11 +221,8 @@ status_t call_memory_discard(struct call *call)
     if (count < PAGES_PER_STEP) {
         return status;
     }
-    /* A restart goes on from there: what others fill behind it meanwhile is theirs. */
-    uint64_t next = pages[count - 1] + 1;
-    call->thread->registers.rsi = next << PAGE_SHIFT;
-    call->thread->registers.rdx = (end - next) << PAGE_SHIFT;
-    return CALL_RESTART;
+    /* What others fill behind that meanwhile is theirs. */
+    return thread_go_on(call->thread, (pages[count - 1] + 1) << PAGE_SHIFT, end << PAGE_SHIFT);
 }
 
 /* A frame changes its payer with its memory; the new one is charged first. */

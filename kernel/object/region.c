@@ -12,6 +12,7 @@
 
 #define MAP_RIGHTS       (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 #define REGIONS_PER_STEP 32
+#define REGION_COST      (CLEAR_PER_STEP / REGIONS_PER_STEP) /* of looking at one */
 
 static int region_compare(const struct tree_node *a, const struct tree_node *b)
 {
@@ -528,7 +529,7 @@ status_t call_region_unmap(struct call *call)
         uint64_t clear_start = region->start;
         uint64_t clear_end = MIN(region->end, clear_start + CLEAR_PER_STEP);
         range_clear(region, clear_start, clear_end);
-        cleared_bytes += clear_end - clear_start + (1ull << 20);
+        cleared_bytes += clear_end - clear_start + REGION_COST;
         if (clear_end == region->end) {
             region_remove(region);
         } else {
@@ -557,20 +558,21 @@ status_t call_region_protect(struct call *call)
         return STATUS_INVALID_ARGUMENT;
     }
     spin_lock(&map->lock);
+    status = range_cut(map, start, end);
+    uint64_t cleared_bytes = 0;
     for (struct region *region = region_from(map, start);
          status == STATUS_OK && region != NULL && region->start < end;
          region = region_next(region)) {
+        if (cleared_bytes >= CLEAR_PER_STEP) {
+            status = thread_go_on(call->thread, region->start, end);
+            break;
+        }
         status = rights_check(map, rights, region->rights_allowed);
-    }
-    if (status == STATUS_OK) {
-        status = range_cut(map, start, end);
-    }
-    for (struct region *region = region_from(map, start);
-         status == STATUS_OK && region != NULL && region->start < end;
-         region = region_next(region)) {
-        if (region->rights != rights) {
+        cleared_bytes += REGION_COST;
+        if (status == STATUS_OK && region->rights != rights) {
             region->rights = rights;
             range_clear(region, region->start, region->end);
+            cleared_bytes += region->end - region->start;
         }
     }
     spin_unlock(&map->lock);

@@ -89,10 +89,6 @@ status_t call_region_populate(struct call *call)
         address += count * PAGE_SIZE;
         done += count;
     }
-    if ((status != STATUS_OK && status != CALL_RESTART) || address == end) {
-        return status;
-    }
-    call->thread->registers.rsi = address; /* a restart goes on from there */
-    call->thread->registers.rdx = end - address;
-    return CALL_RESTART;
+    bool goes_on = (status == STATUS_OK && address < end) || status == CALL_RESTART;
+    return goes_on ? thread_go_on(call->thread, address, end) : status;
 }

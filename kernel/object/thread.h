@@ -127,6 +127,14 @@ static inline void thread_attend_self(struct thread *thread, uint8_t attention)
     __atomic_fetch_or(&thread->attention, attention, __ATOMIC_SEQ_CST);
 }
 
+/* Its call on a range ends a step here: it is made again on what is left, [from, end). */
+static inline status_t thread_go_on(struct thread *thread, uint64_t from, uint64_t end)
+{
+    thread->registers.rsi = from;
+    thread->registers.rdx = end - from;
+    return CALL_RESTART;
+}
+
 /* It goes on there, perhaps on another CPU than it left. */
 static inline void thread_move(struct thread *thread, uint32_t cpu)
 {

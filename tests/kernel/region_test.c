@@ -277,6 +277,37 @@ static void test_map_refusals(uint64_t place)
 }
 
 /* Rights come from the capability that a region was mapped with, at any time. */
+/* More regions than one step looks at, all but one of which may be written. */
+static void test_protect_many(uint64_t place)
+{
+    const uint64_t pages = 100;
+    uint32_t reader = slot_new();
+    must(kernel_capability_copy(SLOT_DOMAIN, reader, memory, RIGHT_READ), "copy");
+    for (uint64_t i = 0; i < pages; i++) {
+        must(map_at(place + i * PAGE_SIZE, i % 2 == 0 ? RIGHT_READ : READ_WRITE, PAGE_SIZE, memory,
+                    i % 16 * PAGE_SIZE),
+             "map");
+        (void)*(volatile uint8_t *)(place + i * PAGE_SIZE);
+    }
+    must(kernel_region_protect(SLOT_DOMAIN, place, pages * PAGE_SIZE, READ_WRITE), "protect");
+    bool good = true;
+    for (uint64_t i = 0; i < pages; i++) {
+        good = good && probe(place + i * PAGE_SIZE, PROBE_WRITE);
+    }
+    ok(good, "many regions are protected by one call");
+    must(kernel_region_protect(SLOT_DOMAIN, place, pages * PAGE_SIZE, RIGHT_READ), "protect");
+    must(kernel_region_unmap(SLOT_DOMAIN, place + 70 * PAGE_SIZE, PAGE_SIZE), "unmap");
+    must(map_at(place + 70 * PAGE_SIZE, RIGHT_READ, PAGE_SIZE, reader, 0), "map");
+    ok_status(kernel_region_protect(SLOT_DOMAIN, place, pages * PAGE_SIZE, READ_WRITE),
+              STATUS_NO_RIGHT, "until one of them is refused");
+    for (uint64_t i = 0; i < pages; i++) {
+        good = good && probe(place + i * PAGE_SIZE, PROBE_WRITE) == (i < 70);
+    }
+    ok(good, "those before it have changed, it and those behind it have not");
+    must(kernel_region_unmap(SLOT_DOMAIN, place, pages * PAGE_SIZE), "unmap");
+    must(kernel_capability_drop(SLOT_DOMAIN, reader), "drop");
+}
+
 static void test_rights_stay(uint64_t place)
 {
     uint32_t reader = slot_new();
@@ -478,6 +509,7 @@ void test_region(void)
     test_populate_much(window_place(300 * PAGE_SIZE));
     test_tables_go();
     test_protect(place);
+    test_protect_many(place);
     test_map_refusals(place);
     test_rights_stay(place);
     test_source(place);
