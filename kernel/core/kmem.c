@@ -4,6 +4,7 @@
 #include "kernel/core/frame.h"
 #include "kernel/core/lock.h"
 #include "kernel/x86_64/layout.h"
+#include "lib/base/string.h"
 
 #define UNIT_BYTES 64
 
@@ -93,6 +94,9 @@ void kmem_free(void *object, size_t size_bytes)
     uint32_t number = class_of(size_bytes);
     struct class *class = &classes[number];
     struct frame *slab = frame_of_physical((uint64_t)(uintptr_t)object - DIRECT_MAP);
+#ifdef OAK_DEBUG
+    memset(object, 0x6b, class_bytes[number]); /* no address: who looks at it still, faults */
+#endif
     spin_lock(&class->lock);
     bool was_full = slab->slab_free == NULL;
     *(void **)object = slab->slab_free;
