@@ -371,7 +371,7 @@ void attack_random(void)
     log_line("# random calls");
     uint32_t page = memory_new(SLOT_ACCOUNT, PAGE_SIZE);
     volatile struct shared *here = (volatile struct shared *)window_map_all(page, PAGE_SIZE);
-    here->seed = 0x243f6a8885a308d3ull;
+    here->seed = boot_number("seed=", 0x243f6a8885a308d3ull);
     endpoint = slot_new();
     gate = slot_new();
     uint32_t hostile_gate = slot_new();

@@ -9,12 +9,13 @@ COMMAND = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cp
            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"]
 
 
-def run(image, name, cpus=2, memory_mib=512, seconds=400):
+def run(image, name, cpus=2, memory_mib=512, seconds=400, more=(), stderr=None):
     """Print the lines of the init that calls itself `name`. 0 when all is well and it ended."""
     command = COMMAND + ["-smp", str(cpus), "-m", str(memory_mib),
-                         "-kernel", os.path.join(BUILD, image)]
+                         "-kernel", os.path.join(BUILD, image), *more]
     lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as qemu:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          stderr=stderr) as qemu:
         timer = threading.Timer(seconds, qemu.kill)
         timer.start()
         for line in qemu.stdout:
@@ -25,7 +26,7 @@ def run(image, name, cpus=2, memory_mib=512, seconds=400):
             threading.Timer(2, qemu.kill).start()
             lines += [line.decode("ascii", "replace").rstrip() for line in qemu.stdout]
         timer.cancel()
-        qemu.kill()
+        (qemu.kill if stderr is None else qemu.terminate)()  # a plugin says something at its end
     ended = lines[-1:] == [name + ": end"]
     results = [line[len(name) + 2:] for line in lines if line.startswith(name + ": ")]
     bad = 0

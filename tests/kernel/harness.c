@@ -1,6 +1,7 @@
 /* Slots, books, threads and children of the kernel's tests. */
 #include "tests/kernel/harness.h"
 
+#include "lib/base/command_line.h"
 #include "lib/base/string.h"
 #include "lib/oak/slots.h"
 #include "lib/oak/window.h"
@@ -233,14 +234,30 @@ void worker_join(struct worker *worker)
 
 /* --- children -------------------------------------------------------------------------------- */
 
+static const struct boot_info *boot_get(void)
+{
+    static const void *boot;
+    if (boot == NULL) {
+        must(window_map_source(INIT_SLOT_BOOT, 0, PAGE_SIZE, &boot), "boot information");
+    }
+    return boot;
+}
+
+uint64_t boot_number(const char *key, uint64_t otherwise)
+{
+    const char *at = command_line_find(boot_get()->command_line, key);
+    uint64_t number = 0;
+    for (; at != NULL && *at >= '0' && *at <= '9'; at++) {
+        number = number * 10 + (uint64_t)(*at - '0');
+    }
+    return at == NULL ? otherwise : number;
+}
+
 static const struct bundle *bundle_get(void)
 {
     static struct bundle bundle;
     if (bundle.header == NULL) {
-        const void *boot;
-        must(window_map_source(INIT_SLOT_BOOT, 0, PAGE_SIZE, &boot), "boot information");
-        must(bundle_open(INIT_SLOT_BUNDLE, ((const struct boot_info *)boot)->bundle_bytes, &bundle),
-             "bundle");
+        must(bundle_open(INIT_SLOT_BUNDLE, boot_get()->bundle_bytes, &bundle), "bundle");
     }
     return &bundle;
 }

@@ -74,6 +74,11 @@ status_t worker_kill(struct worker *worker);
 void pause_ns(uint64_t ns);
 void wait_for(const uint32_t *word, uint32_t value);
 
+/* --- options --------------------------------------------------------------------------------- */
+
+/* The decimal number behind `key` on the kernel's command line, or the other one without it. */
+uint64_t boot_number(const char *key, uint64_t otherwise);
+
 /* --- children: this program again, in a domain of its own ------------------------------------ */
 
 /* What a child runs instead of the tests when program_main's argument is not zero. */
