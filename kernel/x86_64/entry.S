@@ -257,17 +257,13 @@ trap_entries:
 
 /*
  * One entry per vector: error code (or zero), vector, then the common part; or the one of traps that
- * have stacks of their own (cpu.c). A debug trap of user code leaves its own.
+ * have stacks of their own (cpu.c).
  */
 vector_first:
 .set vector, 0
 .rept 256
 .align 16
 1:
-    .if vector == 1
-    testb $3, 8(%rsp) /* CS */
-    jnz debug_of_user
-    .endif
     .if (vector != 8) && ((vector < 10) || (vector > 14)) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
     pushq $0
     .endif
@@ -290,6 +286,7 @@ trap_common:
     jz trap_from_kernel
     swapgs
     lfence /* nobody speculates past the swapgs that it did not do (CVE-2019-1125) */
+trap_from_user:
     movq %gs:CPU_CURRENT, %rdi
     movb $0, T_SYSRET(%rdi)
     movq %gs:CPU_STACK_TOP, %rsp
@@ -305,27 +302,6 @@ trap_return:
     pop_registers
     iretq
 
-/* A debug trap of user code moves to its thread and goes on as every other trap. */
-debug_of_user:
-    swapgs
-    lfence
-    pushq %rax
-    movq %gs:CPU_CURRENT, %rax
-    .set offset, 8
-    .irp name, RIP, CS, RFLAGS, RSP, SS
-    pushq offset(%rsp)
-    popq T_\name(%rax)
-    .set offset, offset + 8
-    .endr
-    leaq T_RIP(%rax), %rax
-    movq %rax, %gs:CPU_USER_RSP
-    popq %rax
-    movq %gs:CPU_USER_RSP, %rsp
-    swapgs
-    pushq $0
-    pushq $1
-    jmp trap_common
-
 /*
  * Traps on stacks of their own. GS may be the user's even in kernel mode (between syscall and
  * swapgs, or behind the swapgs on the way out), and the user may have set it to anything. So its
@@ -335,7 +311,11 @@ debug_of_user:
  */
 own_stack_common:
     push_registers
-    rdgsbase %rbx
+    cmpb $1, 120(%rsp) /* vector */
+    jne 1f
+    testb $3, 144(%rsp) /* CS */
+    jnz debug_of_user
+1:  rdgsbase %rbx
     movq OWN_STACK_CPU(%rsp), %rax
     wrgsbase %rax
     lfence
@@ -343,5 +323,16 @@ own_stack_common:
     call trap_own_stack
     wrgsbase %rbx
     jmp trap_return
+
+/* A debug trap of user code moves to its thread and goes on as every other trap. */
+debug_of_user:
+    swapgs
+    lfence
+    movq %gs:CPU_CURRENT, %rdi
+    addq $T_r15, %rdi
+    movq %rsp, %rsi
+    movl $(T_SS + 8 - T_r15) / 8, %ecx
+    rep movsq
+    jmp trap_from_user
 
 .section .note.GNU-stack, "", @progbits
