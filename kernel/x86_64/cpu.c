@@ -157,21 +157,14 @@ static void tables_load(struct cpu *cpu)
 
     struct table_pointer gdt_pointer = {sizeof(gdts[0]) - 1, (uint64_t)gdt};
     __asm__ volatile("lgdt %0" : : "m"(gdt_pointer));
-    __asm__ volatile("pushq %0\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "pushq %%rax\n\t"
-                     "lretq\n"
-                     "1:\n\t"
-                     "movl %1, %%eax\n\t"
-                     "movw %%ax, %%ss\n\t"
-                     "xorl %%eax, %%eax\n\t"
-                     "movw %%ax, %%ds\n\t"
-                     "movw %%ax, %%es\n\t"
-                     "movw %%ax, %%fs\n\t"
-                     "movw %%ax, %%gs\n\t"
+    /* CS holds KERNEL_CODE since boot.S, whose descriptor says the same. */
+    __asm__ volatile("movl %0, %%ss\n\t"
+                     "movl %1, %%ds\n\t"
+                     "movl %1, %%es\n\t"
+                     "movl %1, %%fs\n\t"
+                     "movl %1, %%gs\n\t"
                      :
-                     : "i"((uint64_t)KERNEL_CODE), "i"(KERNEL_DATA)
-                     : "rax", "memory");
+                     : "r"(KERNEL_DATA), "r"(0));
     __asm__ volatile("ltr %0" : : "r"((uint16_t)TSS_SELECTOR));
 }
 
