@@ -22,9 +22,7 @@
 .align 4096
 boot_pml4:
     .fill 512, 8, 0
-boot_pdpt_low: /* identity and direct map: the first GiB */
-    .fill 512, 8, 0
-boot_pdpt_kernel:
+boot_pdpt: /* of identity, direct map and image */
     .fill 512, 8, 0
 boot_pd: /* the first GiB in 2 MiB pages */
 .set page, 0
@@ -35,7 +33,7 @@ boot_pd: /* the first GiB in 2 MiB pages */
 .align 16
 boot_gdt:
     .quad 0
-    .quad 0x00af9a000000ffff /* 0x08 64-bit code */
+    .quad 0x00af9a000000ffff /* KERNEL_CODE: 64-bit */
 boot_gdt_end:
 boot_tsc:
     .quad 0
@@ -69,15 +67,15 @@ boot_entry:
     movl %eax, boot_tsc
     movl %edx, boot_tsc + 4
 
-    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4
-    movl $boot_pdpt_low + PTE_PRESENT_WRITE, boot_pml4 + DIRECT_MAP_SLOT * 8
-    movl $boot_pdpt_kernel + PTE_PRESENT_WRITE, boot_pml4 + 511 * 8
-    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_low
-    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt_kernel + 510 * 8
+    movl $boot_pdpt + PTE_PRESENT_WRITE, boot_pml4
+    movl $boot_pdpt + PTE_PRESENT_WRITE, boot_pml4 + DIRECT_MAP_SLOT * 8
+    movl $boot_pdpt + PTE_PRESENT_WRITE, boot_pml4 + IMAGE_SLOT * 8
+    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt
+    movl $boot_pd + PTE_PRESENT_WRITE, boot_pdpt + 510 * 8
 
     lgdt boot_gdt_pointer
     enter_long_mode
-    ljmp $0x08, $boot_64
+    ljmp $KERNEL_CODE, $boot_64
 
 .code64
 boot_64: /* the data segments mean nothing here, until cpu.c loads its own */
@@ -98,7 +96,7 @@ boot_64: /* the data segments mean nothing here, until cpu.c loads its own */
 trampoline_start:
     lgdtl TRAMPOLINE + (boot_gdt_pointer - trampoline_start)
     enter_long_mode
-    ljmpl $0x08, $trampoline_64
+    ljmpl $KERNEL_CODE, $trampoline_64
 boot_gdt_pointer:
     .word boot_gdt_end - boot_gdt - 1
     .long boot_gdt
