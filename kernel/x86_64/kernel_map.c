@@ -53,19 +53,6 @@ static uint64_t *small_entry(page_table *tables, uint64_t offset)
     return &tables[page / PAGE_TABLE_ENTRIES][page % PAGE_TABLE_ENTRIES];
 }
 
-/* The image is read through the direct map (programs lie in it), but never written. */
-static void direct_image_protect(void)
-{
-    for (uint64_t physical = 0; physical < IMAGE_TABLES * LARGE_BYTES; physical += PAGE_SIZE) {
-        bool image =
-            physical >= (uint64_t)kernel_physical_start && physical < image_physical(kernel_end);
-        *small_entry(direct_pt, physical) = physical | (image ? READ_ONLY_RIGHTS : DATA_RIGHTS);
-    }
-    for (uint64_t i = 0; i < IMAGE_TABLES; i++) {
-        direct_pd[0][i] = table_entry(direct_pt[i]);
-    }
-}
-
 static void direct_map_build(void)
 {
     uint64_t gibs = ALIGN_UP(machine.ram_end, GIB) / GIB;
@@ -82,22 +69,28 @@ static void direct_map_build(void)
         }
         direct_pdpt[gib] = table_entry(direct_pd[gib]);
     }
-    direct_image_protect();
 }
 
-/* Text executes, read-only data is read-only, everything else is writable and does not execute. */
+/*
+ * Text executes, read-only data is read-only, everything else is writable and does not execute. In
+ * the direct map too the image is read (programs lie in it), but never written.
+ */
 static void image_map_build(void)
 {
     uint64_t end = image_physical(kernel_end);
     assert(end <= IMAGE_TABLES * LARGE_BYTES);
-    for (uint64_t physical = image_physical(kernel_text_start); physical < end;
-         physical += PAGE_SIZE) {
+    for (uint64_t physical = 0; physical < IMAGE_TABLES * LARGE_BYTES; physical += PAGE_SIZE) {
+        bool image = physical >= (uint64_t)kernel_physical_start && physical < end;
         uint64_t rights = physical < image_physical(kernel_text_end)     ? EXECUTABLE_RIGHTS
                           : physical < image_physical(kernel_data_start) ? READ_ONLY_RIGHTS
                                                                          : DATA_RIGHTS;
-        *small_entry(image_pt, physical) = physical | rights;
+        *small_entry(direct_pt, physical) = physical | (image ? READ_ONLY_RIGHTS : DATA_RIGHTS);
+        if (image && physical >= image_physical(kernel_text_start)) {
+            *small_entry(image_pt, physical) = physical | rights;
+        }
     }
     for (uint64_t i = 0; i < IMAGE_TABLES; i++) {
+        direct_pd[0][i] = table_entry(direct_pt[i]);
         image_pd[i] = table_entry(image_pt[i]);
     }
     image_pdpt[KERNEL_VIRTUAL / GIB % PAGE_TABLE_ENTRIES] = table_entry(image_pd);
