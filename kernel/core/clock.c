@@ -40,8 +40,7 @@ static uint64_t hz_from_hypervisor(void)
 {
     bool hypervisor = cpuid(1, 0).ecx & 1u << 31;
     struct cpuid_result top = cpuid(0x40000000, 0);
-    bool tcg = top.ebx == 0x54474354; /* reports no frequency */
-    return hypervisor && !tcg && top.eax >= 0x40000010 ? cpuid(0x40000010, 0).eax * 1000ull : 0;
+    return hypervisor && top.eax >= 0x40000010 ? cpuid(0x40000010, 0).eax * 1000ull : 0;
 }
 
 static uint64_t hz_from_cpu(void)
