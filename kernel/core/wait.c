@@ -1,37 +1,24 @@
 #include "kernel/core/wait.h"
 
 #include "kernel/core/scheduler.h"
-#include "kernel/object/endpoint.h"
-#include "kernel/object/signal.h"
 
 #define WAKES_PER_STEP 32
-
-/* The lock of the queue that a thread in this state stands in, or NULL. */
-static struct spinlock *queue_lock(enum thread_state state, struct object *waiting_at)
-{
-    if (state == THREAD_SIGNAL_WAIT) {
-        return &object_signal(waiting_at)->lock;
-    }
-    bool at_endpoint =
-        state == THREAD_RECEIVING || state == THREAD_CALLING || state == THREAD_AWAITING_REPLY;
-    return at_endpoint ? &object_endpoint(waiting_at)->lock : NULL;
-}
 
 struct spinlock *wait_lock(struct thread *thread, enum thread_state *seen)
 {
     for (;;) {
         spin_lock(&thread->lock);
         enum thread_state state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
-        struct object *waiting_at = thread->waiting_at;
+        bool in_queue = state >= THREAD_RECEIVING && state <= THREAD_SIGNAL_WAIT;
+        struct spinlock *outer = in_queue ? thread->queue_lock : NULL;
         spin_unlock(&thread->lock);
         /* The queue's lock comes before the thread's, and the short ways of calls take it alone:
          * look again with both. */
-        struct spinlock *outer = queue_lock(state, waiting_at);
         if (outer != NULL) {
             spin_lock(outer);
         }
         spin_lock(&thread->lock);
-        if (thread->state == state && thread->waiting_at == waiting_at) {
+        if (thread->state == state && (outer == NULL || thread->queue_lock == outer)) {
             *seen = state;
             return outer;
         }

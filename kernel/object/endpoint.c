@@ -230,7 +230,7 @@ static status_t reply_deliver(const struct call *call, struct thread **out)
     spin_lock(&endpoint->lock);
     spin_lock(&caller->lock);
     bool waits = __atomic_load_n(&caller->state, __ATOMIC_ACQUIRE) == THREAD_AWAITING_REPLY &&
-                 caller->waiting_at == &endpoint->object && endpoint_token(caller) == token;
+                 caller->queue_lock == &endpoint->lock && endpoint_token(caller) == token;
     if (waits) {
         caller->registers.rdi = message_transfer(call->thread, caller, header);
         list_remove(&caller->wait_node);

@@ -39,7 +39,7 @@ static inline void endpoint_wait_begin(struct thread *thread, enum thread_state 
                                        struct endpoint *endpoint)
 {
     thread->wait_sequence++;
-    thread->waiting_at = &endpoint->object;
+    thread->queue_lock = &endpoint->lock;
     __atomic_store_n(&thread->state, state, __ATOMIC_RELEASE);
 }
 

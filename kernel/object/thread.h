@@ -29,7 +29,7 @@ enum thread_state {
     THREAD_READY,          /* in a run queue */
     THREAD_RUNNING,        /* some CPU's current */
     THREAD_PARKED,         /* thread_park: the first that waits; until SIGNAL_WAIT */
-    THREAD_RECEIVING,      /* in an endpoint's list of receivers */
+    THREAD_RECEIVING,      /* in an endpoint's list of receivers; it and the next have queue_lock */
     THREAD_CALLING,        /* in an endpoint's queue of callers */
     THREAD_AWAITING_REPLY, /* its call was received and not yet answered */
     THREAD_SIGNAL_WAIT,    /* in a signal's list of waiters */
@@ -78,12 +78,12 @@ struct thread {
     uint32_t cpu; /* where it runs, or ran last */
     bool started;
     bool unparked;
-    bool interruptible;         /* of the present wait */
-    struct list_node wait_node; /* run queue, or the queue of what it waits at */
-    struct object *waiting_at;  /* endpoint or signal, of the present wait or an earlier one */
-    uint64_t wait_sequence;     /* counts waits, so that a timer knows its own */
-    uint64_t wait_mask;         /* SIGNAL_WAIT */
-    uint64_t call_header;       /* CALLING: what will be delivered */
+    bool interruptible;          /* of the present wait */
+    struct list_node wait_node;  /* run queue, or the queue of what it waits at */
+    struct spinlock *queue_lock; /* of the endpoint or signal that it waits at, or did */
+    uint64_t wait_sequence;      /* counts waits, so that a timer knows its own */
+    uint64_t wait_mask;          /* SIGNAL_WAIT */
+    uint64_t call_header;        /* CALLING: what will be delivered */
     uint64_t call_badge;
     handle_t receive_signal; /* RECEIVING: the signal waited for as well */
     /* Whose account pays for its time now; while it is READY or RUNNING, it is counted there

@@ -103,7 +103,7 @@ static inline status_t signal_wait_begin(struct cpu *cpu, struct thread *thread,
     thread->wait_sequence++;
     thread->interruptible = true;
     thread->wait_mask = mask;
-    thread->waiting_at = &signal->object;
+    thread->queue_lock = &signal->lock;
     __atomic_store_n(&thread->state, THREAD_SIGNAL_WAIT, __ATOMIC_SEQ_CST);
     /* Who interrupts sets this first, then looks whether we wait. */
     if (__atomic_load_n(&thread->attention, __ATOMIC_SEQ_CST) & ATTENTION_INTERRUPT) {

@@ -7,6 +7,8 @@
 #include "kernel/core/frame.h"
 #include "kernel/object/account.h"
 #include "kernel/object/domain.h"
+#include "kernel/object/endpoint.h"
+#include "kernel/object/signal.h"
 #include "kernel/object/thread.h"
 
 #define CHUNKS_MAX  32
@@ -122,11 +124,14 @@ static void thread_audit(const struct thread *thread)
     AUDIT(runs == (thread->state == THREAD_RUNNING));
     AUDIT(!thread->timer_armed || thread->state == THREAD_PARKED || waits_somewhere(thread));
     if (waits_somewhere(thread)) {
-        AUDIT(thread->waiting_at != NULL);
-        enum object_type type =
-            thread->state == THREAD_SIGNAL_WAIT ? OBJECT_SIGNAL : OBJECT_ENDPOINT;
-        AUDIT(handle_object_dying(thread->waiting_at->handle) == thread->waiting_at);
-        AUDIT(thread->waiting_at->type == type && !list_empty(&thread->wait_node));
+        AUDIT(thread->queue_lock != NULL);
+        bool signal = thread->state == THREAD_SIGNAL_WAIT;
+        const struct object *object =
+            signal ? &CONTAINER_OF(thread->queue_lock, struct signal, lock)->object
+                   : &CONTAINER_OF(thread->queue_lock, struct endpoint, lock)->object;
+        AUDIT(handle_object_dying(object->handle) == object);
+        AUDIT(object->type == (signal ? OBJECT_SIGNAL : OBJECT_ENDPOINT));
+        AUDIT(!list_empty(&thread->wait_node));
     }
     AUDIT(thread->domain == NULL ||
           handle_entry(thread->domain->object.handle)->object == &thread->domain->object);
