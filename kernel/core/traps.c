@@ -156,9 +156,13 @@ void trap_forward(struct thread *thread, enum trap_cause cause, uint64_t address
     thread_enter(thread, thread->trap_entry);
 }
 
-/* To the fault entry, on the same stack, below what the interrupted code uses. */
-static void fault_enter(struct thread *thread, enum trap_cause cause, uint64_t address)
+/* To the trap entry; or to the fault entry, on the same stack, below what the code there uses. */
+static void fault_unresolved(struct thread *thread, enum trap_cause cause, uint64_t address)
 {
+    if (thread->mode == MODE_APPLICATION) {
+        trap_forward(thread, cause, address);
+        return;
+    }
     struct registers *registers = &thread->registers;
     struct domain *domain = thread->domain;
     struct trap_words words = words_of(registers, cause, address);
@@ -194,15 +198,6 @@ void syscall_traced(struct thread *thread)
     scheduler_return(thread);
 }
 
-static void fault_unresolved(struct thread *thread, enum trap_cause cause, uint64_t address)
-{
-    if (thread->mode == MODE_APPLICATION) {
-        trap_forward(thread, cause, address);
-    } else {
-        fault_enter(thread, cause, address);
-    }
-}
-
 static void page_fault(struct thread *thread)
 {
     uint64_t address = cr2_read();
@@ -211,14 +206,11 @@ static void page_fault(struct thread *thread)
                       : error & FAULT_WRITE ? RIGHT_WRITE
                                             : RIGHT_READ;
     status_t status = STATUS_NOT_FOUND;
-    bool window_visible = thread->mode == MODE_PERSONALITY || thread->domain->open;
-    if (address - WINDOW_BASE < WINDOW_SIZE) {
-        if (window_visible) {
-            status = region_fault(&thread->domain->window, address, access);
-        }
+    bool personality = thread->mode == MODE_PERSONALITY;
+    if (address - WINDOW_BASE < WINDOW_SIZE && (personality || thread->domain->open)) {
+        status = region_fault(&thread->domain->window, address, access);
     } else if (thread->space != NULL && address < APPLICATION_END &&
-               !(access == RIGHT_EXECUTE && thread->mode == MODE_PERSONALITY &&
-                 !thread->domain->open)) {
+               (!personality || access != RIGHT_EXECUTE || thread->domain->open)) {
         status = region_fault(&thread->space->map, address, access);
     }
     trace(TRACE_FAULT, status, address, thread->registers.rip);
