@@ -25,7 +25,6 @@ SEALED uint32_t cpu_count;
 
 static struct cpu boot_cpu;
 static struct cpu other_cpus[CPUS_MAX - 1];
-static uint32_t cpus_online;
 static uint32_t sealed; /* the others may go on */
 static SEALED uint64_t start_tsc;
 
@@ -39,7 +38,7 @@ extern char trampoline_end[];
 
 /* Where a starting processor finds its stack; the boot code reads it. */
 uint64_t trampoline_stack;
-static struct cpu *trampoline_cpu;
+static struct cpu *trampoline_cpu; /* NULL: it is there; atomic */
 
 void kernel_main(uint64_t start_info_physical, uint64_t tsc_at_start);
 void cpu_main(void);
@@ -58,12 +57,11 @@ static void cpu_prepare(struct cpu *cpu, uint32_t number, uint32_t id)
 static bool cpu_start(struct cpu *cpu)
 {
     stacks_make(cpu);
-    trampoline_cpu = cpu;
     trampoline_stack = cpu->stack_top;
-    uint32_t before = __atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&trampoline_cpu, cpu, __ATOMIC_RELEASE);
     apic_start_cpu(cpu->apic_id);
     uint64_t give_up_ns = clock_now_ns() + CPU_START_TIMEOUT_NS;
-    while (__atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) == before) {
+    while (__atomic_load_n(&trampoline_cpu, __ATOMIC_ACQUIRE) != NULL) {
         if (clock_now_ns() > give_up_ns) {
             apic_park_cpu(cpu->apic_id); /* too late: the next one's stack stands there soon */
             return false;
@@ -94,10 +92,9 @@ static void cpus_start(void)
 
 void cpu_main(void)
 {
-    struct cpu *cpu = trampoline_cpu;
-    cpu_init(cpu);
+    cpu_init(trampoline_cpu);
     apic_init(false);
-    __atomic_add_fetch(&cpus_online, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&trampoline_cpu, NULL, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&sealed, __ATOMIC_ACQUIRE)) {
         cpu_pause();
     }
@@ -113,7 +110,6 @@ static void machine_start(void)
     clock_init();
     machine_find_cpus();
     apic_timer_calibrate();
-    cpus_online = 1;
     cpus_start();
     clock_page->cpus = cpu_count;
     log_line("oak: %u processors, %lu MiB", cpu_count, machine.ram_bytes >> 20);
