@@ -146,14 +146,12 @@ void apic_timer_calibrate(void)
     if (cpu_features.tsc_deadline) {
         return;
     }
-    apic_write(APIC_TIMER, VECTOR_TIMER | VECTOR_MASKED);
-    apic_write(APIC_INITIAL, UINT32_MAX);
+    apic_write(APIC_INITIAL, UINT32_MAX); /* interrupts are off, and its end is seconds away */
     uint64_t tsc_start = tsc_read();
     clock_spin_ns(1000000);
     uint64_t ticks = UINT32_MAX - apic_read(APIC_CURRENT);
     uint64_t cycles = tsc_read() - tsc_start;
     apic_write(APIC_INITIAL, 0);
-    apic_write(APIC_TIMER, VECTOR_TIMER);
     assert(ticks > 0 && cycles > 0);
     timer_per_tsc_shift32 = (ticks << 32) / cycles;
 }
