@@ -33,13 +33,8 @@ void thread_enter_space(struct thread *thread, struct space *space)
 {
     struct space *old = thread->space;
     thread->space = space;
-    if (space != NULL) {
-        thread->root_application = space->root_application;
-        thread->root_personality = space->root_personality;
-    } else {
-        thread->root_application = 0;
-        thread->root_personality = thread->domain->root;
-    }
+    thread->root_application = space == NULL ? 0 : space->root_application;
+    thread->root_personality = space == NULL ? thread->domain->root : space->root_personality;
     struct cpu *cpu = cpu_current();
     if (cpu->current == thread) {
         halves_load(cpu, space, thread->domain, root_of(thread));
