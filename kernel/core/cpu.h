@@ -59,7 +59,6 @@ struct cpu {
 
     /* The scheduler's. */
     struct run_queue queue;
-    bool look;              /* somebody on another CPU should rather run */
     struct thread *handoff; /* run this next; state RUNNING */
     struct space *loaded_space;
     struct domain *loaded_domain;
@@ -67,7 +66,7 @@ struct cpu {
     handle_t billing_own;        /* of the thread that ran last, when none runs: its own account */
     uint64_t tsc_billed;         /* up to here that was paid; not later than tsc_since */
     uint64_t application_billed; /* of application_cycles */
-    uint64_t look_tsc;           /* when to look at the other CPUs' queues again */
+    uint64_t look_tsc;           /* when to look at the other CPUs' queues again; 0: now */
     uint64_t slice_end_tsc;      /* of the turn; 0: it has no end */
     uint64_t tick_tsc;           /* 0: none is due */
 

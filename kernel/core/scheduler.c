@@ -303,21 +303,16 @@ static bool elsewhere_waits(struct cpu *cpu)
 static void current_requeue(struct cpu *cpu)
 {
     struct thread *current = cpu->current;
-    bool stop = false;
-    bool look = cpu->look;
+    bool stop = cpu->look_tsc == 0;
     cpu->reschedule = 0;
-    cpu->look = false;
     if (scheduler_turn_bounds != 0) {
         scheduler_bill(current);
         time_trap_check(current);
         cpu->slice_end_tsc = 0;
-        stop = throttled(current);
+        stop |= throttled(current);
     }
-    if (!stop && !look && !run_queue_waits(&cpu->queue, current->band)) {
+    if (!stop && !run_queue_waits(&cpu->queue, current->band)) {
         return;
-    }
-    if (look) {
-        cpu->look_tsc = 0;
     }
     scheduler_save(cpu, current, current->mode);
     time_bill(cpu);
@@ -341,8 +336,8 @@ static void tick(struct cpu *cpu)
         scheduler_bill(cpu->current);
     }
     /* After that: a queue that is looked at more often knows of all that was billed before. */
-    cpu->look = elsewhere_waits(cpu);
-    if (cpu->look || scheduler_turn_bounds != 0) {
+    cpu->look_tsc = elsewhere_waits(cpu) ? 0 : cpu->look_tsc;
+    if (cpu->look_tsc == 0 || scheduler_turn_bounds != 0) {
         cpu->reschedule = 1; /* a quota may be new */
     }
 }
