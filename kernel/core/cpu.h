@@ -75,7 +75,7 @@ struct cpu {
 
     struct spinlock timer_lock;
     struct tree timers; /* by deadline; under the lock */
-    uint64_t armed_tsc; /* what the hardware timer is set to; 0: stopped */
+    uint64_t armed_tsc; /* what the hardware timer is set to; UINT64_MAX: stopped */
 };
 
 extern struct cpu *cpus[CPUS_MAX];

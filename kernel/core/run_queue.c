@@ -25,7 +25,7 @@ void run_queue_init(struct run_queue *queue, uint32_t cpu)
 {
     spin_init(&queue->lock, LOCK_RUN_QUEUE);
     queue->cpu = cpu;
-    queue->release_ns = DEADLINE_NEVER;
+    queue->release_tsc = UINT64_MAX;
     list_init(&queue->throttled);
     for (uint32_t band = 0; band < BANDS; band++) {
         tree_init(&queue->accounts[band], key_compare);
@@ -143,8 +143,9 @@ static void group_leave(struct run_queue *queue, struct thread *thread)
 
 static void release_at(struct run_queue *queue, uint64_t release_ns)
 {
-    if (release_ns < queue->release_ns) {
-        queue->release_ns = release_ns;
+    uint64_t release_tsc = clock_tsc_at(release_ns);
+    if (release_tsc < queue->release_tsc) {
+        queue->release_tsc = release_tsc;
         if (queue->cpu != cpu_current()->number) {
             cpu_kick(queue->cpu); /* its timer is its own */
         }
@@ -197,9 +198,8 @@ bool run_queue_release(struct run_queue *queue)
             next_ns = MIN(next_ns, MAX(state.release_ns, now_ns + RELEASE_LEAST_NS));
         }
     }
-    queue->release_ns = list_empty(throttled) ? DEADLINE_NEVER
-                        : node != last        ? now_ns + RELEASE_MORE_NS
-                                              : next_ns;
+    next_ns = node != last ? now_ns + RELEASE_MORE_NS : next_ns;
+    queue->release_tsc = list_empty(throttled) ? UINT64_MAX : clock_tsc_at(next_ns);
     spin_unlock(&queue->lock);
     return released;
 }

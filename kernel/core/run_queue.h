@@ -39,7 +39,7 @@ struct run_queue {
     uint64_t first_key[BANDS]; /* of the tree's first, with bit 0 set; 0: empty; others read it */
     struct tree accounts[BANDS];
     struct list_node throttled;
-    uint64_t release_ns; /* when to look at the throttled again; DEADLINE_NEVER */
+    uint64_t release_tsc; /* when to look at the throttled again; UINT64_MAX: there are none */
 };
 
 void run_queue_init(struct run_queue *queue, uint32_t cpu);

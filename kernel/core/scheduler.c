@@ -345,7 +345,7 @@ static void tick(struct cpu *cpu)
 void scheduler_timer(void)
 {
     struct cpu *cpu = cpu_current();
-    cpu->armed_tsc = 0;
+    cpu->armed_tsc = UINT64_MAX;
     timers_expire(cpu);
     uint64_t now = tsc_read();
     if (cpu->slice_end_tsc != 0 && now >= cpu->slice_end_tsc) {
@@ -356,11 +356,10 @@ void scheduler_timer(void)
         cpu->tick_tsc = 0;
         tick(cpu);
     }
-    if (cpu->queue.release_ns != DEADLINE_NEVER && now >= clock_tsc_at(cpu->queue.release_ns) &&
-        run_queue_release(&cpu->queue)) {
+    if (now >= cpu->queue.release_tsc && run_queue_release(&cpu->queue)) {
         idle_wake(cpu->number);
     }
-    timer_want_release(cpu);
+    timer_want(cpu, cpu->queue.release_tsc);
     timer_want(cpu, cpu->slice_end_tsc);
     timer_want(cpu, cpu->tick_tsc);
 }
@@ -418,7 +417,7 @@ static struct thread *idle(struct cpu *cpu)
         }
         bool nothing_left = barrier_poll();
         bool zeroed = frames_zero_one();
-        timer_want_release(cpu);
+        timer_want(cpu, cpu->queue.release_tsc);
         /* Who was not reached behind those that are throttled is looked for again. */
         bool sleep = nothing_left && !zeroed && !run_queue_waits(&cpu->queue, 0);
         /* What the barrier waits for may wait for us; and some machines (QEMU) let no interrupt in
@@ -441,7 +440,7 @@ static struct thread *idle(struct cpu *cpu)
 /* Bound the turn and set the timer, as far as that was not done. */
 static void turn_begin(struct cpu *cpu)
 {
-    timer_want_release(cpu);
+    timer_want(cpu, cpu->queue.release_tsc);
     queue_offer(cpu);
     if (cpu->slice_end_tsc == 0) {
         if (run_queue_ready(&cpu->queue) && cpu->tsc_since - cpu->tsc_billed > BILL_CYCLES) {

@@ -11,11 +11,8 @@
 
 void timers_init(struct cpu *cpu);
 
-/* An interrupt at that time or earlier; 0: none. An earlier one that is in vain does no harm. */
+/* An interrupt at that time or earlier; 0 and UINT64_MAX: none. An earlier one does no harm. */
 void timer_want(struct cpu *cpu, uint64_t tsc);
-
-/* One when the run queue's next account gets its quota. */
-void timer_want_release(struct cpu *cpu);
 
 /* End the waits whose time has come, and want the next. */
 void timers_expire(struct cpu *cpu);

@@ -20,21 +20,14 @@ void timers_init(struct cpu *cpu)
 {
     spin_init(&cpu->timer_lock, LOCK_TIMER);
     tree_init(&cpu->timers, timer_compare);
+    cpu->armed_tsc = UINT64_MAX;
 }
 
 void timer_want(struct cpu *cpu, uint64_t tsc)
 {
-    if (tsc != 0 && (cpu->armed_tsc == 0 || tsc < cpu->armed_tsc)) {
+    if (tsc != 0 && tsc < cpu->armed_tsc) {
         cpu->armed_tsc = tsc;
         apic_timer_set(tsc_read(), tsc);
-    }
-}
-
-void timer_want_release(struct cpu *cpu)
-{
-    uint64_t release_ns = cpu->queue.release_ns;
-    if (release_ns != DEADLINE_NEVER) {
-        timer_want(cpu, clock_tsc_at(release_ns));
     }
 }
 
