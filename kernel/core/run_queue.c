@@ -99,17 +99,12 @@ static void group_hand_over(struct run_queue *queue, struct thread *host)
     struct thread *next = group_first(host, THROTTLE_NONE);
     struct run_group *old = &host->group;
     struct run_group *group = &next->group;
+    *group = *old;
     list_take_all(&group->threads[MODE_PERSONALITY], &old->threads[MODE_PERSONALITY]);
     list_take_all(&group->threads[MODE_APPLICATION], &old->threads[MODE_APPLICATION]);
-    list_init(&group->throttled);
-    group->count = old->count;
+    list_take_all(&group->throttled, &old->throttled); /* its place in the list, if it is there */
     *host_place(queue, next) = next;
-    if (is_throttled(host)) {
-        group->throttled_by = old->throttled_by;
-        group->throttled_since_ns = old->throttled_since_ns;
-        list_insert_before(&old->throttled, &group->throttled);
-        list_remove(&old->throttled);
-    } else {
+    if (!is_throttled(next)) {
         tree_remove(&queue->accounts[host->band], &old->node);
         node_insert(queue, next);
     }
