@@ -31,7 +31,7 @@ static struct {
     _Alignas(PAGE_SIZE) struct time_page page;
 } time_memory;
 static SEALED uint64_t cycles_per_ns; /* fixed point */
-static struct spinlock clock_lock = SPINLOCK_INIT(LOCK_LOG);
+static struct spinlock clock_lock = {.lock_class = LOCK_LOG};
 
 struct time_page *const clock_page = &time_memory.page;
 

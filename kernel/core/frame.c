@@ -14,7 +14,7 @@ static SEALED struct frame *frames;
 static SEALED uint64_t frame_count;
 static struct frame_list zeroed;
 static struct frame_list dirty;
-static struct spinlock frames_lock = SPINLOCK_INIT(LOCK_FRAMES);
+static struct spinlock frames_lock = {.lock_class = LOCK_FRAMES};
 
 uint64_t frame_physical(const struct frame *frame)
 {

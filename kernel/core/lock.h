@@ -21,14 +21,9 @@ struct spinlock {
     uint32_t lock_class;
 };
 
-#define SPINLOCK_INIT(class_)                                                                      \
-    {                                                                                              \
-        .held = 0, .lock_class = (class_)                                                          \
-    }
-
 static inline void spin_init(struct spinlock *lock, enum lock_class lock_class)
 {
-    *lock = (struct spinlock)SPINLOCK_INIT(lock_class);
+    *lock = (struct spinlock){.lock_class = lock_class};
 }
 
 /* How often a lock of each class was found held; atomic. */

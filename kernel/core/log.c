@@ -13,7 +13,7 @@
 #define LOG_LINE_BYTES 512
 #define TRANSMIT_SPINS 100000
 
-static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
+static struct spinlock log_lock = {.lock_class = LOCK_LOG};
 static bool present;
 bool log_alone;
 

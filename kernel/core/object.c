@@ -18,7 +18,7 @@ uint32_t object_chunk_count;
 struct object object_none = {.dying = 1};
 static uint32_t first_free; /* 0: none; index 0 is never used */
 uint64_t object_count;
-static struct spinlock table_lock = SPINLOCK_INIT(LOCK_OBJECT_TABLE);
+static struct spinlock table_lock = {.lock_class = LOCK_OBJECT_TABLE};
 
 /* One frame more of entries, all free. Under the table's lock. */
 static bool chunk_add(void)

@@ -51,7 +51,7 @@ static SEALED volatile uint32_t *apic_registers;
 static SEALED uint64_t timer_per_tsc_shift32; /* timer ticks per TSC cycle, 32.32 */
 static SEALED struct ioapic ioapics[IOAPICS_MAX];
 static SEALED uint32_t ioapic_count;
-static struct spinlock ioapic_lock = SPINLOCK_INIT(LOCK_PLATFORM);
+static struct spinlock ioapic_lock = {.lock_class = LOCK_PLATFORM};
 
 static uint32_t apic_read(uint32_t number)
 {
