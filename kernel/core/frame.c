@@ -167,42 +167,33 @@ void frame_give(struct frame *frame)
     spin_unlock(&frames_lock);
 }
 
-/* The first of `count` adjacent free frames. Under the lock. */
-static struct frame *adjacent_find(uint64_t count)
+/*
+ * The first of `count` adjacent free frames, the last of which lies before `end`. One that is being
+ * zeroed is waited for. Under the lock.
+ */
+static struct frame *adjacent_find(struct frame *first, uint64_t count, const struct frame *end)
 {
-    uint64_t run = 0;
-    for (uint64_t number = 1; number < frame_count; number++) {
-        run = frames[number].flags & FRAME_FREE ? run + 1 : 0;
-        if (run == count) {
-            return &frames[number + 1 - count];
-        }
-    }
-    return NULL;
-}
-
-/* Are they free? Those that are being zeroed are waited for. Under the lock. */
-static bool adjacent_free(const struct frame *first, uint64_t count)
-{
-    uint64_t run = 0;
-    while (run < count && first[run].flags & (FRAME_FREE | FRAME_ZEROED)) {
-        if (first[run].flags & FRAME_FREE) {
-            run++;
-        } else {
-            run = 0;
+    struct frame *next = first;
+    while (next < first + count && first + count <= end) {
+        if (next->flags & FRAME_FREE) {
+            next++;
+        } else if (next->flags & FRAME_ZEROED) {
+            next = first; /* once more: what was free may be so no longer */
             spin_unlock(&frames_lock);
             cpu_pause();
             spin_lock(&frames_lock);
+        } else {
+            first = ++next;
         }
     }
-    return run == count;
+    return next == first + count ? first : NULL;
 }
 
 struct frame *frames_take_adjacent(struct frame *these, uint64_t count)
 {
     spin_lock(&frames_lock);
-    struct frame *first = these == NULL                 ? adjacent_find(count)
-                          : adjacent_free(these, count) ? these
-                                                        : NULL;
+    struct frame *first = these == NULL ? adjacent_find(&frames[1], count, &frames[frame_count])
+                                        : adjacent_find(these, count, these + count);
     for (uint64_t i = 0; first != NULL && i < count; i++) {
         frame_list_remove(first[i].flags & FRAME_ZEROED ? &zeroed : &dirty, &first[i]);
         frame_begin(&first[i]);
