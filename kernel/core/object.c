@@ -133,17 +133,13 @@ bool object_destroy_step(struct object *object)
 {
     const struct object_kind *kind = &kinds[object->type];
     /* Every handle ends before all else: who counts himself in first looks at this afterwards. */
-    uint8_t alive = 0;
-    if (__atomic_compare_exchange_n(&object->dying, &alive, 1, false, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST)) {
+    if (!__atomic_exchange_n(&object->dying, 1, __ATOMIC_SEQ_CST)) {
         __atomic_fetch_sub(&object_count, 1, __ATOMIC_RELAXED);
     }
     if (kind->end_step != NULL && !kind->end_step(object)) {
         return false;
     }
-    uint8_t began = 1;
-    if (__atomic_compare_exchange_n(&object->dying, &began, 2, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE)) {
+    if (!__atomic_exchange_n(&object->released, true, __ATOMIC_ACQ_REL)) {
         if (kind->release != NULL) {
             kind->release(object);
         }

@@ -19,14 +19,14 @@ typedef uint64_t handle_t;
 struct object {
     union {
         struct {
-            uint8_t type; /* enum object_type */
-            /* Set once, when destruction begins; 2 when somebody does the last step. */
-            uint8_t dying;
+            uint8_t type;  /* enum object_type */
+            uint8_t dying; /* set once, when destruction begins */
         };
         uint16_t live_type; /* the type, as long as it is not dying */
     };
     /* Until its creator is done (core/traps.c): whoever destroys its payer waits; atomic. */
     bool building;
+    bool released; /* somebody does the last step of destruction */
     uint32_t size_bytes;
     handle_t handle;             /* without rights */
     struct account *payer;       /* its account; NULL only for the root account */
