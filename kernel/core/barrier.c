@@ -6,26 +6,21 @@
 
 /*
  * Per CPU: objects that came since the last snapshot, and objects that wait for the CPUs of the
- * snapshot. The list node is the one of the payer's list, which the object has left.
+ * snapshot, each linked to the next by the node of the payer's list, which it has left.
  */
 struct deferred {
-    struct list_node arrived;
-    struct list_node waiting;
+    struct list_node *arrived;
+    struct list_node *waiting;
     uint64_t entries[CPUS_MAX]; /* odd: this CPU must move on first */
 };
 
 static struct deferred deferred[CPUS_MAX];
 
-void barrier_init(const struct cpu *cpu)
-{
-    list_init(&deferred[cpu->number].arrived);
-    list_init(&deferred[cpu->number].waiting);
-}
-
 void barrier_defer(struct object *object)
 {
     struct cpu *cpu = cpu_current();
-    list_append(&deferred[cpu->number].arrived, &object->in_account);
+    object->in_account.next = deferred[cpu->number].arrived;
+    deferred[cpu->number].arrived = &object->in_account;
     cpu->deferred++;
 }
 
@@ -50,11 +45,11 @@ static bool snapshot_passed(struct deferred *own)
     return true;
 }
 
-static void free_all(struct list_node *list)
+static void free_all(struct list_node *next)
 {
-    while (!list_empty(list)) {
-        struct object *object = CONTAINER_OF(list->next, struct object, in_account);
-        list_remove(&object->in_account);
+    while (next != NULL) {
+        struct object *object = CONTAINER_OF(next, struct object, in_account);
+        next = next->next;
         cpu_current()->deferred--;
         if (object->type == OBJECT_DOMAIN) {
             domain_table_free(object_domain(object));
@@ -68,16 +63,15 @@ bool barrier_poll(void)
 {
     struct deferred *own = &deferred[cpu_current()->number];
     for (;;) {
-        if (!list_empty(&own->waiting)) {
-            if (!snapshot_passed(own)) {
-                return false;
-            }
-            free_all(&own->waiting);
+        if (own->waiting != NULL && !snapshot_passed(own)) {
+            return false;
         }
-        if (list_empty(&own->arrived)) {
+        free_all(own->waiting);
+        own->waiting = own->arrived;
+        own->arrived = NULL;
+        if (own->waiting == NULL) {
             return true;
         }
-        list_take_all(&own->waiting, &own->arrived);
         snapshot(own);
     }
 }

@@ -9,8 +9,6 @@
 #include "kernel/core/cpu.h"
 #include "kernel/core/object.h"
 
-void barrier_init(const struct cpu *cpu);
-
 /* Free the object's memory once no CPU can look at it. */
 void barrier_defer(struct object *object);
 

@@ -3,7 +3,6 @@
  * capabilities. After that the kernel only reacts.
  */
 #include "kernel/core/assert.h"
-#include "kernel/core/barrier.h"
 #include "kernel/core/clock.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/log.h"
@@ -50,7 +49,6 @@ static void cpu_prepare(struct cpu *cpu, uint32_t number, uint32_t id)
     cpu->kernel_entries = 1;
     cpus[number] = cpu;
     scheduler_init(cpu);
-    barrier_init(cpu);
 }
 
 /* Bring up one processor and wait until it says that it is there. */

@@ -608,7 +608,6 @@ void machine_boot(void)
         cpus[i] = &own->cpu;
         cpu_count = i + 1;
         scheduler_init(&own->cpu);
-        barrier_init(&own->cpu);
     }
     log_init();
     clock_init();
