@@ -60,14 +60,9 @@ bool cpu_facts_override(struct cpu_facts *facts, const char *command_line)
 
 static uint64_t xsave_mask(uint64_t supported)
 {
-    uint64_t mask = XCR0_X87 | XCR0_SSE;
-    if (supported & XCR0_AVX) {
-        mask |= XCR0_AVX;
-        if ((supported & XCR0_AVX512) == XCR0_AVX512) {
-            mask |= XCR0_AVX512;
-        }
-    }
-    return mask;
+    uint64_t all = XCR0_AVX | XCR0_AVX512;
+    bool avx512 = (supported & all) == all;
+    return XCR0_X87 | XCR0_SSE | (supported & XCR0_AVX) | (avx512 ? XCR0_AVX512 : 0);
 }
 
 static void flaws_decide(const struct cpu_facts *facts, struct cpu_features *out)
