@@ -91,11 +91,9 @@ static void registers_print(const struct registers *registers)
 /* Frames lie on a kernel stack; the first processor begins on one in the image. */
 static bool frame_readable(uint64_t frame)
 {
-    if (frame % sizeof(uint64_t) != 0) {
-        return false;
-    }
     bool image = frame >= (uint64_t)kernel_data_start && frame < (uint64_t)kernel_end - 8;
-    return image || (stack_page_mapped(frame) && stack_page_mapped(frame + 8));
+    return frame % sizeof(uint64_t) == 0 &&
+           (image || (stack_page_mapped(frame) && stack_page_mapped(frame + 8)));
 }
 
 /* The address, and the function that it lies in. */
