@@ -269,12 +269,11 @@ void trap_attend(struct thread *thread)
     if (thread->mode != MODE_APPLICATION) {
         return;
     }
-    if (attention & ATTENTION_TRAPS) {
-        uint8_t before =
-            __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_TRAPS, __ATOMIC_ACQ_REL);
-        trap_forward(thread, TRAP_INTERRUPT, before & ATTENTION_TRAPS);
-    } else if (attention & ATTENTION_THROTTLE) {
-        __atomic_fetch_and(&thread->attention, (uint8_t)~ATTENTION_THROTTLE, __ATOMIC_ACQ_REL);
+    uint8_t taken = attention & ATTENTION_TRAPS ? ATTENTION_TRAPS : ATTENTION_THROTTLE;
+    taken &= __atomic_fetch_and(&thread->attention, (uint8_t)~taken, __ATOMIC_ACQ_REL);
+    if (taken & ATTENTION_TRAPS) {
+        trap_forward(thread, TRAP_INTERRUPT, taken);
+    } else if (taken != 0) {
         scheduler_yield(); /* who is throttled does not come back before the refill */
     }
 }
