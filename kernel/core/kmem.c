@@ -43,8 +43,8 @@ uint64_t kmem_size(size_t size_bytes)
     return class_bytes[class_of(size_bytes)];
 }
 
-/* A fresh slab: every object in its free list, in address order. */
-static struct frame *slab_new(uint32_t size_bytes)
+/* A fresh slab: every object in its free list, in address order. Under the class's lock. */
+static struct frame *slab_add(struct class *class, uint32_t size_bytes)
 {
     struct frame *slab = frame_take(false);
     if (slab == NULL) {
@@ -59,6 +59,8 @@ static struct frame *slab_new(uint32_t size_bytes)
     }
     slab->slab_free = first;
     slab->references = 0;
+    frame_list_add(&class->partial, slab);
+    class->spare_bytes += PAGE_SIZE;
     return slab;
 }
 
@@ -69,21 +71,16 @@ void *kmem_alloc(size_t size_bytes)
     class->lock.lock_class = LOCK_KMEM;
     spin_lock(&class->lock);
     struct frame *slab = frame_list_first(&class->partial);
-    if (slab == NULL) {
-        slab = slab_new(class_bytes[number]);
-        if (slab == NULL) {
-            spin_unlock(&class->lock);
-            return NULL;
+    slab = slab != NULL ? slab : slab_add(class, class_bytes[number]);
+    void **object = NULL;
+    if (slab != NULL) {
+        object = (void **)slab->slab_free;
+        slab->slab_free = *object;
+        slab->references++;
+        class->spare_bytes -= class_bytes[number];
+        if (slab->slab_free == NULL) {
+            frame_list_remove(&class->partial, slab);
         }
-        frame_list_add(&class->partial, slab);
-        class->spare_bytes += PAGE_SIZE;
-    }
-    void **object = (void **)slab->slab_free;
-    slab->slab_free = *object;
-    slab->references++;
-    class->spare_bytes -= class_bytes[number];
-    if (slab->slab_free == NULL) {
-        frame_list_remove(&class->partial, slab);
     }
     spin_unlock(&class->lock);
     return object;
