@@ -178,8 +178,7 @@ bool run_queue_release(struct run_queue *queue)
     struct list_node *throttled = &queue->throttled;
     const struct list_node *node = throttled;
     const struct list_node *last = throttled->previous;
-    uint32_t left = RELEASE_MAX;
-    for (; node != last && left > 0; left--) {
+    for (uint32_t left = RELEASE_MAX; node != last && left > 0; left--) {
         node = throttled->next; /* who stays goes to the end */
         struct thread *host = CONTAINER_OF(node, struct thread, group.throttled);
         struct quota_state state;
