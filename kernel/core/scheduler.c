@@ -326,9 +326,6 @@ static void current_requeue(struct cpu *cpu)
 
 static void tick(struct cpu *cpu)
 {
-    if (cpu->current == NULL) {
-        return;
-    }
     cpu->tick_tsc = tsc_read() + clock_ns_to_cycles(TICK_NS);
     if (!run_queue_ready(&cpu->queue)) {
         bill_alone(cpu->current);
@@ -353,7 +350,6 @@ void scheduler_timer(void)
         cpu->reschedule = 1;
     }
     if (cpu->tick_tsc != 0 && now >= cpu->tick_tsc) {
-        cpu->tick_tsc = 0;
         tick(cpu);
     }
     if (now >= cpu->queue.release_tsc && run_queue_release(&cpu->queue)) {
@@ -406,6 +402,7 @@ static struct thread *idle(struct cpu *cpu)
     halves_load(cpu, NULL, &no_domain, kernel_root_physical);
     billing_switch(cpu, 0);
     cpu->slice_end_tsc = 0;
+    cpu->tick_tsc = 0;
     cpu->reschedule = 0;
     struct thread *next;
     for (;;) {
