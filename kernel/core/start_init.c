@@ -37,10 +37,10 @@ static void must(status_t status, const char *what)
     }
 }
 
-static void give(struct domain *domain, uint32_t slot, struct object *object, uint32_t rights)
+static void give(uint32_t slot, struct object *object, uint32_t rights)
 {
-    must(domain_reserve(domain, slot), "capability table");
-    (void)domain_put(domain, slot, object_handle(object, rights));
+    must(domain_reserve(init_domain, slot), "capability table");
+    (void)domain_put(init_domain, slot, object_handle(object, rights));
 }
 
 static const struct bundle_entry *init_find(void)
@@ -54,8 +54,8 @@ static const struct bundle_entry *init_find(void)
 }
 
 /* Pages of the source, copied on write if they are writable; without a source zeros. */
-static void map(struct domain *domain, struct memory *private, uint64_t address,
-                uint64_t size_bytes, uint32_t rights, struct memory *source, uint64_t source_offset)
+static void map(struct memory *private, uint64_t address, uint64_t size_bytes, uint32_t rights,
+                struct memory *source, uint64_t source_offset)
 {
     struct region_request request = {
         .address = address,
@@ -67,11 +67,11 @@ static void map(struct domain *domain, struct memory *private, uint64_t address,
         .source = {.memory = source, .offset = source_offset},
     };
     if (size_bytes > 0) {
-        must(region_map_add(&domain->window, &request), "segment");
+        must(region_map_add(&init_domain->window, &request), "segment");
     }
 }
 
-static uint64_t program_map(struct domain *domain, struct memory *private, struct memory *bundle)
+static uint64_t program_map(struct memory *private, struct memory *bundle)
 {
     const struct bundle_entry *entry = init_find();
     struct elf_image program;
@@ -79,14 +79,14 @@ static uint64_t program_map(struct domain *domain, struct memory *private, struc
          "ELF file");
     for (uint32_t i = 0; i < program.segment_count; i++) {
         const struct elf_segment *segment = &program.segment[i];
-        map(domain, private, segment->address, segment->file_bytes, segment->rights, bundle,
+        map(private, segment->address, segment->file_bytes, segment->rights, bundle,
             entry->offset + segment->file_offset);
-        map(domain, private, segment->address + segment->file_bytes, segment->zero_bytes,
-            segment->rights, NULL, 0);
+        map(private, segment->address + segment->file_bytes, segment->zero_bytes, segment->rights,
+            NULL, 0);
     }
-    map(domain, private, WINDOW_HEAP, INIT_HEAP_BYTES, READ_WRITE, NULL, 0);
-    map(domain, private, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE,
-        READ_WRITE, NULL, 0);
+    map(private, WINDOW_HEAP, INIT_HEAP_BYTES, READ_WRITE, NULL, 0);
+    map(private, WINDOW_THREAD_BLOCK(0) + PAGE_SIZE, THREAD_BLOCK_SIZE - PAGE_SIZE, READ_WRITE,
+        NULL, 0);
     return program.entry;
 }
 
@@ -108,35 +108,34 @@ void start_init(uint64_t tsc_at_start)
     boot_memory.info.tsc_at_start = tsc_at_start;
     memcpy(boot_memory.info.command_line, machine.command_line, BOOT_COMMAND_LINE);
 
-    struct account *account = root_account;
     struct memory *bundle = memory_over(bundle_start, bundle_bytes);
     trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
     struct memory *trace = memory_over(trace_rings, (uint64_t)cpu_count * TRACE_RING_BYTES);
     struct object *made;
-    must(domain_create(account, false, &made), "domain");
-    struct domain *domain = object_domain(made);
-    init_domain = domain;
-    must(memory_make(account, MEMORY_NORMAL, WINDOW_SIZE, &made), "window memory");
+    must(domain_create(root_account, false, &made), "domain");
+    init_domain = object_domain(made);
+    must(memory_make(root_account, MEMORY_NORMAL, WINDOW_SIZE, &made), "window memory");
     struct memory *private = object_memory(made);
-    uint64_t entry = program_map(domain, private, bundle);
+    uint64_t entry = program_map(private, bundle);
 
-    must(thread_create(account, domain, WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET, BAND_DRIVER,
-                       false, &made),
+    must(thread_create(root_account, init_domain, WINDOW_THREAD_BLOCK(0) + THREAD_FRAME_OFFSET,
+                       BAND_DRIVER, false, &made),
          "thread");
     struct thread *thread = object_thread(made);
     struct object *platform;
-    must(object_create(account, OBJECT_PLATFORM, sizeof(struct object), &platform), "platform");
+    must(object_create(root_account, OBJECT_PLATFORM, sizeof(struct object), &platform),
+         "platform");
 
-    give(domain, SLOT_DOMAIN, &domain->object, RIGHTS_ALL);
-    give(domain, SLOT_ACCOUNT, &account->object, RIGHTS_ALL & ~RIGHT_DESTROY);
-    give(domain, SLOT_LOG, platform, RIGHT_WRITE);
-    give(domain, SLOT_TIME, &memory_over(clock_page, PAGE_SIZE)->object, RIGHT_READ);
-    give(domain, SLOT_MEMORY, &private->object, RIGHTS_ALL);
-    give(domain, SLOT_THREAD, &thread->object, RIGHTS_ALL);
-    give(domain, INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
-    give(domain, INIT_SLOT_BUNDLE, &bundle->object, RIGHT_READ | RIGHT_EXECUTE);
-    give(domain, INIT_SLOT_BOOT, &memory_over(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
-    give(domain, INIT_SLOT_TRACE, &trace->object, RIGHT_READ);
+    give(SLOT_DOMAIN, &init_domain->object, RIGHTS_ALL);
+    give(SLOT_ACCOUNT, &root_account->object, RIGHTS_ALL & ~RIGHT_DESTROY);
+    give(SLOT_LOG, platform, RIGHT_WRITE);
+    give(SLOT_TIME, &memory_over(clock_page, PAGE_SIZE)->object, RIGHT_READ);
+    give(SLOT_MEMORY, &private->object, RIGHTS_ALL);
+    give(SLOT_THREAD, &thread->object, RIGHTS_ALL);
+    give(INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
+    give(INIT_SLOT_BUNDLE, &bundle->object, RIGHT_READ | RIGHT_EXECUTE);
+    give(INIT_SLOT_BOOT, &memory_over(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
+    give(INIT_SLOT_TRACE, &trace->object, RIGHT_READ);
 
     thread_enter(thread, entry);
     thread->state = THREAD_READY;
