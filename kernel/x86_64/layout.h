@@ -15,17 +15,12 @@
 #define DEVICE_SLOT     510
 #define IMAGE_SLOT      511
 
-#ifdef __ASSEMBLER__
-#define DIRECT_MAP     0xffffc00000000000
-#define KERNEL_VIRTUAL 0xffffffff80000000
-#else
 #ifndef DIRECT_MAP /* kernel/test/machine has another place for it */
-#define DIRECT_MAP 0xffffc00000000000ull
+#define DIRECT_MAP 0xffffc00000000000
 #endif
-#define KERNEL_VIRTUAL 0xffffffff80000000ull
-#define DEVICE_BASE    0xffffff0000000000ull
-#define STACKS_BASE    0xffffff0000200000ull /* x86_64/stacks.h: behind one page table */
-#endif
+#define KERNEL_VIRTUAL 0xffffffff80000000
+#define DEVICE_BASE    0xffffff0000000000
+#define STACKS_BASE    0xffffff0000200000 /* x86_64/stacks.h: behind one page table */
 
 /* Where the application processors start: one page below 1 MiB. */
 #define TRAMPOLINE 0x8000
