@@ -25,11 +25,6 @@ SEALED struct domain *init_domain;
 extern char bundle_start[];
 extern char bundle_end[];
 
-/* A whole page, by its alignment. */
-static struct {
-    _Alignas(PAGE_SIZE) struct boot_info info;
-} boot_memory;
-
 static void must(status_t status, const char *what)
 {
     if (status != STATUS_OK) {
@@ -104,9 +99,10 @@ static struct memory *memory_over(const void *start, uint64_t size_bytes)
 void start_init(uint64_t tsc_at_start)
 {
     uint64_t bundle_bytes = (uint64_t)(bundle_end - bundle_start);
-    boot_memory.info.bundle_bytes = bundle_bytes;
-    boot_memory.info.tsc_at_start = tsc_at_start;
-    memcpy(boot_memory.info.command_line, machine.command_line, BOOT_COMMAND_LINE);
+    struct boot_info *info = frames_boot_pages(1);
+    info->bundle_bytes = bundle_bytes;
+    info->tsc_at_start = tsc_at_start;
+    memcpy(info->command_line, machine.command_line, BOOT_COMMAND_LINE);
 
     struct memory *bundle = memory_over(bundle_start, bundle_bytes);
     trace_rings = frames_boot_pages((uint64_t)cpu_count * TRACE_RING_BYTES / PAGE_SIZE);
@@ -134,7 +130,7 @@ void start_init(uint64_t tsc_at_start)
     give(SLOT_THREAD, &thread->object, RIGHTS_ALL);
     give(INIT_SLOT_PLATFORM, platform, RIGHTS_ALL & ~RIGHT_DESTROY);
     give(INIT_SLOT_BUNDLE, &bundle->object, RIGHT_READ | RIGHT_EXECUTE);
-    give(INIT_SLOT_BOOT, &memory_over(&boot_memory, PAGE_SIZE)->object, RIGHT_READ);
+    give(INIT_SLOT_BOOT, &memory_over(info, PAGE_SIZE)->object, RIGHT_READ);
     give(INIT_SLOT_TRACE, &trace->object, RIGHT_READ);
 
     thread_enter(thread, entry);
