@@ -128,7 +128,6 @@ stack_run:
 .section .bss
 .align 4096
     .skip 16384
-.globl boot_stack_top
 boot_stack_top:
 
 .section .note.GNU-stack, "", @progbits
