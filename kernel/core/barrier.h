@@ -1,7 +1,8 @@
 /*
  * When may the memory of an unlinked object be freed? When every other CPU that was inside the
  * kernel at that time has left it: until then one may still hold a pointer that it looked up.
- * Each CPU counts its entries and exits (odd: inside); nobody waits and nothing ticks.
+ * Each CPU counts its entries and exits (odd: inside); nobody waits and nothing ticks. So whatever
+ * shows an object to others, as a CPU shows its current thread, ends before the object is unlinked.
  * Model: kernel/model/barrier.pml.
  */
 #pragma once

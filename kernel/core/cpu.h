@@ -31,7 +31,7 @@ struct cpu {
     struct cpu *self;            /* must be first: gs:0 */
     uint64_t user_rsp;           /* gs:8, scratch of the syscall entry */
     uint64_t stack_top;          /* gs:16, as on a function's entry */
-    struct thread *current;      /* gs:24 */
+    struct thread *current;      /* gs:24; others read it (core/barrier.h) */
     uint64_t kernel_entries;     /* gs:32, odd while inside the kernel; others read it */
     uint64_t root_loaded;        /* gs:40, what CR3 holds */
     uint64_t tsc_since;          /* gs:48, the current thread's time counts from here on */

@@ -484,6 +484,7 @@ void scheduler_leave(void)
             next = next != NULL ? next : idle(cpu);
             cpu->tsc_since = tsc_read();
             billing_switch(cpu, next->billing); /* first: it is the last one's time */
+            cpu->current = next;
             context_load(cpu, next, root_of(next));
             trace(TRACE_SWITCH, 0, object_number(&next->domain->object), 0);
             cpu->reschedule = 0;

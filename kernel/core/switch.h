@@ -56,10 +56,9 @@ static inline void halves_load(struct cpu *cpu, struct space *space, struct doma
     }
 }
 
-/* Load the thread, which is RUNNING on this CPU; what ran before is saved. */
+/* Load the thread, which is current and RUNNING on this CPU; what ran before is saved. */
 static inline void context_load(struct cpu *cpu, struct thread *next, uint64_t root)
 {
-    cpu->current = next;
     if (cpu->root_loaded != root) {
         halves_load(cpu, next->space, next->domain, root);
     }
@@ -186,6 +185,7 @@ __attribute__((noreturn)) static inline void scheduler_next(struct cpu *cpu)
         scheduler_leave();
     }
     cpu->handoff = NULL;
+    cpu->current = next;
     context_load(cpu, next, root_of(next));
     if (next->attention != 0) {
         scheduler_leave();
@@ -235,10 +235,10 @@ __attribute__((noreturn)) static inline void call_leave(struct cpu *cpu, struct 
 }
 
 /*
- * Leave the kernel with the next thread, which is RUNNING on this CPU, in personality mode and
- * billed to the same account, while the current one, which is saved, waits. Its call is OK, with
- * those results. That account takes over that somebody billed to it runs, and pays at the end of
- * the turn.
+ * Leave the kernel with the next thread, which is current and RUNNING on this CPU, in personality
+ * mode and billed to the same account, while the one before, which is saved, waits. Its call is OK,
+ * with those results. That account takes over that somebody billed to it runs, and pays at the end
+ * of the turn.
  */
 __attribute__((noreturn)) static inline void
 scheduler_switch(struct cpu *cpu, struct thread *next, uint64_t rdi, uint64_t rsi, uint64_t rdx)

@@ -261,9 +261,9 @@ void trap_attend(struct thread *thread)
     if (attention & (ATTENTION_DIE | ATTENTION_STOP)) {
         scheduler_bill(thread);
         spin_lock(&thread->lock);
+        scheduler_detach();
         thread->state = attention & ATTENTION_DIE ? THREAD_DEAD : THREAD_STOPPED;
         spin_unlock(&thread->lock);
-        scheduler_detach();
         return;
     }
     if (thread->mode != MODE_APPLICATION) {

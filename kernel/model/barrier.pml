@@ -1,7 +1,8 @@
 /*
  * The barrier of core/barrier.c: when is the memory of an unlinked object free? Two objects that are
  * destroyed one after the other, by one CPU, or each by another; three CPUs enter the kernel, look
- * objects up, use them, and leave. A count per CPU is odd inside.
+ * objects up, use them, and leave. A count per CPU is odd inside. Or the first object is a thread that a
+ * CPU runs and shows to the others, until it is dead and may be destroyed.
  *
  * Properties: nobody uses an object whose memory was freed; both are freed in the end.
  */
@@ -12,6 +13,8 @@
 byte entries[CPUS]; /* odd: inside. Modulo 4: equal again by chance only makes others wait */
 bool linked[OBJECTS] = true;
 bool freed[OBJECTS];
+bool shown; /* the first object, as the current thread of CPU 0 */
+bool dead = true;
 
 inline kernel_enter(me) { entries[me] = (entries[me] + 1) % 4 }
 inline kernel_leave(me) { entries[me] = (entries[me] + 1) % 4 }
@@ -22,6 +25,7 @@ inline look_and_use(which)
     :: linked[which] ->
        assert(!freed[which]); /* handle_object reads its type */
        holds = true
+    :: which == 0 && shown -> holds = true
     :: else -> holds = false
     fi;
     if
@@ -47,6 +51,20 @@ proctype visitor(byte me)
        visits++
     :: else -> break
     od
+}
+
+/* trap_attend: the thread that the CPU runs ends. */
+proctype runner(byte me)
+{
+    kernel_enter(me);
+#ifdef BUG_SHOWN_LATE
+    dead = true;
+    shown = false;
+#else
+    shown = false;
+    dead = true;
+#endif
+    kernel_leave(me)
 }
 
 /*
@@ -139,7 +157,7 @@ proctype destroyer(byte me; byte first; byte last)
     byte seen[CPUS];
     bool good;
     do
-    :: next < last ->
+    :: next < last && dead ->
        kernel_enter(me);
        destroy(next);
        next++;
@@ -160,6 +178,7 @@ init
         if
         :: run destroyer(0, 0, 2); run visitor(1); run visitor(2)
         :: run destroyer(0, 0, 1); run destroyer(1, 1, 2); run visitor(2)
+        :: shown = true; dead = false; run runner(0); run destroyer(1, 0, 1); run visitor(2)
         fi
     }
 }

@@ -55,12 +55,13 @@ static inline void words_copy(const struct thread *from, struct thread *to, uint
     }
 }
 
-/* From waiting to running here. Under the endpoint's lock. */
-static void take_over(struct thread *thread, const struct cpu *cpu)
+/* From waiting to running here. Under the endpoint's lock: afterwards the one before may end. */
+static void take_over(struct thread *thread, struct cpu *cpu)
 {
     list_unlink(&thread->wait_node);
     thread_move(thread, cpu->number);
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELEASE);
+    cpu->current = thread;
 }
 
 /* Under the endpoint's lock. */

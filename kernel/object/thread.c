@@ -2,6 +2,7 @@
  */
 #include "kernel/object/thread.h"
 
+#include "kernel/core/assert.h"
 #include "kernel/object/waits.h"
 #include "kernel/x86_64/layout.h"
 #include "lib/base/string.h"
@@ -237,7 +238,7 @@ bool thread_end_step(struct object *object)
     if (cpu_current()->current == thread) {
         scheduler_bill(thread);
         scheduler_detach();
-        thread->state = THREAD_DEAD;
+        __atomic_store_n(&thread->state, THREAD_DEAD, __ATOMIC_RELEASE);
         return true;
     }
     spin_lock(&thread->lock);
@@ -253,6 +254,7 @@ bool thread_end_step(struct object *object)
 void thread_release(struct object *object)
 {
     struct thread *thread = object_thread(object);
+    assert_debug(scheduler_turn_cycles(thread) == 0); /* no CPU shows it to others */
     timer_disarm(thread);
     scheduler_set_time_trap(thread, UINT64_MAX);
     if (thread->space != NULL) {

@@ -162,7 +162,19 @@ class Machine:
         if thread is None:
             return False
         assert self.packet("Hg" + thread.group(1)) == "OK"
+        self.cpu = int(thread.group(1), 16)
         return True
+
+    def other_runs(self, seconds):
+        """Let the other of two CPUs run for so long, while the one that stopped stands still."""
+        self.send(f"vCont;c:{3 - self.cpu:x}")
+        self.gdb.settimeout(seconds)
+        try:
+            self._receive()
+        except TimeoutError:
+            self.gdb.settimeout(120)
+            self.gdb.sendall(b"\x03")
+            self._receive()
 
     def stopped_unless(self, lines):
         """The same; None when the machine, running, has logged one of the lines."""

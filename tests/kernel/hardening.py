@@ -15,6 +15,8 @@ IMAGE = "kernel.elf"
 KERNEL_HALF = 0xffff808000000000  # behind the window
 STACKS_BASE = 0xffffff0000200000
 PAGE = 4096
+THREAD_ATTENTION = 225  # in struct thread, as entry.S has it
+ATTENTION_DIE = 16
 # Of the suite, or of its part that looks at no clock: what is disturbed takes longer.
 ENDS = ("test: end", "test: # sharing the CPUs")
 failed = 0
@@ -260,6 +262,23 @@ def test_nmi_storm():
         passed, bad = suite_lines(machine)
     ok(sent > 500, f"{sent} NMIs came to both processors at random moments")
     ok(passed > 100 and not bad, f"{passed} tests of the kernel pass nevertheless", "\n".join(bad))
+
+
+# --- CPUs that stand still, as those of a virtual machine may at any instruction ---
+
+def test_held():
+    with Machine(IMAGE) as machine:
+        attention = 0
+        while not attention & ATTENTION_DIE:
+            at(machine, "trap_attend")
+            attention = machine.memory(machine.register(RDI) + THREAD_ATTENTION, 1)[0]
+        at(machine, "scheduler_detach")
+        machine.other_runs(1)
+        machine.go()
+        passed, bad = suite_lines(machine)
+    ok(passed > 100 and not bad,
+       "nobody frees a thread while a CPU that stands still shows it as its own",
+       "\n".join(bad))
 
 
 # --- CPUs ---
