@@ -6,6 +6,8 @@
 #include "kernel/core/wait.h"
 #include "kernel/x86_64/apic.h"
 
+#define EXPIRES_MAX 16 /* in one interrupt: the next comes at once */
+
 static int timer_compare(const struct tree_node *a, const struct tree_node *b)
 {
     const struct thread *left = CONTAINER_OF(a, struct thread, timer_node);
@@ -57,12 +59,12 @@ void timer_remove(struct thread *thread)
 void timers_expire(struct cpu *cpu)
 {
     uint64_t now_ns = clock_now_ns();
-    for (;;) {
+    for (uint32_t left = EXPIRES_MAX;; left--) {
         spin_lock(&cpu->timer_lock);
         struct tree_node *first = tree_first(&cpu->timers);
         struct thread *thread =
             first == NULL ? NULL : CONTAINER_OF(first, struct thread, timer_node);
-        if (thread == NULL || thread->deadline_ns > now_ns) {
+        if (thread == NULL || thread->deadline_ns > now_ns || left == 0) {
             uint64_t next_tsc = thread == NULL ? 0 : clock_tsc_at(thread->deadline_ns);
             spin_unlock(&cpu->timer_lock);
             timer_want(cpu, next_tsc);

@@ -1,4 +1,7 @@
-/* The trace: who may switch it on, what it shows, and that it is silent when it is off. */
+/*
+ * The trace: who may switch it on, what it shows, and that it is silent when it is off. It tells
+ * how long a CPU does not listen.
+ */
 #include "tests/kernel/harness.h"
 
 #include "abi/trace.h"
@@ -94,6 +97,72 @@ static void check_events(void)
     ok(seen(TRACE_SWITCH, 0, 0) >= 1, "and a CPU that has nothing to do");
 }
 
+#define MAX_CPUS     8
+#define SLEEPERS     40
+#define EXPIRES_MOST 16 /* waits that one interrupt ends, core/timers.c */
+
+struct alarm {
+    uint64_t deadline_ns;
+    uint32_t ended;
+};
+
+static void alarmed(struct worker *worker)
+{
+    struct alarm *alarm = worker->context;
+    if (kernel_thread_park(alarm->deadline_ns, 0) == STATUS_TIMED_OUT) {
+        __atomic_fetch_add(&alarm->ended, 1, __ATOMIC_RELAXED);
+    }
+}
+
+/* One on each CPU keeps it in user mode, so that each interrupt there is seen. */
+static void spinner(struct worker *worker)
+{
+    const struct alarm *alarm = worker->context;
+    while (clock_now_ns() < alarm->deadline_ns + 20 * MILLISECOND_NS) {
+    }
+}
+
+/* How many threads were made ready one after another on a CPU, with nothing in between. */
+static uint64_t longest_waking(void)
+{
+    uint64_t longest = 0;
+    for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+        uint64_t run = 0;
+        for (uint64_t i = 0; i < MIN(rings[cpu].written, TRACE_RING_EVENTS); i++) {
+            run = rings[cpu].event[i].kind == TRACE_WAKE ? run + 1 : 0;
+            longest = MAX(longest, run);
+        }
+    }
+    return longest;
+}
+
+/* Many deadlines at one moment: the CPU listens in between. */
+static void check_deadlines(void)
+{
+    static struct worker sleepers[SLEEPERS];
+    struct alarm alarm = {.deadline_ns = clock_now_ns() + 300 * MILLISECOND_NS};
+    static struct worker spinners[MAX_CPUS];
+    for (uint32_t i = 0; i < SLEEPERS; i++) {
+        sleepers[i].context = &alarm;
+        worker_start(&sleepers[i], alarmed, SLOT_NONE);
+    }
+    for (uint32_t i = 1; i < cpus; i++) {
+        spinners[i].context = &alarm;
+        worker_start(&spinners[i], spinner, SLOT_NONE);
+    }
+    trace_switch(true);
+    spinner(&sleepers[0]);
+    trace_switch(false);
+    for (uint32_t i = 0; i < SLEEPERS; i++) {
+        worker_join(&sleepers[i]);
+    }
+    for (uint32_t i = 1; i < cpus; i++) {
+        worker_join(&spinners[i]);
+    }
+    ok(alarm.ended == SLEEPERS && longest_waking() <= EXPIRES_MOST,
+       "deadlines of many threads are not served in one go");
+}
+
 /* mov $0x8765,%eax; mov $0x1234,%edi; syscall */
 static const uint8_t system_call[] = {0xb8, 0x65, 0x87, 0, 0, 0xbf, 0x34, 0x12, 0, 0, 0x0f, 0x05};
 
@@ -138,6 +207,7 @@ void test_trace(void)
     check_refusals(slot_new());
     check_events();
     check_application();
+    check_deadlines();
     uint64_t before = written_all();
     pause_ns(5 * MILLISECOND_NS);
     ok(before == written_all(), "nothing is written while it is off");
