@@ -115,7 +115,7 @@ static void group_leave(struct run_queue *queue, struct thread *thread)
     struct thread **place = host_place(queue, thread);
     struct thread *host = *place;
     list_unlink(&thread->wait_node);
-    thread->queued = false;
+    thread->queued = NULL;
     host->group.count--;
     if (!is_throttled(host)) {
         queue->ready_count--;
@@ -210,7 +210,7 @@ static void trees_add(struct run_queue *queue, struct thread *thread)
     }
     struct thread *host = *place;
     list_append(&host->group.threads[thread->mode], &thread->wait_node);
-    thread->queued = true;
+    thread->queued = queue;
     host->group.count++;
     if (!is_throttled(host)) {
         queue->ready_count++;
@@ -338,7 +338,8 @@ bool run_queue_remove(struct run_queue *queue, struct thread *thread)
 {
     spin_lock(&queue->lock);
     only_into_trees(queue);
-    bool queued = thread->queued && queue->cpu == thread->cpu;
+    /* One word: it may be on its way from one of the other queues to another. */
+    bool queued = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED) == queue;
     if (queued) {
         group_leave(queue, thread);
     }

@@ -78,7 +78,7 @@ uint64_t run_queue_key(const struct run_queue *queue, uint32_t band);
 /* The same, made right. */
 uint64_t run_queue_first_key(struct run_queue *queue, uint32_t band);
 
-/* Take out that thread; false when it is not in this queue. */
+/* Take out that thread; false when it is not in this queue. Model: kernel/model/withdraw.pml. */
 bool run_queue_remove(struct run_queue *queue, struct thread *thread);
 
 /* Look at a bounded number of throttled accounts, and at the rest soon. True: threads came back. */

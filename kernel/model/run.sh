@@ -29,7 +29,7 @@ errors() {
     sed -n 's/.*errors: \([0-9]*\)$/\1/p' "$work/out"
 }
 
-for model in "${@:-park call only barrier shootdown}"; do
+for model in "${@:-park call only withdraw barrier shootdown}"; do
     for name in $model; do
         [ "$(errors "$name")" = 0 ]
         result $? "$name: holds in $(sed -n 's/ *\([0-9]*\) states, stored.*/\1/p' "$work/out") states"

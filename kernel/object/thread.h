@@ -89,10 +89,10 @@ struct thread {
     /* Whose account pays for its time now; while it is READY or RUNNING, it is counted there
      * (account_runnable_change). */
     handle_t billing;
-    handle_t billing_own; /* its own account */
-    bool queued;          /* it is in the trees of a run queue; under that one's lock */
-    bool counted;         /* READY: it is, which its queue's only thread may not be yet */
-    uint64_t queued_tsc;  /* READY: when it came into the queue's trees */
+    handle_t billing_own;     /* its own account */
+    struct run_queue *queued; /* in whose trees it is, or NULL: changes under that one's lock */
+    bool counted;             /* READY: it is, which its queue's only thread may not be yet */
+    uint64_t queued_tsc;      /* READY: when it came into the queue's trees */
     struct run_group group;
     bool trap_on_preemption;
     uint64_t time_trap_cycles; /* trap when mode_cycles together reach this; UINT64_MAX: never */
