@@ -29,18 +29,6 @@ static bool advice_known(uint64_t advice)
            (advice >= MADV_DONTFORK && advice <= MADV_WRITE);
 }
 
-static void discard_locked(struct mm *mm, uint64_t from, uint64_t to)
-{
-    for (struct vm_area *area = mm_area_from(mm, from); area != NULL && area->start < to;
-         area = mm_area_next(area)) {
-        uint64_t start = MAX(area->start, from);
-        uint64_t end = MIN(area->end, to);
-        if (!(area->flags & MAP_SHARED)) {
-            (void)kernel_memory_discard(mm->memory, start, end - start);
-        }
-    }
-}
-
 static bool is_fork_advice(uint64_t advice)
 {
     return advice == MADV_DONTFORK || advice == MADV_DOFORK || advice == MADV_WIPEONFORK ||
@@ -114,11 +102,12 @@ long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t 
     if (advice == MADV_REMOVE) {
         return advise_remove(mm, address, address + length);
     }
+    if (advice == MADV_DONTNEED || advice == MADV_FREE) {
+        advise_discard(mm, address, address + length);
+    }
     long result = 0;
     mutex_lock(&mm->lock);
-    if (advice == MADV_DONTNEED || advice == MADV_FREE) {
-        discard_locked(mm, address, address + length);
-    } else if (is_fork_advice(advice)) {
+    if (is_fork_advice(advice)) {
         result = fork_advice_mark(mm, address, address + length, advice);
     } else if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE) {
         bool large = advice == MADV_HUGEPAGE && !task_current()->group->huge_pages_off;

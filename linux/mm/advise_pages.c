@@ -1,7 +1,8 @@
 /*
  * Advice of madvise(2) that has something done to the pages of a range: POPULATE_READ and
- * POPULATE_WRITE have them there, REMOVE takes them out of the file that they show. The areas are
- * looked at one after the other: user memory and files are touched without mm->lock.
+ * POPULATE_WRITE have them there, DONTNEED gives them up, REMOVE takes them out of the file that
+ * they show. Only some areas are looked at together: user memory and files are touched without
+ * mm->lock, and a process that is to end does so in between.
  */
 #include "linux/mm/advise.h"
 
@@ -13,6 +14,8 @@
 #include "linux/proc/signal.h"
 #include "linux/proc/table.h"
 #include "linux/proc/task.h"
+
+#define DISCARD_AREAS 256
 
 /* A copy of the area at the address, with a reference to its file; -ENOMEM: there is none. */
 static long area_look(struct mm *mm, uint64_t address, struct vm_area *out)
@@ -37,6 +40,18 @@ static void area_done(const struct vm_area *area)
     }
 }
 
+/* Nothing but its end interrupts what is done to many pages, as on Linux. */
+static bool is_to_end(struct task *task)
+{
+    if (!task_signal_pending(task)) {
+        return false;
+    }
+    mutex_lock(&tasks_lock);
+    bool ends = task->group->exiting || signal_kill_pending(task);
+    mutex_unlock(&tasks_lock);
+    return ends;
+}
+
 /* --- populate --------------------------------------------------------------------------------- */
 
 /* As the program would touch it; a store puts there what is there. */
@@ -51,18 +66,6 @@ static long page_touch(uint64_t address, bool write)
         done = exchange_user_u32(address, &word, word);
     }
     return done < 0 ? -EFAULT : 0;
-}
-
-/* Nothing but its end interrupts a populate, as on Linux. */
-static bool is_to_end(struct task *task)
-{
-    if (!task_signal_pending(task)) {
-        return false;
-    }
-    mutex_lock(&tasks_lock);
-    bool ends = task->group->exiting || signal_kill_pending(task);
-    mutex_unlock(&tasks_lock);
-    return ends;
 }
 
 static long area_populate(const struct vm_area *area, uint64_t start, uint64_t end, bool write)
@@ -89,6 +92,32 @@ long advise_populate(struct mm *mm, uint64_t start, uint64_t end, bool write)
         }
     }
     return result;
+}
+
+/* --- discard ---------------------------------------------------------------------------------- */
+
+/* How far a discard goes at once: its steps in the kernel look at all areas of the process, so that
+ * it is no call for each. What is not private has no page in the process's own memory. */
+static uint64_t discard_end(const struct mm *mm, uint64_t start, uint64_t end)
+{
+    const struct vm_area *area = mm_area_from(mm, start);
+    for (uint32_t i = 1; i < DISCARD_AREAS && area != NULL; i++) {
+        area = mm_area_next(area);
+    }
+    return area != NULL ? MIN(area->end, end) : end;
+}
+
+void advise_discard(struct mm *mm, uint64_t start, uint64_t end)
+{
+    bool ends = false;
+    while (start < end && !ends) {
+        mutex_lock(&mm->lock);
+        uint64_t next = discard_end(mm, start, end);
+        (void)kernel_memory_discard(mm->memory, start, next - start);
+        mutex_unlock(&mm->lock);
+        start = next;
+        ends = start < end && is_to_end(task_current());
+    }
 }
 
 /* --- remove ----------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ static struct mm *mm_shell(void)
     }
     mm->references = 1;
     mm->map_top = MAP_TOP;
+    mm->searched_to = MAP_TOP;
     tree_init(&mm->areas, area_compare);
     mm->space = slot_alloc();
     mm->memory = slot_alloc();
@@ -87,6 +88,12 @@ struct vm_area *mm_area_from(const struct mm *mm, uint64_t address)
 struct vm_area *mm_area_next(const struct vm_area *area)
 {
     struct tree_node *node = tree_next(&area->node);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct vm_area, node);
+}
+
+struct vm_area *mm_area_previous(const struct vm_area *area)
+{
+    struct tree_node *node = tree_previous(&area->node);
     return node == NULL ? NULL : CONTAINER_OF(node, struct vm_area, node);
 }
 
@@ -213,18 +220,27 @@ static bool areas_copy(struct mm *to, const struct mm *from)
     return true;
 }
 
-/* What the child of a fork does not get, or gets as zeros. */
-static bool fork_advice_apply(struct mm *copy)
+/* What the child of a fork gets as zeros. Its copy has no regions yet to be looked through. */
+static bool fork_wipe(const struct mm *copy, const struct mm *mm)
+{
+    for (struct vm_area *area = mm_area_from(mm, 0); area != NULL; area = mm_area_next(area)) {
+        if (area->flags & AREA_FORK_WIPES &&
+            kernel_memory_discard(copy->memory, area->start, area->end - area->start) !=
+                STATUS_OK) {
+            return false; /* no memory for a node of the copy's own */
+        }
+    }
+    return true;
+}
+
+/* What it does not get. */
+static bool fork_omit(struct mm *copy)
 {
     struct vm_area *next;
     for (struct vm_area *area = mm_area_from(copy, 0); area != NULL; area = next) {
-        uint64_t length = area->end - area->start;
         next = mm_area_next(area);
-        if (area->flags & AREA_FORK_WIPES &&
-            kernel_memory_discard(copy->memory, area->start, length) != STATUS_OK) {
-            return false; /* no memory for a node of the copy's own */
-        }
-        if ((area->flags & AREA_FORK_OMITS) && unmap_locked(copy, area->start, length) != 0) {
+        if ((area->flags & AREA_FORK_OMITS) &&
+            unmap_locked(copy, area->start, area->end - area->start) != 0) {
             return false;
         }
     }
@@ -241,6 +257,7 @@ struct mm *mm_copy(struct mm *mm)
     mutex_lock(&mm->lock);
     bool good =
         kernel_memory_clone(CONTAINER_SLOT_APPLICATION, copy->memory, mm->memory) == STATUS_OK &&
+        (!mm->has_fork_advice || fork_wipe(copy, mm)) &&
         kernel_regions_copy(copy->space, mm->space, copy->memory, mm->memory) == STATUS_OK &&
         areas_copy(copy, mm);
     copy->map_top = mm->map_top;
@@ -259,7 +276,7 @@ struct mm *mm_copy(struct mm *mm)
     mutex_unlock(&mm->lock);
     mutex_unlock(&mm->moving);
     if (good && copy->has_fork_advice) {
-        good = fork_advice_apply(copy);
+        good = fork_omit(copy);
     }
     if (!good) {
         areas_free(copy);

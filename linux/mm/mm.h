@@ -73,6 +73,9 @@ struct mm {
     uint32_t space;    /* slots */
     uint32_t memory;
     uint64_t map_top; /* mappings are placed downwards from here */
+    /* No gap between there and map_top is larger than that; under the lock. */
+    uint64_t searched_to;
+    uint64_t searched_gap;
     uint64_t brk_start;
     uint64_t brk_end;
     uint64_t argument_start, argument_end;
@@ -122,6 +125,7 @@ uint64_t mm_locked_bytes(const struct mm *mm);
 /* The area at or after the address; under the lock. */
 struct vm_area *mm_area_from(const struct mm *mm, uint64_t address);
 struct vm_area *mm_area_next(const struct vm_area *area);
+struct vm_area *mm_area_previous(const struct vm_area *area);
 
 /* A file that is mapped somewhere has become that short. No lock of files or address spaces is
  * held. */

@@ -23,19 +23,48 @@ bool range_free(const struct mm *mm, uint64_t start, uint64_t length)
     return area == NULL || area->start >= start + length;
 }
 
-/* The highest gap below map_top; 0 when there is none. */
-static uint64_t place_find(const struct mm *mm, uint64_t length)
+/* The last area that begins below the address. */
+static const struct vm_area *area_below(const struct mm *mm, uint64_t address)
 {
-    uint64_t end = mm->map_top;
+    const struct vm_area *best = NULL;
+    const struct tree_node *node = mm->areas.root;
+    while (node != NULL) {
+        const struct vm_area *area = CONTAINER_OF(node, struct vm_area, node);
+        best = area->start < address ? area : best;
+        node = area->start < address ? node->right : node->left;
+    }
+    return best;
+}
+
+/* The highest gap below map_top; 0 when there is none. What was searched is not searched again
+ * before there is more room in it. */
+static uint64_t place_find(struct mm *mm, uint64_t length)
+{
+    if (length <= mm->searched_gap) {
+        mm->searched_to = mm->map_top;
+        mm->searched_gap = 0;
+    }
+    uint64_t end = mm->searched_to;
+    const struct vm_area *area = area_below(mm, end);
     while (end >= length + MAP_BOTTOM) {
-        uint64_t start = end - length;
-        struct vm_area *area = mm_area_from(mm, start);
-        if (area == NULL || area_low(area) >= end) {
-            return start;
+        uint64_t gap = area == NULL ? end - MAP_BOTTOM : end - MIN(end, area->end);
+        if (gap >= length) {
+            mm->searched_to = end;
+            return end - length;
         }
-        end = area_low(area);
+        mm->searched_gap = MAX(mm->searched_gap, gap);
+        end = MIN(end, area_low(area));
+        area = mm_area_previous(area);
     }
     return 0;
+}
+
+/* There is room at the address. */
+static void place_freed(struct mm *mm, uint64_t address)
+{
+    const struct vm_area *above = mm_area_from(mm, address);
+    uint64_t end = above == NULL ? mm->map_top : MIN(mm->map_top, area_low(above));
+    mm->searched_to = MAX(mm->searched_to, end);
 }
 
 /* --- splitting and removing ------------------------------------------------------------------ */
@@ -93,6 +122,7 @@ long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
         tree_remove(&mm->areas, &area->node);
         area_free(area);
     }
+    place_freed(mm, start);
     if (had_private) {
         (void)kernel_memory_discard(mm->memory, start, length);
     }
