@@ -9,6 +9,7 @@
 #include "linux/file/descriptor.h"
 #include "linux/file/pipe.h"
 #include "linux/file/proc_entry.h"
+#include "linux/mm/mm.h"
 #include "linux/proc/task.h"
 #include "linux/tty/pty.h"
 
@@ -67,6 +68,13 @@ static long make_groups_max(const struct proc_target *target, struct proc_text *
 {
     (void)target;
     proc_put(text, "%d\n", GROUPS_MAX);
+    return 0;
+}
+
+static long make_areas_max(const struct proc_target *target, struct proc_text *text)
+{
+    (void)target;
+    proc_put(text, "%d\n", AREAS_MAX);
     return 0;
 }
 
@@ -200,7 +208,7 @@ static const struct proc_entry vm_entries[] = {
     PROC_TEXT("overcommit_ratio", "50\n"),
     PROC_TEXT("overcommit_kbytes", "0\n"),
     PROC_TEXT("swappiness", "0\n"),
-    PROC_TEXT("max_map_count", "1048576\n"),
+    PROC_FILE("max_map_count", make_areas_max),
     PROC_TEXT("mmap_min_addr", "65536\n"),
     PROC_TEXT("nr_hugepages", "0\n"),
     PROC_TEXT("dirty_ratio", "20\n"),

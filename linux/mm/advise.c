@@ -113,6 +113,7 @@ long linux_madvise(uint64_t address, uint64_t length, uint64_t advice, uint64_t 
         bool large = advice == MADV_HUGEPAGE && !task_current()->group->huge_pages_off;
         result = large_advice_mark(mm, address, address + length, large);
     }
+    areas_join(mm, address, address + length);
     bool hole = has_hole(mm, address, address + length);
     mutex_unlock(&mm->lock);
     return result != 0 ? result : hole ? -ENOMEM : 0;
@@ -137,6 +138,7 @@ long linux_msync(uint64_t address, uint64_t length, uint64_t flags, uint64_t d, 
         return -ENOMEM;
     }
     mutex_lock(&mm->lock);
+    areas_join(mm, address, address + length);
     bool hole = has_hole(mm, address, address + length);
     mutex_unlock(&mm->lock);
     return hole ? -ENOMEM : 0;

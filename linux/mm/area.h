@@ -15,6 +15,23 @@ void area_free(struct vm_area *area);
  * sealed against them while one is there (tree_file_seal). Copies are counted as well. */
 void area_stores_begin(struct vm_area *area);
 
+/* Under mm->lock. Into the tree, and out of it. */
+static inline void area_enter(struct mm *mm, struct vm_area *area)
+{
+    tree_insert(&mm->areas, &area->node);
+    mm->area_count++;
+}
+static inline void area_leave(struct mm *mm, struct vm_area *area)
+{
+    tree_remove(&mm->areas, &area->node);
+    mm->area_count--;
+}
+/* Does the second lie behind the first, and differ in nothing but its place? */
+bool area_continues(const struct vm_area *first, const struct vm_area *next);
+/* Make one of those that touch the range and continue one another. Who holds an area looks for it
+ * again. */
+void areas_join(struct mm *mm, uint64_t start, uint64_t end);
+
 /* Under mm->lock. */
 bool range_free(const struct mm *mm, uint64_t start, uint64_t length);
 /* Up to where every page of the range is in some area. */

@@ -65,6 +65,7 @@ static long mark(struct mm *mm, uint64_t start, uint64_t end, uint32_t flag)
          area = mm_area_next(area)) {
         area->flags = (area->flags & ~(uint32_t)MAP_LOCKED) | flag;
     }
+    areas_join(mm, start, end);
     return range_covered_end(mm, start, end) < end ? -ENOMEM : 0;
 }
 

@@ -202,8 +202,9 @@ static void areas_free(struct mm *mm)
 {
     struct tree_node *node;
     while ((node = tree_first(&mm->areas)) != NULL) {
-        tree_remove(&mm->areas, node);
-        area_free(CONTAINER_OF(node, struct vm_area, node));
+        struct vm_area *area = CONTAINER_OF(node, struct vm_area, node);
+        area_leave(mm, area);
+        area_free(area);
     }
 }
 
@@ -215,7 +216,7 @@ static bool areas_copy(struct mm *to, const struct mm *from)
             return false;
         }
         copy->flags &= ~(uint32_t)MAP_LOCKED;
-        tree_insert(&to->areas, &copy->node);
+        area_enter(to, copy);
     }
     return true;
 }

@@ -40,6 +40,9 @@ struct thread_frame;
 #define AREA_FORK_OMITS 0x40000000
 #define AREA_FORK_WIPES 0x80000000u
 
+/* So many an address space has: vm.max_map_count. */
+#define AREAS_MAX 65530
+
 struct vm_area {
     struct tree_node node;
     uint64_t start;
@@ -70,7 +73,8 @@ struct mm {
     struct mutex lock;
     struct mutex moving;
     struct tree areas; /* by start */
-    uint32_t space;    /* slots */
+    uint32_t area_count;
+    uint32_t space; /* slots */
     uint32_t memory;
     uint64_t map_top; /* mappings are placed downwards from here */
     /* No gap between there and map_top is larger than that; under the lock. */

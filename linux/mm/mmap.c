@@ -80,23 +80,37 @@ static long area_split(struct mm *mm, struct vm_area *area, uint64_t address)
     upper->covered = MAX(area->covered, address);
     area->end = address;
     area->covered = MIN(area->covered, address);
-    tree_insert(&mm->areas, &upper->node);
+    area_enter(mm, upper);
     return 0;
 }
 
-long range_cut(struct mm *mm, uint64_t start, uint64_t end)
+/* Leaving that many areas at most. */
+static long range_cut_within(struct mm *mm, uint64_t start, uint64_t end, uint32_t areas_max)
 {
     uint64_t cuts[2] = {start, end};
     for (int i = 0; i < 2; i++) {
         struct vm_area *area = mm_area_from(mm, cuts[i]);
         if (area != NULL && area->start < cuts[i]) {
-            long result = area_split(mm, area, cuts[i]);
+            long result = mm->area_count < areas_max ? area_split(mm, area, cuts[i]) : -ENOMEM;
             if (result != 0) {
                 return result;
             }
         }
     }
     return 0;
+}
+
+long range_cut(struct mm *mm, uint64_t start, uint64_t end)
+{
+    return range_cut_within(mm, start, end, AREAS_MAX);
+}
+
+/* For a range that goes: only a hole within one area leaves more of them than there were. */
+static long hole_cut(struct mm *mm, uint64_t start, uint64_t end)
+{
+    const struct vm_area *area = mm_area_from(mm, start);
+    bool within = area->start < start && area->end > end;
+    return range_cut_within(mm, start, end, within ? AREAS_MAX : UINT32_MAX);
 }
 
 long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
@@ -106,7 +120,7 @@ long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
     }
     long result = batch_flush(mm);
     if (result == 0) {
-        result = range_cut(mm, start, start + length);
+        result = hole_cut(mm, start, start + length);
     }
     if (result != 0) {
         return result;
@@ -119,7 +133,7 @@ long unmap_locked(struct mm *mm, uint64_t start, uint64_t length)
     while ((area = mm_area_from(mm, start)) != NULL && area->start < start + length) {
         had_private = had_private || !(area->flags & MAP_SHARED);
         mm->pages_mapped -= (area->end - area->start) >> PAGE_SHIFT;
-        tree_remove(&mm->areas, &area->node);
+        area_leave(mm, area);
         area_free(area);
     }
     place_freed(mm, start);
@@ -287,7 +301,7 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
     uint64_t replaced = flags & MAP_FIXED && limit_now(RLIMIT_AS) != LIMIT_NONE
                             ? bytes_in(mm, address, address + length, false)
                             : 0;
-    if (!mm_may_grow(mm, area, length - replaced)) {
+    if (mm->area_count > AREAS_MAX || !mm_may_grow(mm, area, length - replaced)) {
         return -ENOMEM;
     }
     if (flags & MAP_FIXED) {
@@ -327,7 +341,10 @@ static long map_locked(struct mm *mm, struct vm_area *area, uint64_t address, ui
     if (result != 0) {
         return result;
     }
-    tree_insert(&mm->areas, &area->node);
+    area_enter(mm, area);
+    if (mm->batch == NULL && area->special == 0) { /* what a program begins with all differs */
+        areas_join(mm, address, address + length);
+    }
     mm->pages_mapped += length >> PAGE_SHIFT;
     return (long)address;
 }
@@ -475,6 +492,7 @@ static long protect_locked(struct mm *mm, uint64_t start, uint64_t wanted, uint3
             area->protection = protection;
         }
     }
+    areas_join(mm, start, end);
     return result == 0 && end < wanted ? -ENOMEM : result;
 }
 

@@ -20,16 +20,6 @@ struct remap {
     uint32_t flags;
 };
 
-/* Areas that lie side by side and differ in nothing but their place are one to the caller. */
-static bool area_continues(const struct vm_area *first, const struct vm_area *next)
-{
-    return first->file == next->file && first->special == next->special &&
-           first->shared == next->shared && first->protection == next->protection &&
-           first->flags == next->flags &&
-           ((first->file == NULL && first->shared == NULL && first->special == 0) ||
-            next->offset == first->offset + (next->start - first->start));
-}
-
 /* The area that the old range begins in, and *last, in which it ends; NULL: not one mapping. */
 static struct vm_area *area_wanted(const struct remap *remap, struct vm_area **last)
 {

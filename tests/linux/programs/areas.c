@@ -128,6 +128,83 @@ static void holes(void)
     say("one more: %s", next >= block + 7 * PAGE_BYTES ? "the highest hole" : "elsewhere");
 }
 
+/* How many areas /proc shows in the range. */
+static long areas_shown(const char *from, size_t bytes)
+{
+    char line[512];
+    long shown = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    must(maps != NULL, "maps");
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        uintptr_t start = strtoul(line, NULL, 16);
+        shown += start >= (uintptr_t)from && start < (uintptr_t)from + bytes;
+    }
+    (void)fclose(maps);
+    return shown;
+}
+
+static void neighbours_join(void)
+{
+    char *block = mmap(NULL, 10 * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(block != MAP_FAILED, "mmap");
+    /* With borders of another kind: nothing beside it is joined. */
+    char *inner = block + PAGE_BYTES;
+    must(mprotect(inner, 8 * PAGE_BYTES, PROT_READ) == 0, "mprotect");
+    must(mprotect(inner + 2 * PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE) == 0, "mprotect");
+    must(mprotect(inner + 5 * PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE) == 0, "mprotect");
+    say("two pages differ: %ld areas", areas_shown(inner, 8 * PAGE_BYTES));
+    must(mprotect(inner + 2 * PAGE_BYTES, PAGE_BYTES, PROT_READ) == 0, "mprotect");
+    say("one page differs: %ld areas", areas_shown(inner, 8 * PAGE_BYTES));
+    must(mprotect(inner, 8 * PAGE_BYTES, PROT_READ) == 0, "mprotect");
+    say("none differs: %ld areas", areas_shown(inner, 8 * PAGE_BYTES));
+    must(munmap(inner + 3 * PAGE_BYTES, PAGE_BYTES) == 0, "munmap");
+    say("a hole: %ld areas", areas_shown(inner, 8 * PAGE_BYTES));
+    must(mmap(inner + 3 * PAGE_BYTES, PAGE_BYTES, PROT_READ,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED,
+         "mmap");
+    say("filled: %ld areas", areas_shown(inner, 8 * PAGE_BYTES));
+    must(munmap(block, 10 * PAGE_BYTES) == 0, "munmap");
+}
+
+/* Of a file they are one only where its pages follow one another as well. */
+static void file_neighbours_join(void)
+{
+    int file = open("file", O_RDWR | O_CREAT, 0600);
+    must(file >= 0 && ftruncate(file, 4 * PAGE_BYTES) == 0, "a file");
+    char *all = mmap(NULL, 4 * PAGE_BYTES, PROT_READ, MAP_SHARED, file, 0);
+    must(all != MAP_FAILED, "mmap");
+    must(mmap(all + PAGE_BYTES, PAGE_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0) !=
+             MAP_FAILED,
+         "mmap");
+    say("another page of the file: %ld areas", areas_shown(all, 4 * PAGE_BYTES));
+    must(mmap(all + PAGE_BYTES, PAGE_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED, file, PAGE_BYTES) !=
+             MAP_FAILED,
+         "mmap");
+    say("the same page again: %ld areas", areas_shown(all, 4 * PAGE_BYTES));
+    must(munmap(all, 4 * PAGE_BYTES) == 0, "munmap");
+    close(file);
+}
+
+/* What the setting says is what there can be. */
+static void at_the_limit(void)
+{
+    long limit = strtol(file_read("/proc/sys/vm/max_map_count"), NULL, 10);
+    size_t bytes = (size_t)(limit + 1000) * PAGE_BYTES;
+    char *all = map(bytes, PROT_NONE);
+    long pages = 1;
+    while (pages < limit && mprotect(all + pages * PAGE_BYTES, PAGE_BYTES, PROT_READ) == 0) {
+        pages += 2;
+    }
+    say("stopped by: %s", error_name(errno));
+    say("areas: %s", limit - pages < 50 ? "nearly as many as may be" : "fewer");
+    say_result("a hole within an area",
+               munmap(all + bytes - 500 * PAGE_BYTES, PAGE_BYTES) == 0 ? 0 : -1);
+    say_result("the end of an area", munmap(all + bytes - PAGE_BYTES, PAGE_BYTES));
+    say_result("all one again", mprotect(all, bytes - PAGE_BYTES, PROT_NONE));
+    say_result("a hole within an area", munmap(all + bytes - 500 * PAGE_BYTES, PAGE_BYTES));
+    say_result("munmap", munmap(all, bytes));
+}
+
 int main(int count, char **arguments)
 {
     if (count > 1) {
@@ -135,6 +212,9 @@ int main(int count, char **arguments)
         return 0;
     }
     holes();
+    neighbours_join();
+    file_neighbours_join();
+    at_the_limit();
     whole_ranges();
     killed_in_a_call();
     map_each();
