@@ -43,7 +43,7 @@ bool thread_is_running(uint32_t thread)
 
 struct cpu_time group_cpu_time(const struct thread_group *group)
 {
-    struct cpu_time total = group->ended_cpu;
+    struct cpu_time total = group->ended_used.cpu;
     for (const struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
         struct cpu_time time = thread_cpu_time(task->thread);
         cpu_time_add(&total, &time);

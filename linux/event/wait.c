@@ -59,6 +59,10 @@ static bool waiter_tell(struct waiter *waiter, uint32_t events)
 
 status_t wait_park(uint64_t deadline_ns)
 {
+    struct task *task = thread_self()->task;
+    if (task != NULL) {
+        task->waits++;
+    }
     if (container_attended) {
         return kernel_thread_park(deadline_ns, PARK_UNINTERRUPTIBLE);
     }

@@ -37,6 +37,7 @@ struct snapshot {
     uint32_t threads;
     struct cpu_time cpu;
     struct cpu_time children_cpu;
+    uint64_t waits;
     uint64_t start_ns;
     int exit_signal;
     int exit_status;
@@ -98,7 +99,7 @@ static void group_snapshot(const struct thread_group *group, struct snapshot *ou
     out->terminal = group->terminal == NULL ? 0 : tty_device(group->terminal);
     out->foreground = group->terminal == NULL ? -1 : tty_foreground(group->terminal);
     out->threads = group->task_count;
-    out->children_cpu = group->children_cpu;
+    out->children_cpu = group->children_used.cpu;
     out->start_ns = group->start_ns;
     out->exit_signal = group->exit_signal;
     out->exit_status = group->exit_status;
@@ -125,6 +126,7 @@ static bool snapshot_take(const struct proc_target *target, struct snapshot *out
         const struct trace *trace = trace_active(task);
         out->tracer = trace == NULL ? 0 : trace->tracer->pid;
         signals_snapshot(task, out);
+        out->waits = task->waits;
         memcpy(out->name, task->name, sizeof(out->name));
         out->scheduling = task->scheduling;
         if (task->credentials != NULL) {
@@ -314,7 +316,7 @@ static long make_status(const struct proc_target *target, struct proc_text *text
     proc_put(text, "SigCgt:\t%016lx\n", now.caught);
     status_authority(text, &now.credentials);
     status_cpus(text, &now.scheduling);
-    proc_put(text, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+    proc_put(text, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t0\n", now.waits);
     return 0;
 }
 

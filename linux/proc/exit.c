@@ -218,7 +218,9 @@ void task_exit(struct task *task, int status)
         container_ended_now(group->console, group->exiting ? group->exit_status : status,
                             group->out_of_memory);
     }
+    struct resource_usage used = {.waits = task->waits};
     if (__atomic_sub_fetch(&group->live, 1, __ATOMIC_ACQ_REL) == 0) {
+        used.resident_pages = usage_at_end(task);
         process_timers_end(group);
         semaphores_undo(group);
         signalfds_forget(group);
@@ -237,8 +239,8 @@ void task_exit(struct task *task, int status)
 
     mutex_lock(&tasks_lock);
     signal_queue_empty(&task->pending);
-    struct cpu_time used = thread_cpu_time(thread);
-    cpu_time_add(&group->ended_cpu, &used);
+    used.cpu = thread_cpu_time(thread);
+    usage_add(&group->ended_used, &used);
     task_unlink(task);
     trace_task_ended(task, status);
     bool last = group->tasks == NULL;

@@ -14,6 +14,7 @@
 #include "linux/event/wait.h"
 #include "linux/proc/sched.h"
 #include "linux/proc/signal.h"
+#include "linux/proc/usage.h"
 
 struct file_table;
 struct fs_context;
@@ -105,6 +106,7 @@ struct task {
     struct vfork *vfork;    /* the parent waits with it until we exec or exit; a reference */
     uint64_t fault_address; /* where the personality's last copy met a missing page */
     bool launch;            /* started by the engine: it has no program yet */
+    uint64_t waits;         /* it alone counts them */
     bool is_over_limit;     /* it became a user with more tasks than RLIMIT_NPROC; its own alone */
 };
 
@@ -161,11 +163,12 @@ struct thread_group {
     bool has_executed;       /* since it was forked */
     uint32_t executions;     /* programs that it has begun; under tasks_lock */
     uint64_t start_ns;
-    struct cpu_time ended_cpu;     /* of its tasks that have ended */
-    struct cpu_time children_cpu;  /* of its children that were waited for */
-    uint32_t live;                 /* tasks that have not begun to end; atomic */
-    struct process_handle *handle; /* for pidfds; NULL: nobody has asked (proc/pidfd.h) */
-    struct undo *undo;             /* of System V semaphores: ipc/sem.c's, under its lock */
+    struct resource_usage ended_used;    /* of its tasks that have ended */
+    struct resource_usage children_used; /* of its children that were waited for */
+    bool asks_usage;                     /* of its children; atomic */
+    uint32_t live;                       /* tasks that have not begun to end; atomic */
+    struct process_handle *handle;       /* for pidfds; NULL: nobody has asked (proc/pidfd.h) */
+    struct undo *undo;                   /* of System V semaphores: ipc/sem.c's, under its lock */
     uint32_t undo_count;
     struct signalfd_use *signalfds; /* that it has used: event/signalfd.c's, under its lock */
     struct process_timers *timers;  /* NULL: it has set none (event/process_timers.h) */

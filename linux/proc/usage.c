@@ -21,26 +21,61 @@ struct user_rusage {
     int64_t system_seconds;
     int64_t system_microseconds;
     int64_t resident_max_kib;
-    int64_t others[13];
+    int64_t others[11]; /* pages of kinds, faults, swaps, blocks, messages, signals */
+    int64_t waits;
+    int64_t turns_ended;
 };
 _Static_assert(sizeof(struct user_rusage) == 144, "struct rusage of the system calls");
 
-long usage_to_user(uint64_t user_usage, const struct cpu_time *time, uint64_t resident_pages)
+void usage_add(struct resource_usage *to, const struct resource_usage *more)
 {
-    const struct user_rusage usage = {
+    cpu_time_add(&to->cpu, &more->cpu);
+    to->waits += more->waits;
+    to->resident_pages = MAX(to->resident_pages, more->resident_pages);
+}
+
+struct resource_usage group_usage(const struct thread_group *group)
+{
+    struct resource_usage usage = group->ended_used;
+    usage.cpu = group_cpu_time(group);
+    for (const struct task *task = group->tasks; task != NULL; task = task->next_in_group) {
+        usage.waits += task->waits;
+    }
+    return usage;
+}
+
+uint64_t usage_at_end(const struct task *task)
+{
+    mutex_lock(&tasks_lock);
+    const struct thread_group *parent = task->group->parent;
+    bool asks = parent != NULL && __atomic_load_n(&parent->asks_usage, __ATOMIC_RELAXED);
+    mutex_unlock(&tasks_lock);
+    return asks && task->mm != NULL ? mm_resident_peak(task->mm) : 0;
+}
+
+void usage_ask_children(void)
+{
+    __atomic_store_n(&task_current()->group->asks_usage, true, __ATOMIC_RELAXED);
+}
+
+long usage_to_user(uint64_t user_usage, const struct resource_usage *usage)
+{
+    const struct cpu_time *time = &usage->cpu;
+    const struct user_rusage figures = {
         .user_seconds = (int64_t)(time->user_ns / NS_PER_SECOND),
         .user_microseconds = (int64_t)(time->user_ns % NS_PER_SECOND / 1000),
         .system_seconds = (int64_t)(time->system_ns / NS_PER_SECOND),
         .system_microseconds = (int64_t)(time->system_ns % NS_PER_SECOND / 1000),
-        .resident_max_kib = (int64_t)(resident_pages * (PAGE_SIZE / 1024)),
+        .resident_max_kib = (int64_t)(usage->resident_pages * (PAGE_SIZE / 1024)),
+        .waits = (int64_t)usage->waits,
     };
-    return copy_to_user(user_usage, &usage, sizeof(usage));
+    return copy_to_user(user_usage, &figures, sizeof(figures));
 }
 
 static struct cpu_time children_cpu_time(const struct thread_group *group)
 {
     mutex_lock(&tasks_lock);
-    struct cpu_time time = group->children_cpu;
+    struct cpu_time time = group->children_used.cpu;
     mutex_unlock(&tasks_lock);
     return time;
 }
@@ -50,22 +85,22 @@ long linux_getrusage(uint64_t who, uint64_t user_usage, uint64_t c, uint64_t d, 
 {
     (void)c, (void)d, (void)e, (void)f;
     const struct task *task = task_current();
-    struct cpu_time time;
-    uint64_t resident_pages = (int)who == RUSAGE_CHILDREN ? 0 : mm_resident_peak(task->mm);
-    switch ((int)who) {
-    case RUSAGE_SELF:
-        time = process_cpu_time(task->group);
-        break;
-    case RUSAGE_CHILDREN:
-        time = children_cpu_time(task->group);
-        break;
-    case RUSAGE_THREAD:
-        time = thread_cpu_time(task->thread);
-        break;
-    default:
+    struct resource_usage usage = {.waits = task->waits};
+    if ((int)who == RUSAGE_THREAD) {
+        usage.cpu = thread_cpu_time(task->thread);
+    } else if ((int)who == RUSAGE_SELF || (int)who == RUSAGE_CHILDREN) {
+        mutex_lock(&tasks_lock);
+        usage = (int)who == RUSAGE_SELF ? group_usage(task->group) : task->group->children_used;
+        mutex_unlock(&tasks_lock);
+    } else {
         return -EINVAL;
     }
-    return usage_to_user(user_usage, &time, resident_pages);
+    if ((int)who == RUSAGE_CHILDREN) {
+        usage_ask_children();
+    } else {
+        usage.resident_pages = mm_resident_peak(task->mm);
+    }
+    return usage_to_user(user_usage, &usage);
 }
 
 long linux_times(uint64_t user_times, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)

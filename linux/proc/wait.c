@@ -30,7 +30,7 @@ struct wait_request {
     uint32_t uid;
     int status;
     int why; /* of a stop: CLD_STOPPED, CLD_TRAPPED */
-    struct cpu_time used;
+    struct resource_usage used;
     bool no_children;
 };
 
@@ -68,12 +68,11 @@ static bool report_take(struct wait_request *request, struct thread_group *child
         return false;
     }
     request->result_pid = child->pid;
-    request->used = group_cpu_time(child);
-    cpu_time_add(&request->used, &child->children_cpu);
+    request->used = group_usage(child);
+    usage_add(&request->used, &child->children_used);
     request->uid = child->tasks == NULL ? child->last_uid : child->tasks->credentials->uid;
     if (child->state == GROUP_ZOMBIE && !keep) {
-        cpu_time_add(&request->group->children_cpu, &child->ended_cpu);
-        cpu_time_add(&request->group->children_cpu, &child->children_cpu);
+        usage_add(&request->group->children_used, &request->used);
         group_reap(child);
     }
     return true;
@@ -169,6 +168,9 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
                               : -(int)pid,
         .options = (int)options | WEXITED,
     };
+    if (user_usage != 0) {
+        usage_ask_children();
+    }
     long result = wait_event_first(&task->group->child_wait, wait_look, &request, DEADLINE_NEVER);
     if (result != 0) {
         return result;
@@ -179,7 +181,7 @@ long linux_wait4(uint64_t pid, uint64_t user_status, uint64_t options, uint64_t 
     if (user_status != 0 && put_user_u32(user_status, (uint32_t)request.status) != 0) {
         return -EFAULT;
     }
-    if (user_usage != 0 && usage_to_user(user_usage, &request.used, 0) != 0) {
+    if (user_usage != 0 && usage_to_user(user_usage, &request.used) != 0) {
         return -EFAULT;
     }
     return request.result_pid;
@@ -229,6 +231,9 @@ long linux_waitid(uint64_t kind, uint64_t id, uint64_t user_info, uint64_t optio
         }
         request.options |= nonblocking ? WNOHANG : 0;
     }
+    if (user_usage != 0) {
+        usage_ask_children();
+    }
     long result = wait_event_first(&task->group->child_wait, wait_look, &request, DEADLINE_NEVER);
     process_handle_put(request.handle);
     if (result != 0) {
@@ -247,5 +252,5 @@ long linux_waitid(uint64_t kind, uint64_t id, uint64_t user_info, uint64_t optio
     if (user_info != 0 && signal_info_to_user(user_info, &info) != 0) {
         return -EFAULT;
     }
-    return user_usage != 0 ? usage_to_user(user_usage, &request.used, 0) : 0;
+    return user_usage != 0 ? usage_to_user(user_usage, &request.used) : 0;
 }
