@@ -12,6 +12,7 @@
  *   inet_note.c     their ancillary data
  *   inet_error.c    ICMP errors become errors of sockets
  *   inet_option.c   options of IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP
+ *   inet_kept.c     those of them that are only kept
  *
  * lwIP runs in whoever calls it, under inet_lock. Between inet_enter and inet_leave nothing blocks
  * and no user memory is touched; inet_leave first delivers what lies in lo's queue, then gives the
@@ -88,6 +89,8 @@ enum inet_state {
     INET_FAILED, /* a connection that did not come to be */
 };
 
+#define INET_KEPT 11 /* options that are only kept */
+
 struct inet_socket {
     struct socket socket;
     struct mutex read_turn;  /* who holds it alone takes received bytes away */
@@ -136,6 +139,7 @@ struct inet_socket {
     uint32_t keep_idle_s;
     uint32_t keep_interval_s;
     uint32_t keep_count;
+    int kept[INET_KEPT];              /* inet_kept.c's */
     struct inet_socket *next_to_wake; /* with a reference */
     uint32_t wake;                    /* WAIT_POLL*; 0: not in that list */
 };
@@ -261,3 +265,11 @@ long inet_option_set(struct socket *socket, int level, int name, const void *val
 void inet_option_changed(struct socket *socket);
 /* Linux's number for the state of a connection. Under the lock. */
 uint8_t inet_tcp_state(const struct inet_socket *self);
+
+/* --- inet_kept.c: under the lock */
+
+/* -ENOPROTOOPT: it is not one of them. -EINVAL. */
+long inet_kept_set(struct inet_socket *self, int level, int name, int number);
+long inet_kept_get(struct inet_socket *self, int level, int name, int *number);
+/* What a connection has of its listener. */
+void inet_kept_inherit(struct inet_socket *made, const struct inet_socket *listener);

@@ -1,7 +1,4 @@
-/*
- * Options of IPPROTO_TCP, IPPROTO_IP and IPPROTO_IPV6. What has a meaning on lo is kept and acts;
- * what could only matter elsewhere is taken and shown again as Linux shows it at first.
- */
+/* Options of IPPROTO_TCP, IPPROTO_IP and IPPROTO_IPV6 that act on lo; the rest is inet_kept.c's. */
 #include <lwip/priv/tcp_priv.h>
 
 #include "lib/base/string.h"
@@ -10,38 +7,27 @@
 
 #define SOL_SOCKET 1
 
-#define TCP_OPTION_NODELAY      1
-#define TCP_OPTION_MAXSEG       2
-#define TCP_OPTION_CORK         3
-#define TCP_OPTION_KEEPIDLE     4
-#define TCP_OPTION_KEEPINTVL    5
-#define TCP_OPTION_KEEPCNT      6
-#define TCP_OPTION_SYNCNT       7
-#define TCP_OPTION_LINGER2      8
-#define TCP_OPTION_DEFER_ACCEPT 9
-#define TCP_OPTION_INFO         11
-#define TCP_OPTION_QUICKACK     12
-#define TCP_OPTION_CONGESTION   13
-#define TCP_OPTION_USER_TIMEOUT 18
+#define TCP_OPTION_NODELAY    1
+#define TCP_OPTION_MAXSEG     2
+#define TCP_OPTION_KEEPIDLE   4
+#define TCP_OPTION_KEEPINTVL  5
+#define TCP_OPTION_KEEPCNT    6
+#define TCP_OPTION_INFO       11
+#define TCP_OPTION_QUICKACK   12
+#define TCP_OPTION_CONGESTION 13
 
 #define UDPLITE_OPTION_SEND_CSCOV 10
 #define UDPLITE_OPTION_RECV_CSCOV 11
 
-#define IP_OPTION_TOS          1
-#define IP_OPTION_TTL          2
-#define IP_OPTION_PKTINFO      8
-#define IP_OPTION_MTU_DISCOVER 10
-#define IP_OPTION_RECVERR      11
-#define IP_OPTION_RECVTTL      12
-#define IP_OPTION_RECVTOS      13
-#define IP_OPTION_MTU          14
-#define IP_OPTION_FREEBIND     15
-#define IP_OPTION_BIND_NO_PORT 24
+#define IP_OPTION_TOS     1
+#define IP_OPTION_TTL     2
+#define IP_OPTION_PKTINFO 8
+#define IP_OPTION_RECVTTL 12
+#define IP_OPTION_RECVTOS 13
+#define IP_OPTION_MTU     14
 
 #define IPV6_OPTION_UNICAST_HOPS   16
 #define IPV6_OPTION_MULTICAST_HOPS 18
-#define IPV6_OPTION_MTU_DISCOVER   23
-#define IPV6_OPTION_RECVERR        25
 #define IPV6_OPTION_V6ONLY         26
 #define IPV6_OPTION_RECVPKTINFO    49
 #define IPV6_OPTION_RECVHOPLIMIT   51
@@ -111,15 +97,10 @@ static long tcp_set(struct inet_socket *self, int name, int number)
         self->keep_count = (uint32_t)number;
         return 0;
     case TCP_OPTION_MAXSEG:
-    case TCP_OPTION_CORK:
-    case TCP_OPTION_SYNCNT:
-    case TCP_OPTION_LINGER2:
-    case TCP_OPTION_DEFER_ACCEPT:
     case TCP_OPTION_QUICKACK:
-    case TCP_OPTION_USER_TIMEOUT:
         return 0;
     default:
-        return -ENOPROTOOPT;
+        return inet_kept_set(self, IPPROTO_TCP, name, number);
     }
 }
 
@@ -167,13 +148,8 @@ static long ip_set(struct inet_socket *self, int name, int number)
         return 0;
     case IP_OPTION_TTL:
         return small_set(&self->hops[0], number, 1, HOPS_DEFAULT);
-    case IP_OPTION_MTU_DISCOVER:
-    case IP_OPTION_RECVERR:
-    case IP_OPTION_FREEBIND:
-    case IP_OPTION_BIND_NO_PORT:
-        return 0;
     default:
-        return -ENOPROTOOPT;
+        return inet_kept_set(self, IPPROTO_IP, name, number);
     }
 }
 
@@ -196,11 +172,8 @@ static long ipv6_set(struct inet_socket *self, int name, int number)
         return inet_is_stream(self) ? -ENOPROTOOPT : small_set(&self->multicast_hops, number, 0, 1);
     case IPV6_OPTION_TCLASS:
         return small_set(&self->traffic[1], number, 0, 0);
-    case IPV6_OPTION_MTU_DISCOVER:
-    case IPV6_OPTION_RECVERR:
-        return 0;
     default:
-        return -ENOPROTOOPT;
+        return inet_kept_set(self, IPPROTO_IPV6, name, number);
     }
 }
 
@@ -261,7 +234,7 @@ long inet_option_set(struct socket *socket, int level, int name, const void *val
 
 /* --- getting --------------------------------------------------------------------------------- */
 
-static long tcp_get(const struct inet_socket *self, int name, int *number)
+static long tcp_get(struct inet_socket *self, int name, int *number)
 {
     switch (name) {
     case TCP_OPTION_NODELAY:
@@ -279,26 +252,15 @@ static long tcp_get(const struct inet_socket *self, int name, int *number)
     case TCP_OPTION_KEEPCNT:
         *number = (int)self->keep_count;
         return 0;
-    case TCP_OPTION_SYNCNT:
-        *number = 6;
-        return 0;
-    case TCP_OPTION_LINGER2:
-        *number = 60;
-        return 0;
     case TCP_OPTION_QUICKACK:
         *number = 1;
         return 0;
-    case TCP_OPTION_CORK:
-    case TCP_OPTION_DEFER_ACCEPT:
-    case TCP_OPTION_USER_TIMEOUT:
-        *number = 0;
-        return 0;
     default:
-        return -ENOPROTOOPT;
+        return inet_kept_get(self, IPPROTO_TCP, name, number);
     }
 }
 
-static long ip_get(const struct inet_socket *self, int name, int *number)
+static long ip_get(struct inet_socket *self, int name, int *number)
 {
     if (ip_note(name) != 0) {
         *number = (self->notes & ip_note(name)) != 0;
@@ -311,23 +273,15 @@ static long ip_get(const struct inet_socket *self, int name, int *number)
     case IP_OPTION_TOS:
         *number = self->traffic[0];
         return 0;
-    case IP_OPTION_MTU_DISCOVER:
-        *number = 1;
-        return 0;
     case IP_OPTION_MTU:
         *number = 65535;
         return 0;
-    case IP_OPTION_RECVERR:
-    case IP_OPTION_FREEBIND:
-    case IP_OPTION_BIND_NO_PORT:
-        *number = 0;
-        return 0;
     default:
-        return -ENOPROTOOPT;
+        return inet_kept_get(self, IPPROTO_IP, name, number);
     }
 }
 
-static long ipv6_get(const struct inet_socket *self, int name, int *number)
+static long ipv6_get(struct inet_socket *self, int name, int *number)
 {
     if (ipv6_note(name) != 0) {
         *number = (self->notes & ipv6_note(name)) != 0;
@@ -346,14 +300,8 @@ static long ipv6_get(const struct inet_socket *self, int name, int *number)
     case IPV6_OPTION_TCLASS:
         *number = self->traffic[1];
         return 0;
-    case IPV6_OPTION_MTU_DISCOVER:
-        *number = 1;
-        return 0;
-    case IPV6_OPTION_RECVERR:
-        *number = 0;
-        return 0;
     default:
-        return -ENOPROTOOPT;
+        return inet_kept_get(self, IPPROTO_IPV6, name, number);
     }
 }
 

@@ -135,6 +135,7 @@ static void options_inherit(struct inet_socket *made, const struct inet_socket *
     made->only_v6 = listener->only_v6;
     made->no_delay = listener->no_delay;
     made->keep_idle_s = listener->keep_idle_s;
+    inet_kept_inherit(made, listener);
     made->keep_interval_s = listener->keep_interval_s;
     made->keep_count = listener->keep_count;
     made->hops[0] = listener->hops[0];
