@@ -103,6 +103,16 @@ static void file_close(struct file_table *table, struct file *file)
     }
 }
 
+/* The same for who may wait: of its last descriptor the file hears before. */
+static void file_close_waiting(struct file_table *table, struct file *file)
+{
+    if (file != NULL && file->operations->closing != NULL &&
+        __atomic_load_n(&file->references, __ATOMIC_RELAXED) == 1) {
+        file->operations->closing(file);
+    }
+    file_close(table, file);
+}
+
 static uint32_t descriptor_limit(void)
 {
     return (uint32_t)MIN(limit_now(RLIMIT_NOFILE), (uint64_t)DESCRIPTORS_MAX);
@@ -286,7 +296,7 @@ long descriptor_replace(int fd, struct file *file, bool close_on_exec)
     if (result < 0) {
         file_put(file);
     } else {
-        file_close(table, before);
+        file_close_waiting(table, before);
     }
     return result;
 }
@@ -300,11 +310,7 @@ long descriptor_close(int fd)
         file = table_set(table, (uint32_t)fd, NULL, false);
     }
     mutex_unlock(&table->lock);
-    if (file != NULL && file->operations->closing != NULL &&
-        __atomic_load_n(&file->references, __ATOMIC_RELAXED) == 1) {
-        file->operations->closing(file);
-    }
-    file_close(table, file);
+    file_close_waiting(table, file);
     return file == NULL ? -EBADF : 0;
 }
 

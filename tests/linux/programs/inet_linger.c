@@ -94,6 +94,22 @@ static void timeout_check(void)
     close(made.served);
 }
 
+/* dup2 closes what it puts another file in place of. */
+static void replaced_check(void)
+{
+    struct connection made = connection_make();
+    int other = open("/dev/null", O_RDWR);
+    linger(made.client, 1);
+    long sent = fill(made.client);
+    int64_t begun = now_ms();
+    say("replaced: %d", dup2(other, made.client) == made.client);
+    say("replaced: it waited %d", now_ms() - begun >= 900);
+    close(other);
+    close(made.client);
+    say("all of it came %d", drain(made.served) == sent);
+    close(made.served);
+}
+
 static void nothing_check(void)
 {
     struct connection made = connection_make();
@@ -108,6 +124,7 @@ int main(void)
 {
     arrives_check();
     timeout_check();
+    replaced_check();
     nothing_check();
     return 0;
 }
