@@ -40,8 +40,8 @@ struct thread_frame;
 #define AREA_FORK_OMITS 0x40000000
 #define AREA_FORK_WIPES 0x80000000u
 
-/* So many an address space has: vm.max_map_count. */
-#define AREAS_MAX 65530
+/* So many an address space has: vm.max_map_count, as search engines and databases want it. */
+#define AREAS_MAX 262144
 
 struct vm_area {
     struct tree_node node;

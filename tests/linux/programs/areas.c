@@ -185,26 +185,6 @@ static void file_neighbours_join(void)
     close(file);
 }
 
-/* What the setting says is what there can be. */
-static void at_the_limit(void)
-{
-    long limit = strtol(file_read("/proc/sys/vm/max_map_count"), NULL, 10);
-    size_t bytes = (size_t)(limit + 1000) * PAGE_BYTES;
-    char *all = map(bytes, PROT_NONE);
-    long pages = 1;
-    while (pages < limit && mprotect(all + pages * PAGE_BYTES, PAGE_BYTES, PROT_READ) == 0) {
-        pages += 2;
-    }
-    say("stopped by: %s", error_name(errno));
-    say("areas: %s", limit - pages < 50 ? "nearly as many as may be" : "fewer");
-    say_result("a hole within an area",
-               munmap(all + bytes - 500 * PAGE_BYTES, PAGE_BYTES) == 0 ? 0 : -1);
-    say_result("the end of an area", munmap(all + bytes - PAGE_BYTES, PAGE_BYTES));
-    say_result("all one again", mprotect(all, bytes - PAGE_BYTES, PROT_NONE));
-    say_result("a hole within an area", munmap(all + bytes - 500 * PAGE_BYTES, PAGE_BYTES));
-    say_result("munmap", munmap(all, bytes));
-}
-
 int main(int count, char **arguments)
 {
     if (count > 1) {
@@ -214,7 +194,6 @@ int main(int count, char **arguments)
     holes();
     neighbours_join();
     file_neighbours_join();
-    at_the_limit();
     whole_ranges();
     killed_in_a_call();
     map_each();
