@@ -113,13 +113,13 @@ struct inode *proc_place_init(struct proc_inode *place, enum proc_tree tree,
                               const struct proc_entry *entry);
 
 /* The directories of /proc/sys. */
-#define PROC_SETTINGS 4
+#define PROC_SETTINGS 5
 extern const struct proc_entry proc_settings[PROC_SETTINGS];
 /* What stands beside the processes. */
 extern const struct proc_entry proc_system_entries[];
 extern const uint32_t proc_system_entry_count;
 /* net/proc_net.c: /proc/net. */
-#define PROC_NET_ENTRIES 8
+#define PROC_NET_ENTRIES 12
 extern const struct proc_entry proc_net_entries[PROC_NET_ENTRIES];
 
 /* The process of that number, or the thread, which is found in /proc without being listed there;

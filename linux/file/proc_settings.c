@@ -189,6 +189,10 @@ static const struct proc_entry kernel_entries[] = {
     PROC_TEXT("printk", "4\t4\t1\t7\n"),
     PROC_TEXT("tainted", "0\n"),
     PROC_TEXT("sched_autogroup_enabled", "0\n"),
+    PROC_TEXT("sched_child_runs_first", "0\n"),
+    PROC_TEXT("numa_balancing", "0\n"),
+    PROC_TEXT("unprivileged_bpf_disabled", "2\n"),
+    PROC_TEXT("unprivileged_userns_clone", "0\n"),
     PROC_TEXT("sched_rt_runtime_us", "950000\n"),
     PROC_TEXT("sched_rt_period_us", "1000000\n"),
     PROC_TEXT("shmmax", "18446744073692774399\n"),
@@ -211,10 +215,15 @@ static const struct proc_entry vm_entries[] = {
     PROC_FILE("max_map_count", make_areas_max),
     PROC_TEXT("mmap_min_addr", "65536\n"),
     PROC_TEXT("nr_hugepages", "0\n"),
+    PROC_TEXT("nr_overcommit_hugepages", "0\n"),
+    PROC_TEXT("hugetlb_shm_group", "0\n"),
+    PROC_TEXT("unprivileged_userfaultfd", "0\n"),
     PROC_TEXT("dirty_ratio", "20\n"),
     PROC_TEXT("dirty_background_ratio", "10\n"),
     PROC_TEXT("dirty_bytes", "0\n"),
     PROC_TEXT("dirty_background_bytes", "0\n"),
+    PROC_TEXT("dirty_expire_centisecs", "3000\n"),
+    PROC_TEXT("dirty_writeback_centisecs", "500\n"),
     PROC_TEXT("vfs_cache_pressure", "100\n"),
     PROC_TEXT("min_free_kbytes", "4096\n"),
     PROC_TEXT("page-cluster", "3\n"),
@@ -257,6 +266,7 @@ static const struct proc_entry core_entries[] = {
     PROC_TEXT("somaxconn", "4096\n"),      PROC_TEXT("rmem_max", "212992\n"),
     PROC_TEXT("wmem_max", "212992\n"),     PROC_TEXT("rmem_default", "212992\n"),
     PROC_TEXT("wmem_default", "212992\n"), PROC_TEXT("netdev_max_backlog", "1000\n"),
+    PROC_TEXT("optmem_max", "20480\n"),
 };
 
 static const struct proc_entry ipv4_entries[] = {
@@ -271,6 +281,39 @@ static const struct proc_entry ipv4_entries[] = {
     PROC_TEXT("tcp_max_syn_backlog", "128\n"),
     PROC_TEXT("tcp_rmem", "4096\t131072\t6291456\n"),
     PROC_TEXT("tcp_wmem", "4096\t16384\t4194304\n"),
+    PROC_TEXT("tcp_congestion_control", "reno\n"),
+    PROC_TEXT("tcp_available_congestion_control", "reno\n"),
+    PROC_TEXT("tcp_allowed_congestion_control", "reno\n"),
+    PROC_TEXT("tcp_fastopen", "0\n"),
+    PROC_TEXT("tcp_sack", "0\n"),
+    PROC_TEXT("tcp_timestamps", "0\n"),
+    PROC_TEXT("tcp_window_scaling", "0\n"),
+    PROC_TEXT("tcp_tw_reuse", "0\n"),
+    PROC_TEXT("tcp_syn_retries", "6\n"),
+    PROC_TEXT("tcp_synack_retries", "5\n"),
+    PROC_TEXT("tcp_retries1", "3\n"),
+    PROC_TEXT("tcp_retries2", "15\n"),
+    PROC_TEXT("ip_nonlocal_bind", "0\n"),
+    PROC_TEXT("ip_default_ttl", "64\n"),
+    PROC_TEXT("ping_group_range", "1\t0\n"),
+};
+
+static const struct proc_entry ipv6_interface_entries[] = {
+    PROC_TEXT("disable_ipv6", "0\n"),
+    PROC_TEXT("forwarding", "0\n"),
+    PROC_TEXT("hop_limit", "64\n"),
+};
+
+static const struct proc_entry ipv6_interfaces[] = {
+    PROC_DIRECTORY("all", ipv6_interface_entries),
+    PROC_DIRECTORY("default", ipv6_interface_entries),
+    PROC_DIRECTORY("lo", ipv6_interface_entries),
+};
+
+static const struct proc_entry ipv6_entries[] = {
+    PROC_TEXT("bindv6only", "0\n"),
+    PROC_TEXT("ip_nonlocal_bind", "0\n"),
+    PROC_DIRECTORY("conf", ipv6_interfaces),
 };
 
 static const struct proc_entry unix_entries[] = {
@@ -280,12 +323,20 @@ static const struct proc_entry unix_entries[] = {
 static const struct proc_entry net_entries[] = {
     PROC_DIRECTORY("core", core_entries),
     PROC_DIRECTORY("ipv4", ipv4_entries),
+    PROC_DIRECTORY("ipv6", ipv6_entries),
     PROC_DIRECTORY("unix", unix_entries),
 };
 
+/* Programs that build a sandbox of namespaces ask first. */
+static const struct proc_entry user_entries[] = {
+    PROC_TEXT("max_user_namespaces", "0\n"),   PROC_TEXT("max_pid_namespaces", "0\n"),
+    PROC_TEXT("max_mnt_namespaces", "0\n"),    PROC_TEXT("max_net_namespaces", "0\n"),
+    PROC_TEXT("max_ipc_namespaces", "0\n"),    PROC_TEXT("max_uts_namespaces", "0\n"),
+    PROC_TEXT("max_cgroup_namespaces", "0\n"),
+};
+
 const struct proc_entry proc_settings[PROC_SETTINGS] = {
-    PROC_DIRECTORY("kernel", kernel_entries),
-    PROC_DIRECTORY("vm", vm_entries),
-    PROC_DIRECTORY("fs", fs_entries),
-    PROC_DIRECTORY("net", net_entries),
+    PROC_DIRECTORY("kernel", kernel_entries), PROC_DIRECTORY("vm", vm_entries),
+    PROC_DIRECTORY("fs", fs_entries),         PROC_DIRECTORY("net", net_entries),
+    PROC_DIRECTORY("user", user_entries),
 };

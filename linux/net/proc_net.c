@@ -179,6 +179,17 @@ static long make_route(const struct proc_target *target, struct proc_text *text)
     return 0;
 }
 
+/* Of what there is none. */
+#define ARP_HEADER                                                                                 \
+    "IP address       HW type     Flags       HW address            Mask     Device\n"
+#define RAW_HEADER                                                                                 \
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "  \
+    "inode ref pointer drops\n"
+#define RAW6_HEADER                                                                                \
+    "  sl  local_address                         remote_address                        st "        \
+    "tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
+#define PACKET_HEADER "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n"
+
 const struct proc_entry proc_net_entries[PROC_NET_ENTRIES] = {
     {.name = "unix", .mode = S_IFREG | 0444, .make = make_unix},
     {.name = "tcp", .mode = S_IFREG | 0444, .make = make_tcp},
@@ -188,4 +199,8 @@ const struct proc_entry proc_net_entries[PROC_NET_ENTRIES] = {
     {.name = "dev", .mode = S_IFREG | 0444, .make = make_dev},
     {.name = "if_inet6", .mode = S_IFREG | 0444, .make = make_if_inet6},
     {.name = "route", .mode = S_IFREG | 0444, .make = make_route},
+    PROC_TEXT("arp", ARP_HEADER),
+    PROC_TEXT("raw", RAW_HEADER),
+    PROC_TEXT("raw6", RAW6_HEADER),
+    PROC_TEXT("packet", PACKET_HEADER),
 };
