@@ -89,7 +89,7 @@ enum inet_state {
     INET_FAILED, /* a connection that did not come to be */
 };
 
-#define INET_KEPT 11 /* options that are only kept */
+#define INET_KEPT 16 /* options that are only kept */
 
 struct inet_socket {
     struct socket socket;

@@ -16,8 +16,14 @@
 #define IP_OPTION_FREEBIND     15
 #define IP_OPTION_BIND_NO_PORT 24
 
-#define IPV6_OPTION_MTU_DISCOVER 23
-#define IPV6_OPTION_RECVERR      25
+#define IP_OPTION_MULTICAST_TTL  33
+#define IP_OPTION_MULTICAST_LOOP 34
+#define IP_OPTION_MULTICAST_ALL  49
+
+#define IPV6_OPTION_MULTICAST_LOOP 19
+#define IPV6_OPTION_MTU_DISCOVER   23
+#define IPV6_OPTION_RECVERR        25
+#define IPV6_OPTION_MULTICAST_ALL  29
 
 #define DISCOVER_WANT 1
 #define DISCOVER_LAST 5
@@ -29,6 +35,7 @@
 enum kept_kind {
     KEPT_FLAG,
     KEPT_RANGE, /* what is out of it is refused */
+    KEPT_HOPS,  /* of datagrams; -1: as at first */
     KEPT_FIN_SECONDS,
     KEPT_DEFER_SECONDS,
 };
@@ -51,6 +58,11 @@ static const struct kept_option {
     {IPPROTO_IP, IP_OPTION_BIND_NO_PORT, KEPT_FLAG, 0, 0, 0},
     {IPPROTO_IPV6, IPV6_OPTION_MTU_DISCOVER, KEPT_RANGE, DISCOVER_WANT, 0, DISCOVER_LAST},
     {IPPROTO_IPV6, IPV6_OPTION_RECVERR, KEPT_FLAG, 0, 0, 0},
+    {IPPROTO_IP, IP_OPTION_MULTICAST_TTL, KEPT_HOPS, 1, -1, UINT8_MAX},
+    {IPPROTO_IP, IP_OPTION_MULTICAST_LOOP, KEPT_FLAG, 1, 0, 0},
+    {IPPROTO_IP, IP_OPTION_MULTICAST_ALL, KEPT_RANGE, 1, 0, 1},
+    {IPPROTO_IPV6, IPV6_OPTION_MULTICAST_LOOP, KEPT_RANGE, 1, 0, 1},
+    {IPPROTO_IPV6, IPV6_OPTION_MULTICAST_ALL, KEPT_FLAG, 1, 0, 0},
     /* The last: a connection has it not of its listener. */
     {IPPROTO_TCP, TCP_OPTION_DEFER_ACCEPT, KEPT_DEFER_SECONDS, 0, 0, 0},
 };
@@ -86,6 +98,8 @@ static int value_of(const struct kept_option *option, int number)
         return number < 0 ? -1 : number == 0 ? FIN_SECONDS : MIN(number, 2 * FIN_SECONDS);
     case KEPT_DEFER_SECONDS:
         return defer_seconds(number);
+    case KEPT_HOPS:
+        return number == -1 ? option->first : number;
     case KEPT_RANGE:
         break;
     }
@@ -104,7 +118,9 @@ long inet_kept_set(struct inet_socket *self, int level, int name, int number)
     if (option == NULL) {
         return -ENOPROTOOPT;
     }
-    if (option->kind == KEPT_RANGE && (number < option->least || number > option->most)) {
+    bool bounded = option->kind == KEPT_RANGE || option->kind == KEPT_HOPS;
+    if ((bounded && (number < option->least || number > option->most)) ||
+        (option->kind == KEPT_HOPS && inet_is_stream(self))) {
         return -EINVAL;
     }
     *kept_place(self, option) = value_of(option, number) - option->first;

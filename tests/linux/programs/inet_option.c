@@ -6,6 +6,9 @@
 
 #include "tests/linux/programs/program.h"
 
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
@@ -29,11 +32,16 @@ static const struct option ip_options[] = {
     {"IPv4 errors", IPPROTO_IP, IP_RECVERR},
     {"IPv4 any address", IPPROTO_IP, IP_FREEBIND},
     {"IPv4 no port", IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
+    {"IPv4 multicast hops", IPPROTO_IP, IP_MULTICAST_TTL},
+    {"IPv4 multicast loop", IPPROTO_IP, IP_MULTICAST_LOOP},
+    {"IPv4 multicast all", IPPROTO_IP, IP_MULTICAST_ALL},
 };
 
 static const struct option ip6_options[] = {
     {"IPv6 path MTU", IPPROTO_IPV6, IPV6_MTU_DISCOVER},
     {"IPv6 errors", IPPROTO_IPV6, IPV6_RECVERR},
+    {"IPv6 multicast loop", IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+    {"IPv6 multicast all", IPPROTO_IPV6, IPV6_MULTICAST_ALL},
 };
 
 static int value_of(int descriptor, const struct option *option)
@@ -101,6 +109,7 @@ int main(void)
     int datagram = socket(AF_INET, SOCK_DGRAM, 0);
     int datagram6 = socket(AF_INET6, SOCK_DGRAM, 0);
     each(stream, tcp_options, ARRAY_LENGTH(tcp_options));
+    set(stream, &ip_options[4], 3);
     each(stream6, ip6_options, ARRAY_LENGTH(ip6_options));
     each(datagram, ip_options, ARRAY_LENGTH(ip_options));
     each(datagram6, ip6_options, ARRAY_LENGTH(ip6_options));
