@@ -278,8 +278,9 @@ long linux_getsockopt(uint64_t fd, uint64_t level, uint64_t name, uint64_t user_
             missing_count(MISSING_GET_OPTION, MISSING_OPTION(level, name));
         }
     }
-    if (result == 0 && (copy_to_user(user_value, value, length_bytes) != 0 ||
-                        put_user_u32(user_length, length_bytes) != 0)) {
+    /* Who has too little room for a list is told how much it takes. */
+    if ((result == 0 && copy_to_user(user_value, value, length_bytes) != 0) ||
+        ((result == 0 || result == -ERANGE) && put_user_u32(user_length, length_bytes) != 0)) {
         result = -EFAULT;
     }
     file_put(file);

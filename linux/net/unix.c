@@ -6,10 +6,12 @@
  */
 #include "linux/net/unix.h"
 
+#include "lib/base/string.h"
 #include "linux/core/errno.h"
 #include "linux/core/heap.h"
 #include "linux/core/user.h"
 #include "linux/net/control.h"
+#include "linux/proc/task.h"
 
 #define FIONREAD 0x541bu /* SIOCINQ */
 #define TIOCOUTQ 0x5411u /* SIOCOUTQ */
@@ -69,6 +71,9 @@ static void unix_free(struct socket *socket)
         self->next->link = self->link;
     }
     mutex_unlock(&unix_lock);
+    const struct unix_identity nobody = {.whole = NULL};
+    unix_identity_set(&self->identity, &nobody);
+    unix_identity_set(&self->peer_identity, &nobody);
     heap_free(self);
 }
 
@@ -206,26 +211,45 @@ static long unix_shutdown(struct socket *socket, uint32_t how)
 
 /* --- options and ioctls ---------------------------------------------------------------------- */
 
-#define SOL_SOCKET  1
-#define SO_PEERCRED 17
-#define SO_PEERSEC  31
+#define SOL_SOCKET    1
+#define SO_PEERCRED   17
+#define SO_PEERGROUPS 59
+
+/* -ENODATA: nobody is known. -ERANGE: *length_bytes says how many they are. */
+static long peer_groups(const struct credentials *peer, void *value, uint32_t *length_bytes)
+{
+    if (peer == NULL) {
+        return -ENODATA;
+    }
+    uint32_t room_bytes = *length_bytes;
+    *length_bytes = peer->group_count * (uint32_t)sizeof(peer->groups[0]);
+    if (room_bytes < *length_bytes) {
+        return -ERANGE;
+    }
+    memcpy(value, peer->groups, *length_bytes);
+    return 0;
+}
 
 static long unix_option_get(struct socket *socket, int level, int name, void *value,
                             uint32_t *length_bytes)
 {
     struct unix_socket *self = socket_unix(socket);
-    if (level != SOL_SOCKET || name != SO_PEERCRED) {
+    if (level != SOL_SOCKET || (name != SO_PEERCRED && name != SO_PEERGROUPS)) {
         return level == SOL_SOCKET ? -ENOPROTOOPT : -EOPNOTSUPP;
     }
+    static const struct unix_identity nobody = {.shown = {0, UINT32_MAX, UINT32_MAX}};
+    long result = 0;
     mutex_lock(&self->lock);
-    struct socket_credentials credentials = self->peer_credentials;
-    if (self->state != UNIX_CONNECTED && self->state != UNIX_LISTENING) {
-        credentials = (struct socket_credentials){0, UINT32_MAX, UINT32_MAX};
+    bool known = self->state == UNIX_CONNECTED || self->state == UNIX_LISTENING;
+    const struct unix_identity *peer = known ? &self->peer_identity : &nobody;
+    if (name == SO_PEERGROUPS) {
+        result = peer_groups(peer->whole, value, length_bytes);
+    } else {
+        *length_bytes = MIN(*length_bytes, (uint32_t)sizeof(peer->shown));
+        memcpy(value, &peer->shown, *length_bytes);
     }
     mutex_unlock(&self->lock);
-    *length_bytes = MIN(*length_bytes, (uint32_t)sizeof(credentials));
-    __builtin_memcpy(value, &credentials, *length_bytes);
-    return 0;
+    return result;
 }
 
 static long unix_option_set(struct socket *socket, int level, int name, const void *value,

@@ -52,6 +52,12 @@ struct unix_queue {
     uint64_t bytes; /* to be read */
 };
 
+/* Who connected, listened or made a pair, as the other end is told. */
+struct unix_identity {
+    struct socket_credentials shown;
+    struct credentials *whole; /* a reference; NULL: nobody yet */
+};
+
 enum unix_state {
     UNIX_IDLE,
     UNIX_CONNECTING, /* a call is about to change it: nobody else does */
@@ -74,8 +80,8 @@ struct unix_socket {
     uint32_t waiting_count;
     uint32_t backlog;
     struct unix_socket *next_waiting; /* under the lock of the socket that listens */
-    struct socket_credentials credentials;
-    struct socket_credentials peer_credentials;
+    struct unix_identity identity;
+    struct unix_identity peer_identity;
     struct socket_address name; /* set once, by bind; length 0: none yet */
     /* Atomic. */
     uint32_t sent_bytes; /* charged for what is queued */
@@ -90,6 +96,9 @@ struct unix_socket {
     uint32_t outside;   /* unix_flight.c, during a search */
     struct unix_socket *found;
 };
+
+/* Replace what is there, with its reference. */
+void unix_identity_set(struct unix_identity *to, const struct unix_identity *from);
 
 static inline struct unix_socket *socket_unix(struct socket *socket)
 {

@@ -8,12 +8,22 @@
 #include "linux/net/unix.h"
 #include "linux/proc/task.h"
 
-/* As SO_PEERCRED shows them. */
-static struct socket_credentials credentials_effective(void)
+/* The current task's, without a reference. */
+static struct unix_identity identity_own(void)
 {
     const struct task *task = task_current();
-    return (struct socket_credentials){task->group->pid, task->credentials->euid,
-                                       task->credentials->egid};
+    struct credentials *whole = task->credentials;
+    return (struct unix_identity){{task->group->pid, whole->euid, whole->egid}, whole};
+}
+
+void unix_identity_set(struct unix_identity *to, const struct unix_identity *from)
+{
+    struct credentials *old = to->whole;
+    if (from->whole != NULL) {
+        __atomic_fetch_add(&from->whole->references, 1, __ATOMIC_RELAXED);
+    }
+    *to = *from;
+    credentials_put(old);
 }
 
 long unix_listen(struct socket *socket, int backlog)
@@ -30,8 +40,9 @@ long unix_listen(struct socket *socket, int backlog)
     } else {
         self->state = UNIX_LISTENING;
         self->backlog = (uint32_t)MIN((uint32_t)backlog, SOCKET_BACKLOG_MAX);
-        self->credentials = credentials_effective();
-        self->peer_credentials = self->credentials;
+        const struct unix_identity own = identity_own();
+        unix_identity_set(&self->identity, &own);
+        unix_identity_set(&self->peer_identity, &own);
         socket->listens = true;
     }
     mutex_unlock(&self->lock);
@@ -83,8 +94,9 @@ static void join(struct unix_socket *self, struct unix_socket *listener, struct 
 {
     made->name = listener->name;
     made->socket.options = listener->socket.options & SOCKET_PASS_CREDENTIALS;
-    made->credentials = listener->credentials;
-    made->peer_credentials = credentials_effective();
+    const struct unix_identity own = identity_own();
+    unix_identity_set(&made->identity, &listener->identity);
+    unix_identity_set(&made->peer_identity, &own);
     made->state = UNIX_CONNECTED;
     unix_get(self);
     made->peer = self;
@@ -93,7 +105,7 @@ static void join(struct unix_socket *self, struct unix_socket *listener, struct 
     mutex_lock(&self->lock);
     unix_get(made);
     self->peer = made;
-    self->peer_credentials = listener->credentials;
+    unix_identity_set(&self->peer_identity, &listener->identity);
     self->state = UNIX_CONNECTED;
     mutex_unlock(&self->lock);
 }
@@ -172,7 +184,7 @@ static void peer_replace(struct unix_socket *self, struct unix_socket *peer)
     self->peer = peer;
     self->state = peer == NULL ? UNIX_IDLE : UNIX_CONNECTED;
     if (peer != NULL) {
-        self->peer_credentials = peer->credentials;
+        unix_identity_set(&self->peer_identity, &peer->identity);
     }
     if (before != NULL && before != peer) {
         lost = self->incoming.first;
@@ -247,8 +259,11 @@ long unix_pair(struct socket *socket, struct socket *other)
     a->peer = b;
     b->peer = a;
     a->state = b->state = UNIX_CONNECTED;
-    a->credentials = b->credentials = credentials_effective();
-    a->peer_credentials = b->peer_credentials = a->credentials;
+    const struct unix_identity own = identity_own();
+    unix_identity_set(&a->identity, &own);
+    unix_identity_set(&a->peer_identity, &own);
+    unix_identity_set(&b->identity, &own);
+    unix_identity_set(&b->peer_identity, &own);
     return 0;
 }
 

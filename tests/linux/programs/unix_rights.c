@@ -1,5 +1,6 @@
 /* Open files and credentials travel over Unix sockets; circles of sockets in flight are taken
  * apart. */
+#include <grp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -298,8 +299,61 @@ static void circle_check(void)
     close(ends[0]);
 }
 
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+static void say_groups(const char *what, int descriptor, uint32_t room)
+{
+    gid_t groups[8] = {0};
+    socklen_t length = room * sizeof(groups[0]);
+    int result = getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups, &length);
+    if (result != 0) {
+        say("%s: %s, %u bytes", what, error_name(errno), length);
+    } else {
+        say("%s: %u bytes, %u %u %u", what, length, groups[0], groups[1], groups[2]);
+    }
+}
+
+/* The supplementary groups of who is at the other end, as they were when it came to be. */
+static void groups_check(void)
+{
+    static const gid_t own[] = {7, 11, 1000};
+    static const gid_t others[] = {21, 22};
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "groups"};
+    int pair[2];
+    int idle = socket(AF_UNIX, SOCK_STREAM, 0);
+    must(setgroups(ARRAY_LENGTH(own), own) == 0, "setgroups");
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    must(bind(listener, (struct sockaddr *)&name, sizeof(name)) == 0, "bind");
+    must(listen(listener, 1) == 0, "listen");
+    must(setgroups(0, NULL) == 0, "setgroups");
+    say_groups("groups of nobody", idle, 8);
+    say_groups("groups of a pair", pair[0], 8);
+    say_groups("with just enough room", pair[1], 3);
+    say_groups("with too little room", pair[1], 2);
+    pid_t child = fork();
+    if (child == 0) {
+        int client = socket(AF_UNIX, SOCK_STREAM, 0);
+        must(setgroups(ARRAY_LENGTH(others), others) == 0, "setgroups");
+        must(connect(client, (struct sockaddr *)&name, sizeof(name)) == 0, "connect");
+        say_groups("groups of who listens", client, 8);
+        _exit(0);
+    }
+    child_wait(child);
+    int server = accept(listener, NULL, NULL);
+    say_groups("groups of who connected", server, 8);
+    close(server);
+    close(listener);
+    close(idle);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
+    groups_check();
     rights_check();
     control_check();
     credentials_check();
