@@ -156,7 +156,7 @@ static void tables_load(struct cpu *cpu)
     gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
 
     struct table_pointer gdt_pointer = {sizeof(gdts[0]) - 1, (uint64_t)gdt};
-    __asm__ volatile("lgdt %0" : : "m"(gdt_pointer));
+    __asm__ volatile("lgdt %0" : : "m"(gdt_pointer) : "memory");
     /* CS holds KERNEL_CODE since boot.S, whose descriptor says the same. */
     __asm__ volatile("movl %0, %%ss\n\t"
                      "movl %1, %%ds\n\t"
@@ -209,7 +209,7 @@ void cpu_init(struct cpu *cpu)
     cpu_set_current(cpu); /* loading a null selector cleared it */
     /* From here on an NMI finds its stack and its CPU. */
     struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
-    __asm__ volatile("lidt %0" : : "m"(idt_pointer));
+    __asm__ volatile("lidt %0" : : "m"(idt_pointer) : "memory");
     registers_init();
     cpu->root_loaded = cr3_read();
 }
