@@ -363,6 +363,7 @@ void scheduler_timer(void)
 void scheduler_kicked(void)
 {
     struct cpu *cpu = cpu_current();
+    timer_want(cpu, cpu->queue.release_tsc); /* another may have throttled somebody here */
     if (cpu->current == NULL) {
         return;
     }
