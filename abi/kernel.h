@@ -192,7 +192,7 @@ enum account_setting {
 enum account_kind {
     ACCOUNT_FRAMES,  /* page frames of memories */
     ACCOUNT_TABLES,  /* page tables */
-    ACCOUNT_OBJECTS, /* kernel objects and their parts */
+    ACCOUNT_OBJECTS, /* kernel objects, 1 KiB each for its place in a table, and their parts */
     ACCOUNT_KINDS,
 };
 

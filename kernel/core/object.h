@@ -69,7 +69,8 @@ static inline handle_t object_handle(const struct object *object, uint32_t right
  * never freed, so a stale handle can always be compared.
  */
 #define OBJECT_CHUNK_ENTRIES 256
-#define OBJECT_CHUNKS_MAX    4096
+#define OBJECT_CHUNKS_MAX    65536
+#define OBJECTS_MAX          (OBJECT_CHUNKS_MAX * OBJECT_CHUNK_ENTRIES)
 
 struct object_entry {
     struct object *object; /* object_none: free */
@@ -89,7 +90,7 @@ static inline handle_t handle_from_user(uint64_t word)
     if (index / OBJECT_CHUNK_ENTRIES >= __atomic_load_n(&object_chunk_count, __ATOMIC_ACQUIRE)) {
         return 0;
     }
-    index = (uint32_t)index_bound(index, OBJECT_CHUNKS_MAX * OBJECT_CHUNK_ENTRIES);
+    index = (uint32_t)index_bound(index, OBJECTS_MAX);
     return (word & ~0xffffffffull) | index;
 }
 

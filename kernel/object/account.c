@@ -8,6 +8,8 @@
 
 #define CHUNK_BYTES      65536ull
 #define OBJECTS_PER_STEP 8
+/* Then the object table stays within what is kept for the kernel itself. */
+#define PLACE_BYTES_LEAST 1024ull
 
 static union {
     struct account account;
@@ -306,13 +308,23 @@ status_t account_charge_thread(struct account *account)
 
 /* --- objects --------------------------------------------------------------------------------- */
 
+uint64_t account_place_bytes(void)
+{
+    return PLACE_BYTES_LEAST + root_account->limit_bytes / OBJECTS_MAX;
+}
+
+static uint64_t object_cost(const struct object *object)
+{
+    return kmem_size(object->size_bytes) + account_place_bytes();
+}
+
 status_t account_object_new(struct object *object)
 {
     struct account *payer = object->payer;
     struct list_node *objects = &payer->objects;
     /* All at once: who destroys the account waits for what is counted here. */
     spin_lock(&payer->lock);
-    status_t status = charge(payer, ACCOUNT_OBJECTS, kmem_size(object->size_bytes));
+    status_t status = charge(payer, ACCOUNT_OBJECTS, object_cost(object));
     if (status == STATUS_OK) {
         payer->objects_alive++;
         list_insert_before(object->type == OBJECT_THREAD ? objects->next : objects,
@@ -333,7 +345,7 @@ void account_object_gone(const struct object *object)
 {
     struct account *payer = object->payer;
     spin_lock(&payer->lock);
-    uncharge(payer, ACCOUNT_OBJECTS, kmem_size(object->size_bytes));
+    uncharge(payer, ACCOUNT_OBJECTS, object_cost(object));
     __atomic_store_n(&payer->objects_alive, payer->objects_alive - 1, __ATOMIC_RELEASE);
     spin_unlock(&payer->lock);
 }

@@ -93,6 +93,9 @@ void frame_release(struct frame *frame);
  * list; has it there no more; and pays no more, when nothing looks at the object.
  */
 status_t account_object_new(struct object *object);
+/* What an object costs beside its memory: there is a place in the object table for every object
+ * that can be paid. */
+uint64_t account_place_bytes(void);
 void account_unlink_object(struct object *object);
 void account_object_gone(const struct object *object);
 

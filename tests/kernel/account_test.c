@@ -31,6 +31,22 @@ static void test_limit(void)
     destroy(account);
 }
 
+/* Whoever pays for an object pays for its place in the object table, of which there are so many. */
+static void test_places(void)
+{
+    const uint64_t count = 16;
+    uint32_t account = account_new(1 << 20, 1);
+    uint64_t before = account_books(account).bytes[ACCOUNT_OBJECTS];
+    for (uint64_t i = 0; i < count; i++) {
+        must(kernel_signal_create(account, slot_new()), "signal_create");
+    }
+    uint64_t cost = (account_books(account).bytes[ACCOUNT_OBJECTS] - before) / count;
+    struct platform_state machine = machine_books();
+    ok(cost > 1024 && machine.memory_bytes / cost < 1 << 24,
+       "a machine's memory pays for no more objects than have places");
+    destroy(account);
+}
+
 static void test_guarantee(void)
 {
     struct account_usage own = account_books(SLOT_ACCOUNT);
@@ -236,6 +252,7 @@ void test_account(void)
 {
     log_line("# account");
     test_limit();
+    test_places();
     test_guarantee();
     test_guarantee_changed();
     test_depth();

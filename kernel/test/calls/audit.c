@@ -87,19 +87,23 @@ static void account_audit(struct account *account)
     account_objects(account);
 }
 
-/* All that is in use, of the machine, is charged; but for slabs, and the object table's chunks. */
+/* All that is in use, of the machine, is charged; but for slabs, and the object table's chunks,
+ * whose places are charged otherwise. */
 static void machine_audit(void)
 {
     static struct machine_memory uncharged;
     static bool known;
     uint64_t bytes[ACCOUNT_KINDS] = {0};
+    uint64_t objects = 0;
     for (struct object *at = NULL; (at = object_after_of(at, OBJECT_ACCOUNT)) != NULL;) {
         for (uint32_t kind = 0; kind < ACCOUNT_KINDS; kind++) {
             bytes[kind] += object_account(at)->bytes[kind];
         }
+        objects += object_account(at)->objects_alive;
     }
     struct machine_memory now = machine_memory();
-    now.heap_bytes -= bytes[ACCOUNT_OBJECTS] + object_chunk_count * CHUNK_BYTES;
+    now.heap_bytes -= bytes[ACCOUNT_OBJECTS] - objects * account_place_bytes();
+    now.heap_bytes -= object_chunk_count * CHUNK_BYTES;
     now.frames_used -= (bytes[ACCOUNT_FRAMES] + bytes[ACCOUNT_TABLES]) / PAGE_SIZE + now.slabs;
     if (!known) {
         uncharged = now;
