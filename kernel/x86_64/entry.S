@@ -302,6 +302,17 @@ trap_return:
     pop_registers
     iretq
 
+/* A debug trap of user code moves to its thread and goes on as every other trap. */
+debug_of_user:
+    swapgs
+    lfence
+    movq %gs:CPU_CURRENT, %rdi
+    addq $T_r15, %rdi
+    movq %rsp, %rsi
+    movl $(T_SS + 8 - T_r15) / 8, %ecx
+    rep movsq
+    jmp trap_from_user
+
 /*
  * Traps on stacks of their own. GS may be the user's even in kernel mode (between syscall and
  * swapgs, or behind the swapgs on the way out), and the user may have set it to anything. So its
@@ -323,16 +334,5 @@ own_stack_common:
     call trap_own_stack
     wrgsbase %rbx
     jmp trap_return
-
-/* A debug trap of user code moves to its thread and goes on as every other trap. */
-debug_of_user:
-    swapgs
-    lfence
-    movq %gs:CPU_CURRENT, %rdi
-    addq $T_r15, %rdi
-    movq %rsp, %rsi
-    movl $(T_SS + 8 - T_r15) / 8, %ecx
-    rep movsq
-    jmp trap_from_user
 
 .section .note.GNU-stack, "", @progbits
