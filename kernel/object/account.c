@@ -115,10 +115,13 @@ static bool reserve_more(struct account *account, uint64_t used_bytes)
 /* Cover `bytes` more by the reservation, from the parent if need be. Under the account's lock. */
 static bool reserve(struct account *account, uint64_t bytes)
 {
-    if (!range_inside(account->used_bytes, bytes, account->limit_bytes)) {
+    /* What slabs hold beside objects is nobody's, and missing in what the root can promise. */
+    uint64_t spare_bytes = account->parent == NULL ? kmem_spare_bytes() : 0;
+    uint64_t used_bytes = account->used_bytes + bytes;
+    if (!range_inside(account->used_bytes, bytes, account->limit_bytes) ||
+        !range_inside(used_bytes, spare_bytes, account->limit_bytes)) {
         return false;
     }
-    uint64_t used_bytes = account->used_bytes + bytes;
     if (used_bytes > account->reserved_bytes && !reserve_more(account, used_bytes)) {
         return false;
     }

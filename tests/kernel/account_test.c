@@ -5,6 +5,8 @@
  */
 #include "tests/kernel/harness.h"
 
+#include "lib/oak/slots.h"
+
 #define PAGES 700 /* more than one step of freeing */
 
 static void test_limit(void)
@@ -78,6 +80,45 @@ static void test_guarantee(void)
     pause_ns(MILLISECOND_NS);
     ok(account_books(SLOT_ACCOUNT).bytes_total < own.bytes_total + 16 * PAGE_SIZE,
        "destroying it gives the guarantee back");
+}
+
+/* What slabs hold beside objects is promised to nobody: one object of each page stays. */
+static void test_guarantee_beside_slabs(void)
+{
+    enum {
+        SIGNALS = 8192,
+        KEPT_OF = 32, /* signals in a page */
+    };
+    static uint32_t signals[SIGNALS];
+    uint32_t account = account_new(64 << 20, 1);
+    for (uint32_t i = 0; i < SIGNALS; i++) {
+        must(kernel_signal_create(account, signals[i] = slot_new()), "signal_create");
+    }
+    for (uint32_t i = 0; i < SIGNALS; i++) {
+        if (i % KEPT_OF != 0) {
+            destroy(signals[i]);
+        }
+    }
+    pause_ns(20 * MILLISECOND_NS); /* their memory goes a barrier later */
+    struct account_usage own = account_books(SLOT_ACCOUNT);
+    uint64_t free_bytes = ALIGN_DOWN(own.limit_bytes - own.bytes_total, PAGE_SIZE);
+    uint64_t spare_bytes = machine_books().memory_spare_bytes;
+    uint32_t child = slot_new();
+    ok(spare_bytes > 512 << 10 &&
+           kernel_account_create(SLOT_ACCOUNT, child, free_bytes - spare_bytes / 2, UINT64_MAX,
+                                 0) == STATUS_NO_MEMORY,
+       "no memory is guaranteed that lies in slabs beside few objects");
+    destroy(account);
+    pause_ns(20 * MILLISECOND_NS);
+    ok_status(
+        kernel_account_create(SLOT_ACCOUNT, child, free_bytes - spare_bytes / 2, UINT64_MAX, 0),
+        STATUS_OK, "and all of it when they are gone");
+    destroy(child);
+    for (uint32_t i = 0; i < SIGNALS; i++) {
+        if (i % KEPT_OF == 0) {
+            slot_free(signals[i]);
+        }
+    }
 }
 
 /* The parent's free part changes with the guarantee, at once and by as much. */
@@ -254,6 +295,7 @@ void test_account(void)
     test_limit();
     test_places();
     test_guarantee();
+    test_guarantee_beside_slabs();
     test_guarantee_changed();
     test_depth();
     test_books();
