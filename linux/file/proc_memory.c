@@ -14,6 +14,7 @@
 #include "linux/file/io.h"
 #include "linux/file/proc_entry.h"
 #include "linux/mm/mm.h"
+#include "linux/proc/signal.h"
 #include "linux/proc/task.h"
 
 #define STRINGS_MAX 131072u /* of a command line or an environment */
@@ -259,8 +260,7 @@ long proc_memory_move(const struct proc_target *target, struct io *io, uint64_t 
     uint8_t *buffer = heap_alloc(PAGE_SIZE);
     uint64_t moved = 0;
     result = buffer == NULL ? -ENOMEM : 0;
-    while (result == 0 && io->left_bytes != 0 &&
-           !(moved != 0 && task_signal_pending(task_current()))) {
+    while (result == 0 && io->left_bytes != 0 && !(moved != 0 && signal_ends(task_current()))) {
         uint64_t length = MIN(io->left_bytes, PAGE_SIZE - *position % PAGE_SIZE);
         result = piece_move(mm, io, *position, buffer, length, write);
         if (result == 0) {

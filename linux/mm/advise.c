@@ -6,6 +6,7 @@
 #include "linux/core/user.h"
 #include "linux/mm/advise.h"
 #include "linux/mm/area.h"
+#include "linux/proc/signal.h"
 #include "linux/proc/task.h"
 
 #define MADV_WILLNEED   3
@@ -208,7 +209,7 @@ long linux_mincore(uint64_t address, uint64_t length, uint64_t user_pages, uint6
             return -EFAULT;
         }
         done += part;
-        if (task_signal_pending(task_current()) && done < count) {
+        if (done < count && signal_ends(task_current())) {
             return -ERESTARTSYS;
         }
     }

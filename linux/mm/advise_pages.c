@@ -40,18 +40,6 @@ static void area_done(const struct vm_area *area)
     }
 }
 
-/* Nothing but its end interrupts what is done to many pages, as on Linux. */
-static bool is_to_end(struct task *task)
-{
-    if (!task_signal_pending(task)) {
-        return false;
-    }
-    mutex_lock(&tasks_lock);
-    bool ends = task->group->exiting || signal_kill_pending(task);
-    mutex_unlock(&tasks_lock);
-    return ends;
-}
-
 /* --- populate --------------------------------------------------------------------------------- */
 
 /* As the program would touch it; a store puts there what is there. */
@@ -73,7 +61,7 @@ static long area_populate(const struct vm_area *area, uint64_t start, uint64_t e
     uint32_t needed = write ? PROT_WRITE : PROT_READ;
     long result = area->protection & needed && area->special == 0 ? 0 : -EINVAL;
     for (uint64_t page = start; page < end && result == 0; page += PAGE_SIZE) {
-        result = is_to_end(task_current()) ? -EINTR : page_touch(page, write);
+        result = signal_ends(task_current()) ? -EINTR : page_touch(page, write);
     }
     return result;
 }
@@ -116,7 +104,7 @@ void advise_discard(struct mm *mm, uint64_t start, uint64_t end)
         (void)kernel_memory_discard(mm->memory, start, next - start);
         mutex_unlock(&mm->lock);
         start = next;
-        ends = start < end && is_to_end(task_current());
+        ends = start < end && signal_ends(task_current());
     }
 }
 

@@ -11,6 +11,7 @@
 #include "linux/file/io.h"
 #include "linux/mm/mm.h"
 #include "linux/proc/capability.h"
+#include "linux/proc/signal.h"
 
 #define VECTORS_MAX 1024u
 #define PIECE_BYTES PAGE_SIZE
@@ -113,7 +114,7 @@ static long vectors_move(struct mm *mm, struct vectors *local, struct vectors *r
     long result = 0;
     for (;;) {
         uint64_t piece = MIN(vectors_left(local), vectors_left(remote));
-        if (piece == 0 || (task_signal_pending(task_current()) && moved != 0)) {
+        if (piece == 0 || (moved != 0 && signal_ends(task_current()))) {
             break;
         }
         uint64_t there = vectors_address(remote);

@@ -215,6 +215,17 @@ bool signal_kill_pending(const struct task *task)
     return (task->pending.set | task->group->pending.set) & signal_bit(SIGKILL);
 }
 
+bool signal_ends(struct task *task)
+{
+    if (!task_signal_pending(task)) {
+        return false;
+    }
+    mutex_lock(&tasks_lock);
+    bool ends = task->group->exiting || signal_kill_pending(task);
+    mutex_unlock(&tasks_lock);
+    return ends;
+}
+
 /* Tell the parent that a child stopped or continues; one that traces it learns of stops anyway. */
 static void parent_notify(const struct thread_group *group, int code, int status)
 {

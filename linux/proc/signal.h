@@ -171,6 +171,9 @@ void signal_recalculate(struct task *task);
 void signal_retarget(struct thread_group *group);
 /* SIGKILL waits for the task. Under tasks_lock, or by the task itself as a hint. */
 bool signal_kill_pending(const struct task *task);
+/* The task is to end, by SIGKILL or because its group does: nothing else ends early what Linux does
+ * in one go, and is done in pieces here. */
+bool signal_ends(struct task *task);
 
 /* Take a signal of the set that waits for the task or its group; false: there is none. Takes
  * tasks_lock; what it took is posix_timer_taken's to look at. */
