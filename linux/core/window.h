@@ -16,7 +16,7 @@ extern uint8_t program_large_start[]; /* tables of which only the beginning is u
 extern uint8_t program_data_start[];
 extern uint8_t program_data_end[]; /* from here on the rest of the heap */
 
-#define WINDOW_HEAP_BYTES (256ull << 20) /* without the data that stands in it */
+#define WINDOW_HEAP_BYTES (640ull << 20) /* without the data that stands in it */
 
 /* Have memory of the container's own for whole pages of the window, mapped; false: there is none.
  */
