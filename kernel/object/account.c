@@ -3,6 +3,7 @@
 #include "kernel/core/assert.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/scheduler.h"
+#include "kernel/core/sealed.h"
 #include "kernel/object/signal.h"
 #include "lib/base/string.h"
 
@@ -18,6 +19,7 @@ static union {
 static struct payer root_payer = {.account = &root_memory.account};
 
 struct account *const root_account = &root_memory.account;
+static SEALED uint64_t place_bytes; /* by the root's first limit: one may be set later */
 
 static void account_init(struct account *account, struct account *parent)
 {
@@ -38,6 +40,7 @@ void account_init_root(void)
     root->payer = &root_payer;
     root->limit_bytes = frames_free_bytes() / 32 * 31;
     root->reserved_bytes = root->limit_bytes;
+    place_bytes = PLACE_BYTES_LEAST + root->limit_bytes / OBJECTS_MAX;
     root->limit_threads = UINT64_MAX;
     root->object.type = OBJECT_ACCOUNT;
     list_init(&root->object.in_account);
@@ -313,7 +316,7 @@ status_t account_charge_thread(struct account *account)
 
 uint64_t account_place_bytes(void)
 {
-    return PLACE_BYTES_LEAST + root_account->limit_bytes / OBJECTS_MAX;
+    return place_bytes;
 }
 
 static uint64_t object_cost(const struct object *object)

@@ -46,6 +46,13 @@ static void test_places(void)
     struct platform_state machine = machine_books();
     ok(cost > 1024 && machine.memory_bytes / cost < 1 << 24,
        "a machine's memory pays for no more objects than have places");
+    struct account_usage root = account_books(SLOT_ACCOUNT);
+    must(kernel_account_set(SLOT_ACCOUNT, ACCOUNT_LIMIT_BYTES, root.limit_bytes / 2, 0, 0), "set");
+    uint32_t signal = slot_new();
+    must(kernel_signal_create(account, signal), "signal_create");
+    uint64_t with = account_books(account).bytes[ACCOUNT_OBJECTS];
+    must(kernel_account_set(SLOT_ACCOUNT, ACCOUNT_LIMIT_BYTES, root.limit_bytes, 0, 0), "set");
+    ok(with == before + (count + 1) * cost, "whatever limit the root has later");
     destroy(account);
 }
 
